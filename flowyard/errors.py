@@ -1,0 +1,108 @@
+"""Every error Flowyard raises on purpose, each with the exit code it ends the program with.
+
+One file, so that a reader sees at a glance what can go wrong and what a script may rely on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+
+class FlowyardError(Exception):
+    """What failed and why (`message`), what to do (`hint`) and where the full log is (`log`)."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "", log: Path | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.log = log
+
+
+class FlowFailed(FlowyardError):
+    """At least one flow could not be shipped, or a run that was followed did not complete."""
+
+    exit_code = 1
+
+
+class BuildFailed(FlowFailed):
+    """BuildKit could not build an image; the hint names the failing step's likely cause."""
+
+
+class CheckFailed(FlowFailed):
+    """The image was built but could not import or describe its own flow."""
+
+
+class UsageError(FlowyardError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class Problem:
+    """One finding in a configuration file: where, what was found, what is allowed."""
+
+    __slots__ = ("file", "key", "text")
+
+    def __init__(self, file: str, key: str, text: str) -> None:
+        self.file = file
+        self.key = key
+        self.text = text
+
+    def __str__(self) -> str:
+        where = f"{self.file}: {self.key}" if self.key else self.file
+        return f"{where}: {self.text}"
+
+    def __repr__(self) -> str:
+        return f"Problem({self!s})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Problem) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+class ConfigurationError(FlowyardError):
+    """Everything that is wrong with the configuration, at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"{count} in the configuration:\n{lines}")
+
+
+class EngineError(FlowyardError):
+    """The Docker engine or buildx is missing, too old or did not answer."""
+
+    exit_code = 4
+
+
+class RegistryError(FlowyardError):
+    """The container registry refused, or answered something that cannot be true."""
+
+    exit_code = 5
+
+
+class PrefectError(FlowyardError):
+    """The Prefect API refused, could not be reached, or kept something other than what was sent."""
+
+    exit_code = 6
+
+
+class LockError(FlowyardError):
+    """A lock is missing, stale or cannot be made."""
+
+    exit_code = 7
+
+
+class OrderError(FlowyardError):
+    """Another ship of this flow is running, or a newer commit is already deployed."""
+
+    exit_code = 8

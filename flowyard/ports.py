@@ -1,0 +1,81 @@
+"""What the pipeline asks of the outside world: one small protocol each.
+
+The real adapter, the fake of the unit tests and any wrapper implement the same protocol and pass the same
+contract tests, so a step never knows which one it talks to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from flowyard.values import Digest, ImageReference, Json, PublishedImage
+
+
+class ContainerRegistry(Protocol):
+    """A container registry, as far as the pipeline reads it. Pushing is the builder's work."""
+
+    def digest(self, reference: ImageReference) -> Digest | None:
+        """The manifest digest a tag points to, or None when the registry says there is no such tag.
+
+        Raises RegistryError for every other answer: unknown is never taken for absent.
+        """
+        ...
+
+    def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
+        """The content of one file in the image's last layer. `path` has no leading slash.
+
+        Raises RegistryError when the image, the layer or the file is not there.
+        """
+        ...
+
+
+class PrefectApi(Protocol):
+    """Prefect's REST API: one request, decoded."""
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        """Send `body` as JSON to `path` (below the API URL) and return the decoded answer.
+
+        Raises PrefectError; NotFound, a subclass, for 404.
+        """
+        ...
+
+
+class Processes(Protocol):
+    """Starts programs. argv is a value, so tests compare it whole."""
+
+    def run(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Completed:
+        """Run to the end and return what was printed. A non-zero exit is not an error here."""
+        ...
+
+
+class Completed(Protocol):
+    """What a finished program left."""
+
+    @property
+    def returncode(self) -> int: ...
+    @property
+    def stdout(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
+
+
+class Progress(Protocol):
+    """Where a step says how far it is. Terminal, CI log and silence implement it."""
+
+    def step(self, flow: str, text: str) -> None:
+        """The flow has come to this point."""
+        ...
+
+    def done(self, flow: str, text: str, *, failed: bool = False) -> None:
+        """The flow is finished with this step."""
+        ...
+
+
+class LogFiles(Protocol):
+    """Where the full log of a build is kept."""
+
+    def path(self, flow: str) -> Path:
+        """The log file of one flow; its folder exists."""
+        ...

@@ -1,0 +1,273 @@
+"""The nouns of the pipeline as frozen values: what one step hands to the next.
+
+The types say the rules: `register` takes a `PublishedImage`, which always holds a manifest digest, so
+registering a mutable tag cannot be written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+Json = Any  # a value that json.loads can return
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A manifest digest, `sha256:` and 64 hexadecimal digits. Never an image id."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not _DIGEST.fullmatch(self.value):
+            raise ValueError(f"not a sha256 digest: {self.value!r}")
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def short(self) -> str:
+        """The first 12 hexadecimal digits, for people."""
+        return self.value.removeprefix("sha256:")[:12]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Repository:
+    """A repository in a container registry: `host` (with port) and `path`, without tag or digest."""
+
+    host: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.path}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ImageReference:
+    """A repository and a tag: a name for people, which may move."""
+
+    repository: Repository
+    tag: str
+
+    def __str__(self) -> str:
+        return f"{self.repository}:{self.tag}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PublishedImage:
+    """An image that a container registry holds under this manifest digest."""
+
+    repository: Repository
+    digest: Digest
+
+    def __str__(self) -> str:
+        return f"{self.repository}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImage:
+    """The image every layer of ours stands on: as configured (`name`), and as pinned (`reference`).
+
+    `python` is the minor version, such as `3.13`; `reference` ends in `@sha256:...`.
+    """
+
+    name: str
+    reference: str
+    python: str
+
+
+DependencyKind = Literal["requirements.txt", "pyproject.toml", "script", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Where a flow declares what it needs, and the requirements found there, one per line."""
+
+    kind: DependencyKind
+    file: Path | None
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a deployment runs. Exactly one of `cron`, `interval` (seconds) and `rrule` is set."""
+
+    cron: str | None = None
+    interval: float | None = None
+    rrule: str | None = None
+    timezone: str = "UTC"
+    anchor: str | None = None
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    active: bool = True
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one run may use: `cpu` in cores, `memory` in bytes. None leaves it to the work pool."""
+
+    cpu: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSpec:
+    """One deployment as the files want it, before any image is known."""
+
+    name: str
+    entrypoint: str
+    schedules: tuple[Schedule, ...] = ()
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    concurrency_limit: int | None = None
+    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = "ENQUEUE"
+    work_queue: str | None = None
+    resources: Resources = Resources()
+    env: Mapping[str, str] = field(default_factory=dict)
+    job_variables: Mapping[str, Json] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One folder under flows/: what goes into its image, and the deployments that run it.
+
+    `folder`, `includes` and `dockerfile` are relative to the project's root. `entrypoints` are as
+    requested: `flow.py:etl`, or `flow.py` where the image finds the flow by itself.
+    """
+
+    name: str
+    folder: Path
+    base: BaseImage
+    dependencies: Dependencies
+    entrypoints: tuple[str, ...]
+    deployments: tuple[DeploymentSpec, ...]
+    system_packages: tuple[str, ...] = ()
+    includes: tuple[Path, ...] = ()
+    platforms: tuple[str, ...] = ()
+    build_secrets: tuple[str, ...] = ()
+    dockerfile: Path | None = None
+
+
+RegistryType = Literal["embedded", "oci"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place to ship to: a container registry, a work pool and a Prefect API."""
+
+    name: str
+    registry_type: RegistryType
+    registry_host: str
+    repository: str
+    work_pool: str
+    work_pool_type: str
+    work_queue: str | None
+    prefect: PrefectAddress
+    results_volume: str | None
+    env: Mapping[str, str] = field(default_factory=dict)
+    job_variables: Mapping[str, Json] = field(default_factory=dict)
+    order: Literal["git", "none"] = "git"
+
+    def repository_of(self, flow: str) -> Repository:
+        """The repository that holds the images of one flow."""
+        return Repository(self.registry_host, self.repository.format(flow=flow))
+
+
+@dataclass(frozen=True, slots=True)
+class PrefectAddress:
+    """Where the Prefect API is. The credentials are redacting values: they cannot be printed."""
+
+    api_url: str
+    key: Secret | None = None
+    auth_string: Secret | None = None
+    embedded: bool = False
+
+
+class Secret:
+    """A value that cannot be printed by accident; `reveal()` is the one way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself, for the one place that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSecret:
+    """A file handed to BuildKit for single RUN steps: its name (`id`) and where its value lies.
+
+    Exactly one of `env` (an environment variable) and `file` is set.
+    """
+
+    id: str
+    file: Path | None = None
+    env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Both files and the local overrides, validated and completed."""
+
+    name: str
+    root: Path
+    flows: tuple[Flow, ...]
+    targets: Mapping[str, Target]
+    default_target: str
+    build_secrets: tuple[BuildSecret, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FlowDescription:
+    """One flow as its own image describes it.
+
+    `id` is the attribute the runtime wrapper serves it under; `requested` the entrypoint as the
+    configuration asked for it, `entrypoint` as it was found (`flow.py:etl`); `parameter_schema` is
+    Prefect's parameter OpenAPI schema.
+    """
+
+    id: str
+    requested: str
+    entrypoint: str
+    name: str
+    description: str | None
+    parameter_schema: Mapping[str, Json]
+    enforce_parameter_schema: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDescription:
+    """The content of /opt/flowyard/description.json: what an image says about itself."""
+
+    flows: tuple[FlowDescription, ...]
+    python: str
+    prefect: str
+    distributions: Mapping[str, str]
+
+    def flow(self, requested: str) -> FlowDescription:
+        """The flow the configuration calls `requested`. Raises KeyError when it is not described."""
+        for described in self.flows:
+            if described.requested == requested:
+                return described
+        raise KeyError(requested)
