@@ -73,12 +73,13 @@ class PublishedImage:
 class BaseImage:
     """The image every layer of ours stands on: as configured (`name`), and as pinned (`reference`).
 
-    `python` is the minor version, such as `3.13`; `reference` ends in `@sha256:...`.
+    `python` is the minor version, such as `3.13`; `reference` ends in `@sha256:...`. Both are None as
+    long as `lock` has not looked: what needs them then says so.
     """
 
     name: str
-    reference: str
-    python: str
+    reference: str | None = None
+    python: str | None = None
 
 
 DependencyKind = Literal["requirements.txt", "pyproject.toml", "script", "none"]
@@ -155,29 +156,44 @@ class Flow:
     dockerfile: Path | None = None
 
 
-RegistryType = Literal["embedded", "oci"]
+@dataclass(frozen=True, slots=True)
+class PrefectChoice:
+    """How the configuration names the Prefect API: `api` (`embedded` or a URL), a profile, or neither."""
+
+    api: str | None = None
+    profile: str | None = None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the API is the one `up` starts."""
+        return self.api == "embedded"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place to ship to: a container registry, a work pool and a Prefect API."""
+    """A place to ship to: a container registry, a work pool and a Prefect API.
+
+    `registry_host` is None for the embedded registry until it is known where it listens; `repository` is
+    a path with `{flow}` in it.
+    """
 
     name: str
-    registry_type: RegistryType
-    registry_host: str
+    registry_host: str | None
     repository: str
     work_pool: str
     work_pool_type: str
-    work_queue: str | None
-    prefect: PrefectAddress
-    results_volume: str | None
+    prefect: PrefectChoice
+    work_queue: str | None = None
+    results_volume: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     job_variables: Mapping[str, Json] = field(default_factory=dict)
     order: Literal["git", "none"] = "git"
 
     def repository_of(self, flow: str) -> Repository:
-        """The repository that holds the images of one flow."""
-        return Repository(self.registry_host, self.repository.format(flow=flow))
+        """The repository that holds the images of one flow. Needs a known `registry_host`."""
+        if self.registry_host is None:
+            raise ValueError(f"target {self.name}: the embedded registry's address is not known yet")
+        return Repository(self.registry_host, self.repository.replace("{flow}", flow))
 
 
 @dataclass(frozen=True, slots=True)

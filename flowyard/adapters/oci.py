@@ -1,0 +1,191 @@
+"""Reads a container registry through the OCI distribution API.
+
+Every body is checked against the digest it was asked for, and only the registry's own word for "unknown" counts as
+absent: an answer that could mean something else is an error, because a wrong "absent" rebuilds or loses an image.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from flowyard.adapters import oci_format
+from flowyard.adapters.oci_address import Limits, api_url, pull_scope
+from flowyard.adapters.oci_auth import Authorizations
+from flowyard.errors import RegistryError
+from flowyard.values import Digest, ImageReference, Json, PublishedImage, Repository
+
+if TYPE_CHECKING:
+    from flowyard.adapters.oci_http import Answer, Http
+    from flowyard.adapters.registry_credentials import Credentials
+
+MOST_MANIFEST = 4 * 1024 * 1024
+MOST_LAYER = 1024 * 1024
+
+_ABSENT = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+
+class OciRegistry:
+    """A ContainerRegistry and BaseImages over HTTP. A context manager; `close` ends its connections."""
+
+    def __init__(self, limits: Limits = Limits(), environ: Mapping[str, str] = os.environ) -> None:
+        self._limits = limits
+        self._environ = environ
+        self._authorizations = Authorizations(self._credentials)
+        self._opened: Http | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection. The next question opens new ones."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+    def digest(self, reference: ImageReference) -> Digest | None:
+        """The manifest digest a tag points to, or None when the registry says there is no such tag.
+
+        Raises RegistryError for every other answer.
+        """
+        repository, subject = reference.repository, str(reference)
+        head = self._ask("HEAD", repository, f"manifests/{reference.tag}", subject)
+        announced = head.headers.get("docker-content-digest")
+        if head.status == 200 and announced:
+            return oci_format.header_digest(announced, subject)
+        if head.status == 429 or head.status >= 500:
+            raise _refused(head, repository, subject)
+        # HEAD carries no body: only GET tells an unknown tag from a proxy's 404, or gives what can be hashed.
+        answer = self._ask("GET", repository, f"manifests/{reference.tag}", subject)
+        if answer.status == 404 and oci_format.registry_error(answer.body)[0] in _ABSENT:
+            return None
+        return _tagged_digest(_accepted(answer, repository, subject), subject)
+
+    def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
+        """The content of one file in the image's last layer. `path` has no leading slash.
+
+        Raises RegistryError when the image, the layer or the file is not there, and when the layer's blob is larger
+        than `MOST_LAYER` bytes.
+        """
+        from flowyard.adapters.oci_layer import file_in_layer
+
+        subject = str(image)
+        manifest = self._image_manifest(
+            image.repository, self._manifest(image.repository, image.digest), subject
+        )
+        layer = oci_format.last_layer(manifest, subject)
+        if layer.size > MOST_LAYER:
+            raise RegistryError(
+                f"{subject}: the last layer has {layer.size} bytes; at most {MOST_LAYER} are read",
+                hint="only images that Flowyard built describe themselves in their last layer",
+            )
+        blob = self._blob(image.repository, layer.digest, MOST_LAYER)
+        return file_in_layer(blob, layer.media_type, path, subject)
+
+    def base(self, reference: ImageReference) -> tuple[Digest, Mapping[str, str]]:
+        """The digest a tag points to (of the index, for several platforms) and the image's environment variables.
+
+        Of several platforms the environment is the one of linux on this machine's architecture. Raises RegistryError,
+        also when there is no such tag.
+        """
+        repository, subject = reference.repository, str(reference)
+        answer = _accepted(
+            self._ask("GET", repository, f"manifests/{reference.tag}", subject), repository, subject
+        )
+        digest = _tagged_digest(answer, subject)
+        manifest = self._image_manifest(repository, answer.body, subject)
+        config = oci_format.config_descriptor(manifest, subject)
+        blob = self._blob(repository, config.digest, MOST_MANIFEST)
+        return digest, oci_format.image_environment(oci_format.json_object(blob, subject), subject)
+
+    def _image_manifest(self, repository: Repository, body: bytes, subject: str) -> Mapping[str, Json]:
+        """The manifest in `body`, or, when that is an index, the one for this machine that it names."""
+        document = oci_format.json_object(body, subject)
+        if not oci_format.is_index(document):
+            return document
+        chosen = oci_format.platform_manifest(document, host_architecture(), subject)
+        return oci_format.json_object(self._manifest(repository, chosen), f"{repository}@{chosen}")
+
+    def _manifest(self, repository: Repository, digest: Digest) -> bytes:
+        return self._content(repository, f"manifests/{digest}", digest, MOST_MANIFEST)
+
+    def _blob(self, repository: Repository, digest: Digest, most: int) -> bytes:
+        return self._content(repository, f"blobs/{digest}", digest, most)
+
+    def _content(self, repository: Repository, path: str, digest: Digest, most: int) -> bytes:
+        subject = f"{repository}@{digest}"
+        body = _accepted(self._ask("GET", repository, path, subject, most), repository, subject).body
+        oci_format.verify(body, digest, subject)
+        return body
+
+    def _ask(
+        self, method: str, repository: Repository, path: str, subject: str, most: int = MOST_MANIFEST
+    ) -> Answer:
+        """Ask once; after a 401, once more with a new authorization."""
+        from flowyard.adapters.oci_http import Request
+
+        http, scope = self._http(), pull_scope(repository)
+        known = self._authorizations.kept(repository.host, scope)
+        accept = {"Accept": oci_format.ACCEPT} if path.startswith("manifests/") else {}
+        bare = Request(method, f"{api_url(repository)}/{path}", subject, most, accept)
+        answer = http.send(bare.authorized(known))
+        if answer.status != 401:
+            return answer
+        wanted = answer.headers.get("www-authenticate", "")
+        renewed = self._authorizations.renew(http, repository.host, scope, wanted)
+        return answer if renewed is None else http.send(bare.authorized(renewed))
+
+    def _http(self) -> Http:
+        from flowyard.adapters.oci_http import Http
+
+        if self._opened is None:
+            self._opened = Http(self._limits)
+        return self._opened
+
+    def _credentials(self, key: str) -> Credentials | None:
+        from flowyard.adapters.registry_credentials import read_credentials
+
+        return read_credentials(key, self._environ)
+
+
+def host_architecture() -> str:
+    """This machine's architecture in the registry's words, such as `amd64`."""
+    machine = os.uname().machine
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def _tagged_digest(answer: Answer, subject: str) -> Digest:
+    """The digest of the manifest in `answer`, which must agree with what the registry announced."""
+    found = oci_format.content_digest(answer.body)
+    announced = answer.headers.get("docker-content-digest")
+    if announced:
+        oci_format.verify(answer.body, oci_format.header_digest(announced, subject), subject)
+    return found
+
+
+def _accepted(answer: Answer, repository: Repository, subject: str) -> Answer:
+    if answer.status != 200:
+        raise _refused(answer, repository, subject)
+    return answer
+
+
+def _refused(answer: Answer, repository: Repository, subject: str) -> RegistryError:
+    code, message = oci_format.registry_error(answer.body)
+    said = " ".join(filter(None, (f"HTTP {answer.status}", code, f"({message})" if message else "")))
+    hints = {
+        401: f"docker login {repository.host}",
+        403: f"docker login {repository.host}, with an account that may pull {repository.path}",
+        404: "check the name; some registries hide what the account may not see",
+        429: "the registry limits how often it is asked: wait, or log in",
+    }
+    return RegistryError(
+        f"{subject}: the container registry answered {said}", hint=hints.get(answer.status, "")
+    )

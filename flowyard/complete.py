@@ -1,0 +1,245 @@
+"""Validated files -> completed `Project`: defaults applied, references between the files checked.
+
+The second half of loading. What one file cannot know about itself (does the entrypoint exist, is the target
+known, do two names collide) is found here, and again everything at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from flowyard.config import BaseTable, DeploymentTable, FlowFile, LocalFile, OciRegistry, RegistryFile, TargetTable
+from flowyard.dependencies import read_dependencies
+from flowyard.errors import Problem
+from flowyard.parse import did_you_mean, show
+from flowyard.schedules import schedule_of
+from flowyard.values import (
+    BaseImage,
+    BuildSecret,
+    DeploymentSpec,
+    Flow,
+    PrefectChoice,
+    Project,
+    Resources,
+    Target,
+)
+
+DEFAULT_BASE = "python:3.13-slim"
+OWN_DOCKERFILES = ("Dockerfile.j2", "Dockerfile")
+_FLOW_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+_OFFICIAL_PYTHON = re.compile(r"(?:docker\.io/)?(?:library/)?python:(3\.\d+)(?:[.-].*)?")
+Value = TypeVar("Value")
+_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What was read from the files."""
+
+    root: Path
+    registry: RegistryFile
+    local: LocalFile
+    bases: Mapping[str, BaseTable]
+    flows: Mapping[str, FlowFile]
+
+
+def complete(sources: Sources) -> tuple[Project, tuple[Problem, ...]]:
+    """The project and what is wrong with it; with problems the project must not be used."""
+    problems: list[Problem] = list(_check_names(sources))
+    targets = {name: _target(name, table) for name, table in sources.registry.targets.items()}
+    flows = []
+    for name, file in sources.flows.items():
+        builder = _FlowBuilder(sources, name, file)
+        flows.append(builder.flow())
+        problems += builder.problems
+    table = sources.registry.project
+    if table.default_target not in targets:
+        known = ", ".join(sorted(targets))
+        found = f"`{table.default_target}` is not a target{did_you_mean(table.default_target, targets)}"
+        problems.append(Problem("registry.toml", "project.default-target", f"{found}; targets: {known}"))
+    secrets, secret_problems = _build_secrets(sources)
+    project = Project(table.name, sources.root, tuple(flows), targets, table.default_target, secrets)
+    return project, (*problems, *secret_problems)
+
+
+def _check_names(sources: Sources) -> Iterator[Problem]:
+    for name in sources.flows:
+        if not _FLOW_NAME.fullmatch(name):
+            yield Problem(
+                f"flows/{name}",
+                "",
+                "is not a name a container registry takes; use lower-case letters, digits, - and _, "
+                "at most 63 characters",
+            )
+    for name, target in sources.registry.targets.items():
+        if target.prefect.api is not None and target.prefect.profile is not None:
+            yield Problem("registry.toml", f"targets.{name}.prefect", "has both `api` and `profile`; keep one")
+        if isinstance(target.registry, OciRegistry) and "://" in target.registry.url:
+            key = f"targets.{name}.registry.url"
+            yield Problem("registry.toml", key, f"{show(target.registry.url)} has a scheme; write host and path only")
+    repositories: dict[str, str] = {}
+    for name, target in sources.registry.targets.items():
+        if "{flow}" not in target.registry.repository:
+            key = f"targets.{name}.registry.repository"
+            yield Problem("registry.toml", key, "lacks `{flow}`: two flows would share one repository")
+        pool = target.work_pool.name
+        owner = repositories.setdefault(pool, name)
+        if owner != name and sources.registry.targets[owner].prefect == target.prefect:
+            key = f"targets.{name}.work-pool.name"
+            yield Problem("registry.toml", key, f'"{pool}" is already the work pool of target {owner}; use another')
+
+
+def _target(name: str, table: TargetTable) -> Target:
+    host, repository = None, table.registry.repository
+    if isinstance(table.registry, OciRegistry):
+        host, _, path = table.registry.url.strip("/").partition("/")
+        repository = f"{path}/{repository}" if path else repository
+    prefect = PrefectChoice(table.prefect.api, table.prefect.profile)
+    return Target(
+        name=name,
+        registry_host=host,
+        repository=repository,
+        work_pool=table.work_pool.name,
+        work_pool_type=table.work_pool.type,
+        prefect=prefect,
+        work_queue=table.work_pool.queue,
+        results_volume=table.results.removeprefix("volume:") if table.results else None,
+        env=table.env,
+        job_variables=table.job_variables,
+        order=table.order or ("none" if prefect.embedded else "git"),
+    )
+
+
+def _build_secrets(sources: Sources) -> tuple[tuple[BuildSecret, ...], tuple[Problem, ...]]:
+    secrets, problems = [], []
+    for name, source in sources.local.build_secrets.items():
+        key = f"build-secrets.{name}"
+        if (source.file is None) == (source.env is None):
+            problems.append(Problem("registry.local.toml", key, "needs exactly one of `file` and `env`"))
+        path = None if source.file is None else Path(source.file).expanduser()
+        if path is not None and not path.is_file():
+            problems.append(Problem("registry.local.toml", f"{key}.file", f"{show(source.file)} is not a file"))
+        secrets.append(BuildSecret(name, path, source.env))
+    return tuple(secrets), tuple(problems)
+
+
+class _FlowBuilder:
+    """Completes one flow and keeps what is wrong with it."""
+
+    def __init__(self, sources: Sources, name: str, file: FlowFile) -> None:
+        self._sources = sources
+        self._defaults = sources.registry.defaults
+        self._name = name
+        self._file = file
+        self._folder = Path("flows") / name
+        self.problems: list[Problem] = []
+
+    def flow(self) -> Flow:
+        entrypoint = self._entrypoint("entrypoint", self._file.entrypoint or "flow.py")
+        deployments = self._deployments(entrypoint)
+        dependencies, problems = read_dependencies(self._sources.root, self._folder, entrypoint.partition(":")[0])
+        self.problems += problems
+        requested = dict.fromkeys(deployment.entrypoint for deployment in deployments)
+        file, defaults = self._file, self._defaults
+        return Flow(
+            name=self._name,
+            folder=self._folder,
+            base=self._base(),
+            dependencies=dependencies,
+            entrypoints=tuple(requested) or (entrypoint,),
+            deployments=deployments,
+            system_packages=tuple(sorted({*(defaults.system_packages or ()), *(file.system_packages or ())})),
+            includes=self._includes(),
+            platforms=tuple(_first(file.platforms, defaults.platforms) or ()),
+            build_secrets=tuple(sorted({*(defaults.build_secrets or ()), *(file.build_secrets or ())})),
+            dockerfile=self._own_dockerfile(),
+        )
+
+    def _problem(self, key: str, text: str) -> None:
+        self.problems.append(Problem(f"{self._folder.as_posix()}/flow.toml", key, text))
+
+    def _entrypoint(self, key: str, entrypoint: str) -> str:
+        file = entrypoint.partition(":")[0]
+        path = PurePosixPath(file)
+        if path.is_absolute() or ".." in path.parts:
+            self._problem(key, f"{show(entrypoint)} leaves the flow's folder; name a file inside it")
+        elif not (self._sources.root / self._folder / file).is_file():
+            if self._file.entrypoint is None and key == "entrypoint":
+                text = "has no flow.py; add one, or name another file as `entrypoint` in flow.toml"
+                self.problems.append(Problem(self._folder.as_posix(), "", text))
+            else:
+                self._problem(key, f"{show(entrypoint)}: there is no file {self._folder.as_posix()}/{file}")
+        return entrypoint
+
+    def _base(self) -> BaseImage:
+        name = _first(self._file.base, self._defaults.base) or DEFAULT_BASE
+        pinned = self._sources.bases.get(name)
+        official = _OFFICIAL_PYTHON.fullmatch(name)
+        declared = _first(self._file.python, None if self._file.base else self._defaults.python)
+        python = declared or (pinned.python if pinned else None) or (official[1] if official else None)
+        return BaseImage(name, pinned.reference if pinned else None, python)
+
+    def _includes(self) -> tuple[Path, ...]:
+        includes = [*(self._defaults.include or ()), *(self._file.include or ())]
+        for include in includes:
+            path = PurePosixPath(include)
+            if path.is_absolute() or ".." in path.parts:
+                self._problem("include", f"{show(include)} leaves the repository; name a folder inside it")
+            elif not (self._sources.root / path).is_dir():
+                self._problem("include", f"{show(include)}: there is no such folder in the repository")
+        return tuple(sorted({Path(include) for include in includes}))
+
+    def _own_dockerfile(self) -> Path | None:
+        for name in OWN_DOCKERFILES:
+            if (self._sources.root / self._folder / name).is_file():
+                return self._folder / name
+        return None
+
+    def _deployments(self, entrypoint: str) -> tuple[DeploymentSpec, ...]:
+        tables = self._file.deployments or {"default": DeploymentTable()}  # type: ignore[call-arg]
+        return tuple(self._deployment(name, table, entrypoint) for name, table in sorted(tables.items()))
+
+    def _deployment(self, name: str, table: DeploymentTable, entrypoint: str) -> DeploymentSpec:
+        key = f"deployments.{name}"
+        targets = tuple(self._sources.registry.targets if table.targets is None else table.targets)
+        for target in targets:
+            if target not in self._sources.registry.targets:
+                guess = did_you_mean(target, self._sources.registry.targets)
+                known = ", ".join(sorted(self._sources.registry.targets))
+                self._problem(f"{key}.targets", f"`{target}` is not a target{guess}; targets: {known}")
+        schedules = []
+        for position, schedule in enumerate(table.schedules):
+            completed, problem = schedule_of(schedule)
+            if problem is not None:
+                self._problem(f"{key}.schedules[{position}]{problem[0]}", problem[1])
+            schedules.append(completed)
+        own = self._entrypoint(f"{key}.entrypoint", table.entrypoint) if table.entrypoint else entrypoint
+        tags = {*(self._defaults.tags or ()), *(self._file.tags or ()), *table.tags}
+        return DeploymentSpec(
+            name=name,
+            entrypoint=own,
+            schedules=tuple(schedules),
+            parameters=table.parameters,
+            tags=tuple(sorted(tags)),
+            description=table.description,
+            concurrency_limit=table.concurrency_limit,
+            collision_strategy=table.collision_strategy,
+            work_queue=table.work_queue,
+            resources=_resources(table),
+            env={**(self._defaults.env or {}), **(self._file.env or {}), **table.env},
+            job_variables=table.job_variables,
+            targets=targets,
+        )
+
+
+def _resources(table: DeploymentTable) -> Resources:
+    memory = table.resources.memory
+    return Resources(table.resources.cpu, None if memory is None else int(memory[:-2]) * _UNITS[memory[-2:]])
+
+
+def _first(*values: Value | None) -> Value | None:
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,190 @@
+"""registry.toml, flow.toml and registry.local.toml as pydantic models: the only list of keys there is.
+
+Validation, the JSON Schemas for editors and the configuration reference are all made from these models, so
+they cannot disagree. Values are strict: nothing is converted from one type to another in silence.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NAME = r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"
+SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
+ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+Name = Annotated[str, Field(pattern=NAME)]
+EnvName = Annotated[str, Field(pattern=ENV_NAME)]
+SecretName = Annotated[str, Field(pattern=SECRET_NAME)]
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Table(BaseModel):
+    """A TOML table whose keys are kebab-case and all known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=_kebab)
+
+
+class ScheduleTable(Table):
+    """When a deployment runs: exactly one of `cron`, `interval` and `rrule`."""
+
+    cron: str | None = Field(None, description="Cron expression of five fields, such as `0 6 * * *`.")
+    interval: float | None = Field(None, gt=0, description="Seconds between two runs.")
+    rrule: str | None = Field(None, description="iCalendar recurrence rule (RFC 5545).")
+    timezone: str = Field("UTC", description="IANA time zone the schedule is read in.")
+    anchor: str | None = Field(None, description="ISO 8601 date and time that intervals count from.")
+    parameters: dict[str, Any] = Field({}, description="Parameters of the runs this schedule starts.")
+    active: bool = Field(True, description="False registers the schedule switched off.")
+    name: Name | None = Field(None, description="Keeps a schedule's identity when its times change.")
+
+
+class ResourcesTable(Table):
+    """What one run may use, mapped to each work-pool type's own job variables."""
+
+    cpu: float | None = Field(None, gt=0, description="Cores, such as `0.5` or `2`.")
+    memory: str | None = Field(
+        None, pattern=r"^[1-9][0-9]*(Ki|Mi|Gi|Ti)$", description="Bytes with a binary unit, such as `512Mi`."
+    )
+
+
+class DeploymentTable(Table):
+    """One deployment of a flow: how and when Prefect runs it."""
+
+    entrypoint: str | None = Field(None, description="`file.py:function`; default: the flow's own entrypoint.")
+    schedules: list[ScheduleTable] = Field([], description="When it runs by itself.")
+    parameters: dict[str, Any] = Field({}, description="Parameters every run starts with.")
+    tags: list[str] = Field([], description="Tags of the deployment and its runs.")
+    description: str | None = Field(None, description="Markdown; default: the flow's docstring.")
+    concurrency_limit: int | None = Field(None, ge=1, description="How many runs may be active at once.")
+    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = Field(
+        "ENQUEUE", description="What happens to a run over the limit: it waits, or is cancelled."
+    )
+    work_queue: str | None = Field(None, description="Queue of the target's work pool.")
+    resources: ResourcesTable = Field(ResourcesTable(), description="What one run may use.")  # type: ignore[call-arg]
+    env: dict[EnvName, str] = Field({}, description="Environment variables of the run. Never secrets.")
+    job_variables: dict[str, Any] = Field({}, description="Job variables of the work pool, passed as they are.")
+    targets: list[Name] | None = Field(None, description="Targets this deployment exists on; default: all.")
+
+
+class BuildTable(Table):
+    """What [defaults] of registry.toml and a flow.toml have in common."""
+
+    base: str | None = Field(None, description="Base image; `lock` pins it by digest.")
+    python: str | None = Field(
+        None,
+        pattern=r"^3\.[0-9]+$",
+        description="Python version in the base; default: read from the tag of an official `python` image.",
+    )
+    system_packages: list[str] | None = Field(None, description="Debian packages the flow needs at run time.")
+    include: list[str] | None = Field(None, description="Folders of the repository the image also gets.")
+    platforms: list[str] | None = Field(None, description="Platforms, such as `linux/arm64`; default: the builder's own.")
+    build_secrets: list[SecretName] | None = Field(
+        None, description="Names of the build secrets the install steps may read, beside `ca` and `index`."
+    )
+    env: dict[EnvName, str] | None = Field(None, description="Environment variables of every run. Never secrets.")
+    tags: list[str] | None = Field(None, description="Tags of every deployment.")
+
+
+class FlowFile(BuildTable):
+    """flow.toml: what differs from the defaults for one flow."""
+
+    entrypoint: str | None = Field(
+        None, description="`file.py:function`; default: the one @flow found in flow.py."
+    )
+    deployments: dict[Name, DeploymentTable] = Field({}, description="The flow's deployments by name.")
+
+
+class EmbeddedRegistry(Table):
+    """The container registry on loopback that `up` starts."""
+
+    type: Literal["embedded"]
+    repository: str = Field("flows/{flow}", description="Path of the repository; `{flow}` is the folder's name.")
+
+
+class OciRegistry(Table):
+    """Any container registry that speaks the OCI distribution API."""
+
+    type: Literal["oci"]
+    url: str = Field(description="Host and optional path, such as `ghcr.io/acme`; no scheme.")
+    repository: str = Field("{flow}", description="Path below `url`; `{flow}` is the folder's name.")
+
+
+class WorkPoolTable(Table):
+    """The work pool that runs the deployments; made when it is missing."""
+
+    name: str = Field(min_length=1, description="Name of the work pool.")
+    type: Literal["docker"] = Field(description="Type of the work pool.")
+    queue: str | None = Field(None, description="Default work queue.")
+
+
+class PrefectTable(Table):
+    """The Prefect API: `api`, or `profile`, or neither (then PREFECT_API_URL and PREFECT_API_KEY count)."""
+
+    api: str | None = Field(None, description="`embedded` (started by `up`) or the API's URL.")
+    profile: str | None = Field(None, description="Name of a Prefect profile on this machine.")
+
+
+class TargetTable(Table):
+    """A place to ship to."""
+
+    registry: Annotated[EmbeddedRegistry | OciRegistry, Field(discriminator="type")]
+    work_pool: WorkPoolTable
+    prefect: PrefectTable = Field(PrefectTable(), description="The Prefect API.")  # type: ignore[call-arg]
+    results: str | None = Field(
+        None, pattern=r"^volume:[a-zA-Z0-9][a-zA-Z0-9_.-]*$", description="Result storage: `volume:NAME`."
+    )
+    env: dict[EnvName, str] = Field({}, description="Environment variables of every run. Never secrets.")
+    job_variables: dict[str, Any] = Field({}, description="Job variables of every deployment.")
+    order: Literal["git", "none"] | None = Field(
+        None,
+        description="`git`: an older commit never overwrites a newer one. Default: `git`, and `none` where "
+        "the Prefect API is embedded.",
+    )
+
+
+class ProjectTable(Table):
+    """What all flows share."""
+
+    name: Name = Field(description="Owner mark on everything that is registered.")
+    default_target: Name = Field("local", description="The target used when none is named.")
+
+
+class RegistryFile(Table):
+    """registry.toml: the targets this repository ships to, and defaults for every flow."""
+
+    project: ProjectTable
+    defaults: BuildTable = Field(BuildTable(), description="Any of these keys may stand in a flow.toml.")  # type: ignore[call-arg]
+    targets: dict[Name, TargetTable] = Field(min_length=1, description="Targets by name.")
+
+
+class BaseTable(Table):
+    """A base image pinned by digest."""
+
+    reference: str = Field(pattern=r"@sha256:[0-9a-f]{64}$", description="Image reference with its digest.")
+    python: str = Field(pattern=r"^3\.[0-9]+$", description="Python version in the image.")
+
+
+class SecretSource(Table):
+    """Where this machine keeps a build secret: exactly one of `file` and `env`."""
+
+    file: str | None = Field(None, description="Path of the file that holds it.")
+    env: EnvName | None = Field(None, description="Environment variable that holds it.")
+
+
+class LocalFile(Table):
+    """registry.local.toml: what holds on this machine only. Not committed."""
+
+    bases: dict[str, BaseTable] = Field({}, description="Base images that stand in for the configured ones.")
+    build_secrets: dict[SecretName, SecretSource] = Field(
+        {}, description="Build secrets; `ca` is a CA bundle, `index` the address of a package index."
+    )
+
+
+class BasesFile(Table):
+    """images/bases.lock: base images pinned by digest, written by `lock`."""
+
+    bases: dict[str, BaseTable] = Field({}, description="Pinned references by the name the configuration uses.")

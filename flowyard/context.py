@@ -1,0 +1,145 @@
+"""Which files make up a flow's build context, and the folder they are staged in.
+
+BuildKit gets a copy that holds exactly what was hashed, with modes made equal: an umask, a clone's path or
+an editor's left-overs can then not change an image, and nothing unlisted can slip into a layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pathspec
+
+from flowyard.errors import ConfigurationError, FlowyardError, Problem
+from flowyard.values import Flow
+
+# What never belongs into an image: version control, caches, editors' files, credentials.
+ALWAYS_IGNORED = (
+    *(".git", ".hg", ".svn", ".gitignore", ".gitattributes", ".dockerignore"),
+    *("__pycache__", "*.py[cod]", ".venv", "venv", ".tox", ".nox", "node_modules", "*.egg-info"),
+    *(".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", ".coverage", ".prefect"),
+    *(".idea", ".vscode", "*.swp", "*.swo", "*~", ".#*", "#*#", ".DS_Store", "Thumbs.db"),
+    *(".env", ".env.*", ".envrc", ".netrc", ".pypirc", ".aws", ".ssh", ".docker", ".kube"),
+    *("*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*", "credentials.json"),
+)
+# Input of Flowyard, not of the flow: a schedule's change must not rebuild an image.
+NOT_SOURCE = ("/flow.toml", "/requirements.txt", "/requirements.lock", "/Dockerfile", "/Dockerfile.j2")
+RUNTIME_FOLDER = Path(__file__).parent / "runtime"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFile:
+    """One file of the context: `path` inside it, `shown` in messages, and a fingerprint of its content.
+
+    `fingerprint` is the content's SHA-256, with ` executable` behind it where the owner may execute the
+    file; of a symbolic link it is `link:` and the target. `source` is where it lies on this machine.
+    """
+
+    path: str
+    shown: str
+    source: Path
+    fingerprint: str
+
+    @property
+    def executable(self) -> bool:
+        """Whether the image's file may be executed."""
+        return self.fingerprint.endswith(" executable")
+
+
+def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[ContextFile, ...]:
+    """Every file of the flow's context but the Dockerfile, sorted by path.
+
+    `locks` are (name in the context, path below `root`). Raises ConfigurationError for a link that leaves
+    the copied folder and for what is neither file, folder nor link.
+    """
+    files = [_file(f"locks/{name}", root, root / path) for name, path in locks]
+    for script in sorted((root / "images/scripts").iterdir()):
+        files.append(_file(f"scripts/{script.name}", root, script))
+    for path in (RUNTIME_FOLDER.parent / "__init__.py", *sorted(RUNTIME_FOLDER.glob("*.py"))):
+        inside = path.relative_to(RUNTIME_FOLDER.parent).as_posix()
+        files.append(ContextFile(f"lib/flowyard/{inside}", f"flowyard {inside}", path, _fingerprint(path)))
+    files += _tree(root, flow.folder, NOT_SOURCE)
+    for include in flow.includes:
+        files += _tree(root, include, ())
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
+    """Copy the context into `folder`, anew. Raises FlowyardError when a file changed since it was hashed."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, mode=0o755)
+    for file in files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if file.fingerprint.startswith("link:"):
+            path.symlink_to(file.fingerprint.removeprefix("link:"))
+        else:
+            shutil.copyfile(file.source, path)
+            path.chmod(0o755 if file.executable else 0o644)
+        if _fingerprint(path) != file.fingerprint:
+            raise FlowyardError(f"{file.shown} changed while it was being shipped", hint="ship again")
+    for directory, _, _ in os.walk(folder):
+        Path(directory).chmod(0o755)
+    (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+
+
+def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[ContextFile]:
+    ignored = pathspec.GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *extra, *_own_rules(root / folder)])
+    for path in _walk(root / folder, root / folder, ignored):
+        yield _file(f"project/{path.relative_to(root).as_posix()}", root, path)
+
+
+def _own_rules(folder: Path) -> list[str]:
+    """The folder's .dockerignore. Its patterns start at the folder, where those of git match anywhere."""
+    path = folder / ".dockerignore"
+    if not path.is_file():
+        return []
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    rules = [line for line in lines if line and not line.startswith("#")]
+    return [f"!/{r[1:].lstrip('/')}" if r.startswith("!") else f"/{r.lstrip('/')}" for r in rules]
+
+
+def _walk(top: Path, folder: Path, ignored: pathspec.GitIgnoreSpec) -> Iterator[Path]:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = Path(entry.path)
+        relative = path.relative_to(top).as_posix()
+        directory = entry.is_dir(follow_symlinks=False)
+        if ignored.match_file(f"{relative}/" if directory else relative):
+            continue
+        if directory:
+            yield from _walk(top, path, ignored)
+        else:
+            yield _checked(top, path)
+
+
+def _checked(top: Path, path: Path) -> Path:
+    shown = f"{top.parent.name}/{top.name}/{path.relative_to(top).as_posix()}"
+    if path.is_symlink():
+        target = PurePosixPath(os.readlink(path))
+        landing = os.path.normpath(path.parent / target)
+        if target.is_absolute() or not Path(landing).is_relative_to(top):
+            text = f"is a link to {target}, outside the folder that is copied; copy the file, or `include` its folder"
+            raise ConfigurationError([Problem(shown, "", text)])
+    elif not stat.S_ISREG(path.stat().st_mode):
+        raise ConfigurationError([Problem(shown, "", "is neither a file, a folder nor a link; remove it")])
+    return path
+
+
+def _file(inside: str, root: Path, path: Path) -> ContextFile:
+    return ContextFile(inside, path.relative_to(root).as_posix(), path, _fingerprint(path))
+
+
+def _fingerprint(path: Path) -> str:
+    if path.is_symlink():
+        return f"link:{os.readlink(path)}"
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        executable = os.fstat(stream.fileno()).st_mode & stat.S_IXUSR
+    return f"{digest} executable" if executable else digest

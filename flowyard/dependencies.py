@@ -1,0 +1,95 @@
+"""Where a flow declares its dependencies, and what it declares.
+
+Three places, the ones Python users know: requirements.txt, pyproject.toml, or a PEP 723 header in the
+entrypoint's file. Two at once would leave it open which one counts, so that is an error.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flowyard.errors import Problem
+from flowyard.values import Dependencies
+
+# The reference expression of PEP 723, "Inline script metadata".
+_SCRIPT = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+
+
+class DependencyError(ValueError):
+    """The declaration cannot be read."""
+
+
+def read_dependencies(root: Path, folder: Path, script: str) -> tuple[Dependencies, tuple[Problem, ...]]:
+    """What the flow in `folder` (relative to `root`) declares; `script` is its entrypoint's file."""
+    found = [
+        (kind, folder / name, reader)
+        for kind, name, reader in (
+            ("requirements.txt", "requirements.txt", requirements_of_text),
+            ("pyproject.toml", "pyproject.toml", requirements_of_pyproject),
+            ("script", script, requirements_of_script),
+        )
+        if (root / folder / name).is_file()
+    ]
+    parsed, problems = [], []
+    for kind, path, reader in found:
+        requirements, problem = _read(root, path, reader)
+        problems += [problem] if problem is not None else []
+        if requirements is not None:
+            parsed.append(Dependencies(kind, path, requirements))  # type: ignore[arg-type]
+    if len(parsed) > 1:
+        places = " and ".join(str(item.file) for item in parsed)
+        problems.append(Problem(folder.as_posix(), "", f"declares dependencies twice, in {places}; keep one"))
+    return (parsed[0] if parsed else Dependencies("none", None, ())), tuple(problems)
+
+
+Reader = Callable[[str], "tuple[str, ...] | None"]
+
+
+def _read(root: Path, path: Path, reader: Reader) -> tuple[tuple[str, ...] | None, Problem | None]:
+    try:
+        return reader((root / path).read_bytes().decode("utf-8")), None
+    except UnicodeDecodeError as error:
+        return None, Problem(path.as_posix(), "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
+    except (DependencyError, tomllib.TOMLDecodeError) as error:
+        return None, Problem(path.as_posix(), "", str(error))
+
+
+def requirements_of_text(text: str) -> tuple[str, ...]:
+    """The lines of a requirements.txt, without comments. Options such as `-r` are refused."""
+    lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in text.splitlines())
+    requirements = tuple(line for line in lines if line)
+    for line in requirements:
+        if line.startswith("-"):
+            raise DependencyError(
+                f"holds the option `{line.split()[0]}`; list requirements only (a private index is a build "
+                "secret, see docs/configuration.md)"
+            )
+    return requirements
+
+
+def requirements_of_pyproject(text: str) -> tuple[str, ...] | None:
+    """`[project] dependencies`, or None when there is no such table."""
+    return _dependencies(tomllib.loads(text).get("project"), "project.dependencies")
+
+
+def requirements_of_script(text: str) -> tuple[str, ...] | None:
+    """`dependencies` of the PEP 723 header, or None when there is no header."""
+    match = _SCRIPT.search(text)
+    if match is None:
+        return None
+    lines = match["content"].splitlines(keepends=True)
+    content = "".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
+    return _dependencies(tomllib.loads(content), "dependencies of the script header")
+
+
+def _dependencies(table: Mapping[str, Any] | None, key: str) -> tuple[str, ...] | None:
+    if table is None:
+        return None
+    value = table.get("dependencies", [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise DependencyError(f"{key} must be a list of requirements in quotes")
+    return tuple(value)

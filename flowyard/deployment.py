@@ -1,0 +1,165 @@
+"""A deployment as Prefect's API takes and returns it: the payload, the marks on it, and how both compare.
+
+Everything here is pure. The same normal form serves three purposes: the answer read back after registering is
+compared with what was sent, its hash marks the deployment, and `plan` sees whether somebody changed it since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flowyard.key import KEY_LENGTH, fingerprint
+from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule, Target
+from flowyard.work_pools import job_variables
+
+MARK = "flowyard."
+_COMPARED = (
+    *("name", "entrypoint", "version", "description", "tags", "parameters", "parameter_openapi_schema"),
+    *("enforce_parameter_schema", "job_variables", "work_pool_name", "work_queue_name"),
+)
+
+
+def project_tag(project: str) -> str:
+    """The tag by which all deployments of a project are found in one request."""
+    return f"flowyard:{project}"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What Flowyard writes on a deployment, as labels below `flowyard.`."""
+
+    project: str
+    target: str
+    flow: str
+    key: str
+    spec: str
+    commit: str = ""
+
+    def labels(self) -> dict[str, str]:
+        """The marks as deployment labels."""
+        return {f"{MARK}{name}": value for name, value in asdict(self).items() if value}
+
+    @classmethod
+    def of(cls, live: Mapping[str, Json]) -> Marks | None:
+        """The marks on a deployment read from the API, or None when it is not ours."""
+        labels = live.get("labels") or {}
+        found = {name: str(labels.get(f"{MARK}{name}", "")) for name in cls.__slots__}
+        return cls(**found) if found["project"] else None
+
+
+def spec_inputs(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[str, str]:
+    """Fingerprints of all that decides the deployments beside the image, by the key path that sets it."""
+    inputs: dict[str, str] = {}
+    for deployment in deployments:
+        settings: dict[str, Json] = asdict(deployment)
+        del settings["targets"], settings["name"]
+        settings["job-variables"] = job_variables(target, deployment)
+        for name in ("env", "resources", "job_variables"):
+            del settings[name]  # they are in the job variables they were mapped to
+        for name, value in settings.items():
+            inputs[f"deployments.{deployment.name}.{name.replace('_', '-')}"] = fingerprint(value)
+    inputs["work pool"] = fingerprint([target.work_pool, target.work_pool_type, target.work_queue])
+    return inputs
+
+
+def spec_of(inputs: Mapping[str, str]) -> str:
+    """One hash of the spec inputs."""
+    return fingerprint(dict(inputs))[:KEY_LENGTH]
+
+
+def payload(
+    target: Target, deployment: DeploymentSpec, described: FlowDescription, image: PublishedImage, marks: Marks
+) -> dict[str, Json]:
+    """The body of `POST /deployments/`, all but the flow's id."""
+    body: dict[str, Json] = {
+        "name": deployment.name,
+        "entrypoint": f"flowyard.runtime.flows.{described.id}",
+        "version": marks.key[:12],
+        "description": deployment.description or described.description,
+        "tags": sorted({*deployment.tags, project_tag(marks.project)}),
+        "parameters": dict(deployment.parameters),
+        "parameter_openapi_schema": dict(described.parameter_schema),
+        "enforce_parameter_schema": described.enforce_parameter_schema,
+        "job_variables": {**job_variables(target, deployment), "image": str(image)},
+        "work_pool_name": target.work_pool,
+        "work_queue_name": deployment.work_queue or target.work_queue or "default",
+        "schedules": [schedule_payload(schedule) for schedule in deployment.schedules],
+        "concurrency_limit": deployment.concurrency_limit,
+    }
+    if deployment.concurrency_limit is not None:
+        body["concurrency_options"] = {"collision_strategy": deployment.collision_strategy}
+    return {**body, "labels": {**marks.labels(), f"{MARK}state": fingerprint(normal(body))}}
+
+
+def schedule_payload(schedule: Schedule) -> dict[str, Json]:
+    """One schedule as the API takes it. Its slug tells ours from those people add in the UI."""
+    if schedule.cron is not None:
+        when: dict[str, Json] = {"cron": schedule.cron, "timezone": schedule.timezone, "day_or": True}
+    elif schedule.interval is not None:
+        when = {"interval": schedule.interval, "timezone": schedule.timezone}
+        when |= {"anchor_date": schedule.anchor} if schedule.anchor else {}
+    else:
+        when = {"rrule": schedule.rrule, "timezone": schedule.timezone}
+    identity = schedule.name or fingerprint([when, dict(schedule.parameters)])[:12]
+    return {
+        "schedule": when,
+        "active": schedule.active,
+        "parameters": dict(schedule.parameters),
+        "slug": f"flowyard-{identity}",
+    }
+
+
+def is_ours(schedule: Mapping[str, Json]) -> bool:
+    """Whether a schedule read from the API was written by Flowyard."""
+    return str(schedule.get("slug") or "").startswith("flowyard-")
+
+
+def carry_over(wanted: list[dict[str, Json]], live: Iterable[Mapping[str, Json]]) -> list[dict[str, Json]]:
+    """The wanted schedules with what people decided in the UI: what is paused stays paused, what they
+    added stays. A schedule whose times changed is recognised when it is the only one that did."""
+    before = [schedule for schedule in live if is_ours(schedule)]
+    foreign = [schedule for schedule in live if not is_ours(schedule)]
+    paused = {schedule["slug"] for schedule in before if not schedule["active"]}
+    slugs, old_slugs = {schedule["slug"] for schedule in wanted}, {schedule["slug"] for schedule in before}
+    new, gone = slugs - old_slugs, old_slugs - slugs
+    if len(new) == len(gone) == 1 and gone <= paused:
+        paused |= new
+    kept = [{**schedule, "active": schedule["active"] and schedule["slug"] not in paused} for schedule in wanted]
+    return kept + [_again(schedule) for schedule in foreign]
+
+
+def _again(schedule: Mapping[str, Json]) -> dict[str, Json]:
+    fields = ("schedule", "active", "parameters", "slug", "max_scheduled_runs")
+    return {name: schedule[name] for name in fields if schedule.get(name) is not None}
+
+
+def restored(live: Mapping[str, Json]) -> dict[str, Json]:
+    """The body that puts a deployment back as it was read."""
+    fields = (*_COMPARED, "flow_id", "labels", "paused", "path", "pull_steps", "concurrency_options")
+    body = {name: live[name] for name in fields if live.get(name) is not None}
+    limit = live.get("global_concurrency_limit") or {}
+    schedules = [_again(schedule) for schedule in live.get("schedules", [])]
+    return {**body, "schedules": schedules, "concurrency_limit": limit.get("limit")}
+
+
+def normal(deployment: Mapping[str, Json]) -> dict[str, Any]:
+    """The part of a deployment that must be the same in what was sent and what is read back.
+
+    Whether it or a schedule is paused is left out: that belongs to the people who look at the UI.
+    """
+    ours = [schedule for schedule in deployment.get("schedules", []) if is_ours(schedule)]
+    limit = deployment.get("global_concurrency_limit") or {}
+    return {
+        **{name: deployment.get(name) for name in _COMPARED},
+        "tags": sorted(deployment.get("tags") or ()),
+        "concurrency_limit": limit.get("limit", deployment.get("concurrency_limit")),
+        "schedules": sorted((_normal_schedule(schedule) for schedule in ours), key=lambda item: item["slug"]),
+    }
+
+
+def _normal_schedule(schedule: Mapping[str, Json]) -> dict[str, Json]:
+    when = schedule["schedule"]
+    kept = {name: when[name] for name in ("cron", "interval", "rrule", "timezone") if when.get(name) is not None}
+    return {"slug": schedule["slug"], "when": kept, "parameters": schedule.get("parameters") or {}}

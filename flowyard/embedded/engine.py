@@ -1,0 +1,131 @@
+"""What the embedded services ask of the Docker engine: its bridge, a registry container, run containers.
+
+The `docker` package is imported where it is used, because a call of `up` that finds everything healthy
+needs none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+from flowyard.errors import EngineError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_KILL_AFTER = 5  # seconds a container gets to end by itself
+
+
+@contextmanager
+def engine() -> Iterator[DockerClient]:
+    """A client of the local Docker engine. Every error of the engine leaves this block as EngineError."""
+    import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        client = docker.from_env()
+        with closing(client):
+            client.ping()
+            yield client
+    except (DockerException, RequestException) as error:
+        raise EngineError(
+            f"the Docker engine did not do what was asked: {error}",
+            hint="check that it runs and that DOCKER_HOST, if set, names a local engine (`docker info`)",
+        ) from error
+
+
+def bridge_gateway() -> str | None:
+    """The IPv4 address under which containers reach this machine, or None where it is not ours.
+
+    It is the default bridge's gateway, which `host-gateway` stands for. An engine in a virtual machine has
+    its gateway there and forwards `host.docker.internal` to this machine's loopback by itself.
+    """
+    with engine() as client:
+        settings = client.networks.get("bridge").attrs["IPAM"]["Config"] or []
+    own = {address.address for found in psutil.net_if_addrs().values() for address in found}
+    for entry in settings:
+        gateway = entry.get("Gateway", "")
+        if gateway in own and ":" not in gateway:
+            return str(gateway)
+    return None
+
+
+def start_registry_container(name: str, image: str, port: int) -> None:
+    """Start `image` on loopback under `name`, with the volume of the same name, replacing an old one.
+
+    `port` is the port on this machine. Raises EngineError, also when the image can neither be found nor pulled.
+    """
+    remove_container(name)
+    with engine() as client:
+        client.containers.run(
+            image,
+            name=name,
+            detach=True,
+            environment={"REGISTRY_STORAGE_DELETE_ENABLED": "true", "OTEL_TRACES_EXPORTER": "none"},
+            ports={"5000/tcp": ("127.0.0.1", port)},
+            volumes={name: {"bind": "/var/lib/registry", "mode": "rw"}},
+            restart_policy={"Name": "no"},
+        )
+
+
+def container_runs(name: str) -> bool:
+    """Whether the container runs. A container that is not there does not."""
+    from docker.errors import NotFound
+
+    with engine() as client:
+        try:
+            return bool(client.containers.get(name).status == "running")
+        except NotFound:
+            return False
+
+
+def container_log(name: str) -> bytes:
+    """The last lines a container printed; nothing when it is gone."""
+    from docker.errors import NotFound
+
+    with engine() as client:
+        try:
+            return bytes(client.containers.get(name).logs(tail=50))
+        except NotFound:
+            return b""
+
+
+def remove_container(name: str) -> None:
+    """Stop and remove the container; its named volume stays."""
+    from docker.errors import NotFound
+
+    with engine() as client, suppress(NotFound):
+        container = client.containers.get(name)
+        container.stop(timeout=_KILL_AFTER)
+        container.remove(force=True)
+
+
+def remove_volume(name: str) -> None:
+    """Remove the named volume with all its data, if it is there."""
+    from docker.errors import NotFound
+
+    with engine() as client, suppress(NotFound):
+        client.volumes.get(name).remove(force=True)
+
+
+def stop_labelled(labels: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
+    """Kill the running containers that carry all these labels; returns the labels of each.
+
+    They are killed and not asked: without an init process a container ignores SIGTERM, and whoever stops
+    the worker wants the runs ended.
+    """
+    from docker.errors import APIError
+
+    wanted = [f"{key}={value}" for key, value in labels.items()]
+    found = []
+    with engine() as client:
+        for container in client.containers.list(filters={"label": wanted}):
+            with suppress(APIError):  # it ended by itself in the meantime
+                container.kill()
+            found.append(dict(container.labels))
+    return tuple(found)

@@ -1,0 +1,189 @@
+"""`up` and `down`: start what is missing of the embedded services, and stop all of them.
+
+Both hold one lock per state folder and trust no note they did not check, so they can be called at any time, in
+any number, after any accident.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from flowyard.embedded import engine, registry, server, worker
+from flowyard.embedded.addresses import choose_port
+from flowyard.embedded.options import Call, UpOptions
+from flowyard.embedded.state import (
+    LOOPBACK,
+    STATE_FILE,
+    EmbeddedState,
+    Ports,
+    StateError,
+    read_state,
+    write_state,
+)
+from flowyard.errors import EngineError
+from flowyard.ports import Progress
+
+__all__ = ["UpOptions", "down", "up"]
+
+
+def up(options: UpOptions, progress: Progress) -> EmbeddedState:
+    """Start the services that do not run, and return all of them.
+
+    When it fails or is interrupted, whatever this call started is stopped again; services that already ran
+    stay. Raises EngineError, RegistryError or PrefectError.
+    """
+    options = replace(options, folder=options.folder.resolve())
+    _make_folder(options.folder)
+    with _locked(options.folder, progress):
+        before = _noted(options.folder, progress)
+        kept = _healthy(before, options.work_pool)
+        if kept.registry and kept.prefect and kept.worker:
+            worker.ensure_pool(kept.prefect.port, options.work_pool)
+            return kept
+        with ExitStack() as undo:
+            write_state(options.folder, kept)
+            undo.callback(write_state, options.folder, kept)
+            state = _start_missing(Call(options, progress, undo), before, kept)
+            write_state(options.folder, state)
+            undo.pop_all()
+        return state
+
+
+def down(folder: Path, progress: Progress, *, delete_data: bool = False) -> None:
+    """Stop every service of this state folder, and the runs its worker had started.
+
+    Images, the database and the ports are kept unless `delete_data` is true. Nothing running is no error.
+    Raises EngineError when a registry container cannot be stopped.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        return
+    with _locked(folder, progress):
+        state = _noted(folder, progress)
+        _stop_worker(state, folder, progress)
+        server.stop(state.prefect, folder)
+        progress.done("prefect", "stopped")
+        registry.stop(state.registry, folder)
+        progress.done("registry", "stopped")
+        if delete_data:
+            _delete(state, folder)
+            progress.done("data", "images and database deleted")
+        elif state != EmbeddedState():
+            write_state(folder, EmbeddedState(ports=state.ports))
+
+
+def _healthy(noted: EmbeddedState, pool: str) -> EmbeddedState:
+    """The noted state without the services that do not run as they should."""
+    found_registry = noted.registry if registry.healthy(noted.registry) else None
+    found_prefect = noted.prefect if server.healthy(noted.prefect) else None
+    found_worker = None
+    if noted.work_pool == pool and noted.prefect and worker.healthy(noted.worker, noted.prefect.port):
+        found_worker = noted.worker
+    return EmbeddedState(found_registry, found_prefect, found_worker, noted.ports, noted.work_pool)
+
+
+def _start_missing(call: Call, before: EmbeddedState, kept: EmbeddedState) -> EmbeddedState:
+    state = replace(kept, ports=kept.ports or call.options.ports)
+    if state.registry is None:
+        state = _start_registry(call, before, state)
+    if state.prefect is None:
+        state = _start_server(call, before, state)
+    return _start_worker(call, before, state)
+
+
+def _start_registry(call: Call, before: EmbeddedState, state: EmbeddedState) -> EmbeddedState:
+    registry.stop(before.registry, call.folder)
+    wanted = _ports(state)
+    port = choose_port(wanted.registry, (LOOPBACK,))
+    _say_moved(call.progress, "registry", wanted.registry, port)
+    call.progress.step("registry", f"starting on port {port}")
+    service = registry.start(call, port)
+    call.progress.done("registry", f"{LOOPBACK}:{port}")
+    return replace(state, registry=service, ports=replace(wanted, registry=port))
+
+
+def _start_server(call: Call, before: EmbeddedState, state: EmbeddedState) -> EmbeddedState:
+    server.stop(before.prefect, call.folder)
+    gateway = engine.bridge_gateway()
+    addresses = (LOOPBACK,) if gateway is None else (LOOPBACK, gateway)
+    wanted = _ports(state)
+    port = choose_port(wanted.prefect, addresses)
+    _say_moved(call.progress, "prefect", wanted.prefect, port)
+    call.progress.step("prefect", f"starting on port {port}")
+    service = server.start(call, port, addresses)
+    call.progress.done("prefect", f"http://{LOOPBACK}:{port}")
+    return replace(state, prefect=service, ports=replace(wanted, prefect=port))
+
+
+def _start_worker(call: Call, before: EmbeddedState, state: EmbeddedState) -> EmbeddedState:
+    port, pool = _ports(state).prefect, call.options.work_pool
+    worker.ensure_pool(port, pool)
+    if worker.healthy(state.worker, port):
+        return state
+    worker.stop(before.worker, call.folder)
+    call.progress.step("worker", f"starting for the work pool {pool}")
+    service = worker.start(call, port)
+    call.progress.done("worker", f"polls {pool}")
+    return replace(state, worker=service, work_pool=pool)
+
+
+def _stop_worker(state: EmbeddedState, folder: Path, progress: Progress) -> None:
+    """End the worker first, so that nothing new starts, then the runs it leaves, while the API still answers."""
+    progress.step("worker", "stopping")
+    worker.stop(state.worker, folder)
+    port = state.prefect.port if state.prefect and server.healthy(state.prefect) else None
+    try:
+        count = worker.stop_runs(folder, port)
+    except EngineError as error:  # no engine, no containers: the processes must still be stopped
+        progress.done("worker", f"stopped; its containers could not be looked for ({error.message})")
+        return
+    progress.done("worker", f"stopped, with {count} running containers" if count else "stopped")
+
+
+def _ports(state: EmbeddedState) -> Ports:
+    return state.ports or Ports()
+
+
+def _say_moved(progress: Progress, service: str, wanted: int, port: int) -> None:
+    if port != wanted:
+        progress.step(service, f"port {wanted} is taken; using {port}, ship again what named {wanted}")
+
+
+def _noted(folder: Path, progress: Progress) -> EmbeddedState:
+    try:
+        return read_state(folder)
+    except StateError as error:
+        progress.step("services", f"{error.message}; the services are looked for by their mark instead")
+        return EmbeddedState(ports=Ports())
+
+
+def _delete(state: EmbeddedState, folder: Path) -> None:
+    registry.delete_data(state.registry, folder)
+    server.delete_data(folder)
+    worker.delete_data(folder)
+    for name in ("registry", "prefect", "worker"):
+        for log in (folder / "logs").glob(f"{name}*.log"):
+            log.unlink(missing_ok=True)
+    (folder / STATE_FILE).unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # databases and logs are nobody's source
+
+
+@contextmanager
+def _locked(folder: Path, progress: Progress) -> Iterator[None]:
+    """Hold the state folder's lock. The file stays: removing it would let two holders in at once."""
+    with (folder / "services.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.step("services", "waiting for another `up` or `down` of this project")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,85 @@
+"""Step 1, load: registry.toml, every flow.toml and registry.local.toml -> one validated `Project`.
+
+Everything is validated before anything is done, and every problem of every file is reported at once: a
+person mends them in one go. Reading is all that happens here; what the values mean is in complete.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flowyard.complete import Sources, complete
+from flowyard.config import BasesFile, FlowFile, LocalFile, RegistryFile
+from flowyard.errors import ConfigurationError, Problem, UsageError
+from flowyard.parse import Model, parse
+from flowyard.values import Project
+
+REGISTRY_FILE = "registry.toml"
+LOCAL_FILE = "registry.local.toml"
+FLOW_FILE = "flow.toml"
+BASES_LOCK = Path("images/bases.lock")
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` that holds a registry.toml. Raises UsageError."""
+    for folder in (start, *start.parents):
+        if (folder / REGISTRY_FILE).is_file():
+            return folder
+    raise UsageError(
+        f"no {REGISTRY_FILE} in {start} or any folder above it",
+        hint="run flowyard inside a repository that has one, or make one: see README.md, 'Your first flow'",
+    )
+
+
+def load(root: Path) -> Project:
+    """The project at `root`, validated and completed. Raises ConfigurationError with all problems."""
+    reader = _Reader(root)
+    registry = reader.required(root / REGISTRY_FILE, RegistryFile)
+    local = reader.optional(root / LOCAL_FILE, LocalFile) or LocalFile()  # type: ignore[call-arg]
+    bases = reader.optional(root / BASES_LOCK, BasesFile) or BasesFile()  # type: ignore[call-arg]
+    flows: dict[str, FlowFile] = {}
+    for folder in flow_folders(root):
+        found = reader.optional(folder / FLOW_FILE, FlowFile)
+        flows[folder.name] = found or FlowFile()  # type: ignore[call-arg]
+    if registry is None:
+        raise ConfigurationError(reader.problems)
+    sources = Sources(
+        root=root,
+        registry=registry,
+        local=local,
+        bases={**bases.bases, **local.bases},
+        flows=flows,
+    )
+    project, problems = complete(sources)
+    problems = (*reader.problems, *problems)
+    if problems:
+        raise ConfigurationError(problems)
+    return project
+
+
+def flow_folders(root: Path) -> tuple[Path, ...]:
+    """The folders under flows/, sorted by name. Hidden folders and caches are not flows."""
+    folder = root / "flows"
+    if not folder.is_dir():
+        raise ConfigurationError(
+            [Problem("flows", "", "is missing; make a folder flows/NAME with a flow.py in it")]
+        )
+    found = (entry for entry in folder.iterdir() if entry.is_dir())
+    return tuple(sorted(entry for entry in found if not entry.name.startswith((".", "__"))))
+
+
+class _Reader:
+    """Parses files one after the other and keeps their problems."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.problems: tuple[Problem, ...] = ()
+
+    def required(self, path: Path, model: type[Model]) -> Model | None:
+        shown = path.relative_to(self._root).as_posix()
+        found, problems = parse(path, shown, model)
+        self.problems += problems
+        return found
+
+    def optional(self, path: Path, model: type[Model]) -> Model | None:
+        return self.required(path, model) if path.exists() else None

@@ -1,0 +1,193 @@
+"""Locks: what `lock` writes and every other verb insists on.
+
+A lock names each package with its hashes and, in its first line, the fingerprint of what it was made from.
+Whether it is stale is then a comparison of two texts: no resolver runs and nothing is asked on the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowyard.errors import LockError
+from flowyard.ports import Processes
+from flowyard.values import Flow
+
+LOCKS = Path("images/locks")
+UV_LOCK = LOCKS / "uv.lock"
+PREFECT_INPUT = LOCKS / "prefect.in"
+UV_INPUT = LOCKS / "uv.in"
+FLOW_LOCK = "requirements.lock"
+REMEDY = "run `python build.py lock` and commit what it writes"
+_HEADER = "# flowyard lock "
+_OWN_PREFECT = " with its own Prefect"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowLocks:
+    """The locks one flow's image is installed from: (name in the build context, path below the root).
+
+    `install` are the names in the order of installation. `own_prefect` says that the flow cannot live with
+    the shared Prefect lock, so that it shares no Prefect layer with the others.
+    """
+
+    files: tuple[tuple[str, Path], ...]
+    install: tuple[str, ...]
+    own_prefect: bool
+
+
+def prefect_lock(python: str) -> Path:
+    """The lock that all flows on one Python version share."""
+    return LOCKS / f"prefect-{python}.lock"
+
+
+def locks_of(root: Path, flow: Flow) -> FlowLocks:
+    """The flow's locks, found fresh. Raises LockError naming the one that is missing or stale."""
+    python = _python(flow)
+    shared = prefect_lock(python)
+    _require(root, UV_LOCK, _fingerprint(_read(root / UV_INPUT)))
+    _require(root, shared, _fingerprint(_read(root / PREFECT_INPUT), python))
+    uv, prefect = ("uv.lock", UV_LOCK), ("prefect.lock", shared)
+    if not flow.dependencies.requirements:
+        return FlowLocks((uv, prefect), ("prefect.lock",), own_prefect=False)
+    own = flow.folder / FLOW_LOCK
+    header = _require(root, own, flow_fingerprint(root, flow))
+    requirements = (FLOW_LOCK, own)
+    if header.endswith(_OWN_PREFECT):
+        return FlowLocks((uv, requirements), (FLOW_LOCK,), own_prefect=True)
+    return FlowLocks((uv, prefect, requirements), ("prefect.lock", FLOW_LOCK), own_prefect=False)
+
+
+def flow_fingerprint(root: Path, flow: Flow) -> str:
+    """What the flow's lock depends on: its requirements, the Python version and the shared Prefect lock."""
+    python = _python(flow)
+    return _fingerprint(*sorted(flow.dependencies.requirements), python, _read(root / prefect_lock(python)))
+
+
+def _python(flow: Flow) -> str:
+    if flow.base.python is None:
+        raise LockError(
+            f"flow {flow.name}: the Python version of base image {flow.base.name} is not known",
+            hint=f'{REMEDY}, or set `python = "3.13"` beside `base`',
+        )
+    return flow.base.python
+
+
+def _require(root: Path, path: Path, fingerprint: str) -> str:
+    if not (root / path).is_file():
+        raise LockError(f"{path.as_posix()} is missing", hint=REMEDY)
+    header = _read(root / path).partition("\n")[0]
+    if not header.startswith(f"{_HEADER}{fingerprint}"):
+        raise LockError(f"{path.as_posix()} is stale: what it was made from has changed", hint=REMEDY)
+    return header
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _fingerprint(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+class Locker:
+    """Writes locks with uv. Nothing is written before its resolution succeeded."""
+
+    def __init__(self, root: Path, processes: Processes, uv: str, *, upgrade: bool = False) -> None:
+        self._root = root
+        self._processes = processes
+        self._uv = uv
+        self._upgrade = upgrade
+
+    def lock(self, flow: Flow) -> tuple[Path, ...]:
+        """Make the flow's locks fresh and return those that were written, below the root."""
+        python = _python(flow)
+        written = [
+            *self._shared(UV_LOCK, UV_INPUT, None),
+            *self._shared(prefect_lock(python), PREFECT_INPUT, python),
+        ]
+        if flow.dependencies.requirements:
+            written += self._flow(flow, python)
+        return tuple(written)
+
+    def _shared(self, path: Path, source: Path, python: str | None) -> list[Path]:
+        text = _read(self._root / source)
+        if not text:
+            raise LockError(f"{source.as_posix()} is missing", hint="it names what the lock is made from")
+        fingerprint = _fingerprint(text, *([python] if python else []))
+        if self._fresh(path, fingerprint):
+            return []
+        requirements = tuple(line for line in text.splitlines() if line and not line.startswith("#"))
+        outcome = self._compile(path, requirements, python or "3.11", constraint=None)
+        if isinstance(outcome, _Refusal):
+            raise LockError(f"{path.as_posix()} cannot be made: {outcome.text}")
+        return [self._write(path, fingerprint, "", outcome)]
+
+    def _flow(self, flow: Flow, python: str) -> list[Path]:
+        path, fingerprint = flow.folder / FLOW_LOCK, flow_fingerprint(self._root, flow)
+        if self._fresh(path, fingerprint):
+            return []
+        requirements = flow.dependencies.requirements
+        outcome = self._compile(path, requirements, python, constraint=prefect_lock(python))
+        if not isinstance(outcome, _Refusal):
+            return [self._write(path, fingerprint, "", outcome)]
+        own = (*requirements, *_read(self._root / PREFECT_INPUT).split())
+        alone = self._compile(path, own, python, constraint=None)
+        if isinstance(alone, _Refusal):
+            raise LockError(f"{path.as_posix()} cannot be made: {alone.text}")
+        return [self._write(path, fingerprint, _OWN_PREFECT, alone)]
+
+    def _fresh(self, path: Path, fingerprint: str) -> bool:
+        header = _read(self._root / path).partition("\n")[0]
+        return not self._upgrade and header.startswith(f"{_HEADER}{fingerprint}")
+
+    def _compile(
+        self, path: Path, requirements: tuple[str, ...], python: str, constraint: Path | None
+    ) -> str | _Refusal:
+        argv = compile_argv(self._uv, python, self._root / constraint if constraint else None, self._upgrade)
+        with _workspace(requirements, _read(self._root / path)) as (source, output):
+            finished = self._processes.run([*argv, "--output-file", str(output), str(source)])
+            if finished.returncode != 0:
+                return _Refusal(finished.stderr.strip())
+            return output.read_text(encoding="utf-8")
+
+    def _write(self, path: Path, fingerprint: str, remark: str, locked: str) -> Path:
+        kept = [line for line in locked.splitlines() if not line.startswith("#")]
+        target = self._root / path
+        temporary = target.with_name(f".{target.name}.new")
+        temporary.write_text("\n".join([f"{_HEADER}{fingerprint}{remark}", *kept, ""]), encoding="utf-8")
+        temporary.replace(target)
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What uv said when it could not resolve the requirements."""
+
+    text: str
+
+
+@contextmanager
+def _workspace(requirements: tuple[str, ...], existing: str) -> Iterator[tuple[Path, Path]]:
+    """The requirements, and a copy of the existing lock: uv keeps its versions where it can."""
+    with tempfile.TemporaryDirectory(prefix="flowyard-lock-") as folder:
+        source, output = Path(folder, "requirements.in"), Path(folder, FLOW_LOCK)
+        source.write_text("\n".join([*requirements, ""]), encoding="utf-8")
+        output.write_text(existing, encoding="utf-8")
+        yield source, output
+
+
+def compile_argv(uv: str, python: str, constraint: Path | None, upgrade: bool) -> tuple[str, ...]:
+    """`uv pip compile` for Linux images on one Python version: hashes, and no address of an index."""
+    return (
+        *(uv, "pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"),
+        *("--no-emit-index-url", "--no-emit-find-links", "--python-version", python),
+        *("--python-platform", "linux"),
+        *(("--constraint", str(constraint)) if constraint is not None else ()),
+        *(("--upgrade",) if upgrade else ()),
+    )

@@ -1,0 +1,127 @@
+"""TOML file -> validated model, with every problem of the file found at once.
+
+Pydantic knows what is wrong; this module says it the way a person needs it: file, key path as written in
+the file, what was found, what is allowed, and the key that was probably meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from flowyard.errors import Problem
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_TYPE_NAMES = {
+    "string_type": "text in quotes",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list in square brackets",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+
+
+def parse(path: Path, shown: str, model: type[Model]) -> tuple[Model | None, tuple[Problem, ...]]:
+    """The file's model, or its problems. `shown` is the file's name in messages."""
+    try:
+        data = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return None, (Problem(shown, "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8"),)
+    except tomllib.TOMLDecodeError as error:
+        return None, (Problem(shown, "", f"is not valid TOML: {error}"),)
+    except OSError as error:
+        return None, (Problem(shown, "", f"cannot be read: {error.strerror}"),)
+    try:
+        return model.model_validate(data), ()
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return None, tuple(Problem(shown, _key(item, data), _text(item, model)) for item in details)
+
+
+def _key(item: ErrorDetails, data: Mapping[str, Any]) -> str:
+    """The key path as the file writes it: pydantic also counts union members, which no file holds."""
+    parts: list[str] = []
+    at: Any = data
+    last = len(item["loc"]) - 1
+    for position, part in enumerate(item["loc"]):
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+            at = at[part] if isinstance(at, list) and part < len(at) else None
+        elif part != "[key]" and (position == last or (isinstance(at, Mapping) and part in at)):
+            parts.append(f".{part}" if parts else part)
+            at = at.get(part) if isinstance(at, Mapping) else None
+    return "".join(parts)
+
+
+def _text(item: ErrorDetails, model: type[BaseModel]) -> str:
+    kind, found = item["type"], item.get("input")
+    context = item.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(str(item["loc"][-1]), allowed_keys(model, item["loc"][:-1]))
+    if kind == "missing":
+        return "is missing; add it"
+    if kind in _TYPE_NAMES:
+        return f"must be {_TYPE_NAMES[kind]}, found {show(found)}"
+    if kind == "literal_error":
+        return f"must be {context['expected']}, found {show(found)}"
+    if kind == "union_tag_invalid":
+        return f"has type {show(context['tag'])}; allowed: {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return 'needs a key `type`, such as type = "embedded" or type = "oci"'
+    if kind == "string_pattern_mismatch":
+        return f"{show(found)} does not have the form {context['pattern']}"
+    return f"{item['msg'][:1].lower()}{item['msg'][1:]}, found {show(found)}"
+
+
+def show(value: object) -> str:
+    """A found value as the file might write it, cut to one line."""
+    text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
+    if text is None:
+        text = f'"{value}"' if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _unknown_key(key: str, allowed: Iterable[str]) -> str:
+    allowed = sorted(allowed)
+    return f"is not a known key{did_you_mean(key, allowed)}; allowed: {', '.join(allowed)}"
+
+
+def did_you_mean(found: str, allowed: Iterable[str]) -> str:
+    """` (did you mean X?)`, or nothing when no allowed word is near."""
+    near = difflib.get_close_matches(found.replace("_", "-"), list(allowed), n=1)
+    return f" (did you mean `{near[0]}`?)" if near else ""
+
+
+def allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The keys the table at `location` may hold, read from the models."""
+    candidates: list[type[BaseModel]] = [model]
+    for part in location:
+        following: list[type[BaseModel]] = []
+        for candidate in candidates:
+            following += _descend(candidate, part)
+        candidates = following or candidates
+    return tuple(sorted({f.alias or n for c in candidates for n, f in c.model_fields.items()}))
+
+
+def _descend(model: type[BaseModel], part: int | str) -> list[type[BaseModel]]:
+    for name, field in model.model_fields.items():
+        if part in (field.alias, name):
+            return _models(field.annotation)
+    tagged = model.model_fields.get("type")
+    return [model] if tagged is not None and part in get_args(tagged.annotation) else []
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]

@@ -1,0 +1,97 @@
+"""Step 3, render: a flow -> the text of its Dockerfile.
+
+The templates are real files under images/, so that people can read and change them; a name a template uses
+and nobody defined is an error (StrictUndefined), never an empty string in a Dockerfile.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowyard.errors import ConfigurationError, LockError, Problem
+from flowyard.values import Flow
+
+TEMPLATE = "Dockerfile.j2"
+USER_ID = 10001
+DESCRIPTION = "opt/flowyard/description.json"
+RESULTS_FOLDER = "/var/lib/flowyard/results"
+ENTRYPOINT = ("/opt/venv/bin/python", "-I", "-S", "/opt/flowyard/lib/flowyard/runtime/start.py")
+COMMON_SECRETS = ("ca", "index")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A Dockerfile's text, and the template files it was made from (relative to the project's root)."""
+
+    text: str
+    templates: tuple[Path, ...]
+
+
+def render(root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:
+    """The flow's Dockerfile. `locks` are the names of the locks in the context, in order of installation.
+
+    Raises ConfigurationError for a template that cannot be rendered, LockError for an unpinned base.
+    """
+    own = flow.dockerfile
+    if own is not None and own.suffix != ".j2":
+        return Rendered((root / own).read_text(encoding="utf-8"), (own,))
+    return _render(root, own or Path("images") / TEMPLATE, _variables(flow, own, locks))
+
+
+def _variables(flow: Flow, own: Path | None, locks: tuple[str, ...]) -> dict[str, Any]:
+    if flow.base.reference is None or flow.base.python is None:
+        raise LockError(
+            f"flow {flow.name}: base image {flow.base.name} is not pinned", hint="run `python build.py lock`"
+        )
+    secrets = sorted({*COMMON_SECRETS, *flow.build_secrets})
+    return {
+        "flow": flow.name,
+        "template": (own or Path("images") / TEMPLATE).as_posix(),
+        "folder": flow.folder.as_posix(),
+        "base": flow.base.reference,
+        "python": flow.base.python,
+        "system_packages": flow.system_packages,
+        "locks": locks,
+        "includes": tuple(include.as_posix() for include in flow.includes),
+        "entrypoints": flow.entrypoints,
+        "secret_mounts": " ".join(f"--mount=type=secret,id={secret}" for secret in secrets),
+        "user_id": USER_ID,
+        "results_folder": RESULTS_FOLDER,
+        "description": f"/{DESCRIPTION}",
+        "entrypoint": json.dumps(ENTRYPOINT),
+    }
+
+
+def _render(root: Path, template: Path, variables: dict[str, Any]) -> Rendered:
+    import jinja2
+
+    used: list[Path] = [template]
+
+    class Recorder(jinja2.FileSystemLoader):
+        """Remembers which files were loaded: they are inputs of the content key."""
+
+        def get_source(self, environment: jinja2.Environment, name: str) -> Any:
+            source, filename, uptodate = super().get_source(environment, name)
+            used.append(Path(filename).relative_to(root))
+            return source, filename, uptodate
+
+    environment = jinja2.Environment(
+        loader=Recorder([root / "images", root / template.parent]),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    try:
+        if template.parent == Path("images"):
+            text = environment.get_template(template.name).render(variables)
+        else:
+            text = environment.from_string((root / template).read_text(encoding="utf-8")).render(variables)
+    except jinja2.TemplateError as error:
+        line = getattr(error, "lineno", None)
+        key = f"line {line}" if line else ""
+        raise ConfigurationError([Problem(template.as_posix(), key, str(error))]) from error
+    return Rendered(text, tuple(dict.fromkeys(used)))

@@ -1,0 +1,62 @@
+"""Schedules as written in flow.toml -> checked `Schedule` values.
+
+Cron expressions and time zones are checked here, by libraries that know them, because a wrong one would
+otherwise only be found by the server, after the image was built.
+"""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from flowyard.config import ScheduleTable
+from flowyard.parse import did_you_mean, show
+from flowyard.values import Schedule
+
+Finding = tuple[str, str]
+
+
+def schedule_of(table: ScheduleTable) -> tuple[Schedule, Finding | None]:
+    """The schedule, and what is wrong with it as (key suffix such as `.cron`, text)."""
+    schedule = Schedule(**{name: getattr(table, name) for name in ScheduleTable.model_fields})
+    kinds = [kind for kind in ("cron", "interval", "rrule") if getattr(table, kind) is not None]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none of them"
+        return schedule, ("", f"needs exactly one of `cron`, `interval` and `rrule`; found {found}")
+    return schedule, _cron_problem(table) or _timezone_problem(table) or _anchor_problem(table)
+
+
+def _cron_problem(table: ScheduleTable) -> Finding | None:
+    if table.cron is None:
+        return None
+    from datetime import datetime
+
+    from cronsim import CronSim, CronSimError
+
+    try:
+        CronSim(table.cron, datetime(2024, 1, 1))
+    except CronSimError as error:
+        return ".cron", f"{show(table.cron)} is not a cron expression of five fields: {error}"
+    return None
+
+
+def _timezone_problem(table: ScheduleTable) -> Finding | None:
+    try:
+        ZoneInfo(table.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        guess = did_you_mean(table.timezone, available_timezones())
+        return ".timezone", f"{show(table.timezone)} is not an IANA time zone{guess}; such as `Europe/Paris`"
+    return None
+
+
+def _anchor_problem(table: ScheduleTable) -> Finding | None:
+    from datetime import datetime
+
+    if table.anchor is None:
+        return None
+    if table.interval is None:
+        return ".anchor", "is for schedules with `interval` only; remove it"
+    try:
+        datetime.fromisoformat(table.anchor)
+    except ValueError:
+        return ".anchor", f"{show(table.anchor)} is not an ISO 8601 date and time, such as `2026-01-01T06:00:00`"
+    return None

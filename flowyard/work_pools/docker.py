@@ -1,0 +1,43 @@
+"""Job variables of docker work pools.
+
+Containers get an init process, because without one they ignore SIGTERM and a cancelled run looks like one
+that ran out of memory; and they are removed when they end, because the stock worker leaves them behind.
+"""
+
+from __future__ import annotations
+
+from flowyard.render import RESULTS_FOLDER
+from flowyard.values import DeploymentSpec, Json, Target
+
+KEEP_ENV = "FLOWYARD_KEEP_ENV"
+RESULTS_ENV = "FLOWYARD_RESULTS"
+
+
+def job_variables(target: Target, deployment: DeploymentSpec) -> dict[str, Json]:
+    """What prefect-docker's base job template knows, from the neutral settings and the user's own."""
+    own = {**target.job_variables, **deployment.job_variables}
+    create = {"init": True, **_create_options(deployment), **own.pop("container_create_kwargs", {})}
+    variables: dict[str, Json] = {"auto_remove": True, "container_create_kwargs": create}
+    if deployment.resources.memory is not None:
+        variables["mem_limit"] = str(deployment.resources.memory)
+    volumes = list(own.pop("volumes", []))
+    if target.results_volume is not None:
+        volumes.insert(0, f"{target.results_volume}:{RESULTS_FOLDER}")
+    if volumes:
+        variables["volumes"] = volumes
+    return {**variables, **own, "env": _env(target, deployment, own.pop("env", {}))}
+
+
+def _create_options(deployment: DeploymentSpec) -> dict[str, Json]:
+    cpu = deployment.resources.cpu
+    return {} if cpu is None else {"nano_cpus": int(cpu * 1_000_000_000)}
+
+
+def _env(target: Target, deployment: DeploymentSpec, own: dict[str, str]) -> dict[str, str]:
+    env = {**target.env, **deployment.env, **own}
+    kept = sorted(name for name in env if name.startswith("PREFECT_"))
+    if kept:
+        env[KEEP_ENV] = ",".join(kept)
+    if target.results_volume is not None:
+        env[RESULTS_ENV] = f"file://{RESULTS_FOLDER}"
+    return env
