@@ -35,7 +35,8 @@ def parse_reference(text: str) -> tuple[Repository, str | None, Digest | None]:
     path, colon, tag = rest.partition(":")
     if colon and not _TAG.fullmatch(tag):
         raise ValueError(
-            f"{text!r} has the tag {tag!r}; a tag is 1 to 128 of A-Z a-z 0-9 _ . - and starts with neither . nor -"
+            f"{text!r} has the tag {tag!r}; a tag is 1 to 128 of A-Z a-z 0-9 _ . -"
+            " and starts with neither . nor -"
         )
     _check_names(text, host, path)
     if host == DEFAULT_HOST and "/" not in path:

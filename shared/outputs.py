@@ -11,8 +11,12 @@ from pathlib import Path
 
 
 def output_folder(flow: str) -> Path:
-    """The folder for files of `flow`, created when missing: below OUTPUT_FOLDER, else the temporary folder."""
-    root = os.environ.get("OUTPUT_FOLDER") or os.path.join(tempfile.gettempdir(), "flow-outputs")
-    folder = Path(root) / flow
+    """The folder for files of `flow`, created when missing.
+
+    It is below the environment variable OUTPUT_FOLDER, or below the temporary folder when that is not set.
+    """
+    configured = os.environ.get("OUTPUT_FOLDER")
+    root = Path(configured) if configured else Path(tempfile.gettempdir()) / "flow-outputs"
+    folder = root / flow
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,7 +1,8 @@
 """Reads a container registry through the OCI distribution API.
 
-Every body is checked against the digest it was asked for, and only the registry's own word for "unknown" counts as
-absent: an answer that could mean something else is an error, because a wrong "absent" rebuilds or loses an image.
+Every body is checked against the digest it was asked for, and only the registry's own word for "unknown"
+counts as absent: an answer that could mean something else is an error, because a wrong "absent" rebuilds or
+loses an image.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MOST_MANIFEST = 4 * 1024 * 1024
 MOST_LAYER = 1024 * 1024
 
+_PATIENT = Limits()
 _ABSENT = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
@@ -31,7 +33,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686"
 class OciRegistry:
     """A ContainerRegistry and BaseImages over HTTP. A context manager; `close` ends its connections."""
 
-    def __init__(self, limits: Limits = Limits(), environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, limits: Limits = _PATIENT, environ: Mapping[str, str] = os.environ) -> None:
         self._limits = limits
         self._environ = environ
         self._authorizations = Authorizations(self._credentials)
@@ -72,8 +74,8 @@ class OciRegistry:
     def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
         """The content of one file in the image's last layer. `path` has no leading slash.
 
-        Raises RegistryError when the image, the layer or the file is not there, and when the layer's blob is larger
-        than `MOST_LAYER` bytes.
+        Raises RegistryError when the image, the layer or the file is not there, and when the layer's blob is
+        larger than `MOST_LAYER` bytes.
         """
         from flowyard.adapters.oci_layer import file_in_layer
 
@@ -91,10 +93,10 @@ class OciRegistry:
         return file_in_layer(blob, layer.media_type, path, subject)
 
     def base(self, reference: ImageReference) -> tuple[Digest, Mapping[str, str]]:
-        """The digest a tag points to (of the index, for several platforms) and the image's environment variables.
+        """The digest a tag points to (the index's, for several platforms) and the image's environment.
 
-        Of several platforms the environment is the one of linux on this machine's architecture. Raises RegistryError,
-        also when there is no such tag.
+        Of several platforms the environment is the one for linux on this machine's architecture. Raises
+        RegistryError, also when there is no such tag.
         """
         repository, subject = reference.repository, str(reference)
         answer = _accepted(

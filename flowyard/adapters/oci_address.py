@@ -5,6 +5,7 @@ Apart from the client, because these are plain values that must not cost the imp
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from flowyard.errors import RegistryError
@@ -13,6 +14,8 @@ from flowyard.values import Repository
 
 DOCKER_HUB_API = "registry-1.docker.io"
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_LOOPBACK_IPV4 = re.compile(rf"127(?:\.{_OCTET}){{3}}")
 _DOCKER_HUB = frozenset({DEFAULT_HOST, f"index.{DEFAULT_HOST}", DOCKER_HUB_API})
 
 
@@ -37,10 +40,7 @@ def is_loopback(host: str) -> bool:
         name = name[1:].partition("]")[0]
     elif name.count(":") == 1:
         name = name.partition(":")[0]
-    octets = name.split(".")
-    if len(octets) == 4 and octets[0] == "127":
-        return all(octet.isascii() and octet.isdigit() and int(octet) < 256 for octet in octets)
-    return name in ("localhost", "::1")
+    return name in ("localhost", "::1") or _LOOPBACK_IPV4.fullmatch(name) is not None
 
 
 def api_url(repository: Repository) -> str:

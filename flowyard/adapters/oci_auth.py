@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 FindCredentials = Callable[[str], "Credentials | None"]
 
 _MOST_TOKEN_BYTES = 256 * 1024
+_ANY_SCOPE = ""  # a password is the same for every repository
 _CLIENT = "flowyard"
 
 
 class Authorizations:
-    """The Authorization headers that hosts accepted, per host and scope."""
+    """The Authorization headers obtained so far, per host and scope."""
 
     def __init__(self, find: FindCredentials) -> None:
         self._find = find
@@ -34,24 +35,25 @@ class Authorizations:
 
     def kept(self, host: str, scope: str) -> Secret | None:
         """The header's value that was obtained before, if any. It may have expired."""
-        return self._kept.get((host, scope))
+        return self._kept.get((host, scope)) or self._kept.get((host, _ANY_SCOPE))
 
     def renew(self, http: Http, host: str, scope: str, header: str) -> Secret | None:
         """Obtain a new value as the WWW-Authenticate `header` wants it, and keep it.
 
-        None when the host wants credentials and there are none. Raises RegistryError when the token server refuses.
+        None when the host wants credentials and there are none. Raises RegistryError when the token server
+        refuses.
         """
         self._kept.pop((host, scope), None)
+        self._kept.pop((host, _ANY_SCOPE), None)
         challenge = choose(parse_challenges(header))
         credentials = self._find(login_key(host)) if challenge else None
         if challenge is None or (challenge.scheme == "basic" and not _has_password(credentials)):
             return None
         if challenge.scheme == "basic" and credentials is not None:
-            value = basic(credentials)
-        else:
-            value = _token(http, host, token_request(challenge, credentials, host, scope))
-        self._kept[host, scope] = value
-        return value
+            return self._kept.setdefault((host, _ANY_SCOPE), basic(credentials))
+        token = _token(http, host, token_request(challenge, credentials, host, scope))
+        self._kept[host, scope] = token
+        return token
 
 
 def _has_password(credentials: Credentials | None) -> bool:
@@ -59,7 +61,7 @@ def _has_password(credentials: Credentials | None) -> bool:
 
 
 def choose(challenges: tuple[Challenge, ...]) -> Challenge | None:
-    """The challenge to answer: Bearer with a realm where offered, because its token reaches less than a password."""
+    """The challenge to answer: Bearer where offered, because its token reaches less than a password."""
     for challenge in challenges:
         if challenge.scheme == "bearer" and challenge.parameters.get("realm"):
             return challenge

@@ -173,7 +173,7 @@ def check_transport(url: str, subject: str) -> None:
     raise RegistryError(
         f"{subject}: {parts.scheme or 'no scheme'}://{parts.hostname or ''} is not asked;"
         " it must be https, or http on a loopback address",
-        hint="give the container registry a certificate (SSL_CERT_FILE names the file of a private authority)",
+        hint="give the registry a certificate (SSL_CERT_FILE names the file of a private authority)",
     )
 
 

@@ -1,6 +1,7 @@
 """Takes one file out of a layer's blob.
 
-Apart from the registry's client, because what is bounded here is memory: a small blob may unpack into a huge one.
+Apart from the registry's client, because what is bounded here is memory: a small blob may unpack into a
+huge one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Finds the credentials that `docker login` stored for a container registry.
 
-The `docker` package reads the configuration as Docker means it; this adds clear errors, and is imported only when a
-registry asks who is there, because that package takes longer to import than most commands to run.
+The `docker` package reads the configuration as Docker means it; this adds clear errors, and is imported
+only when a registry asks who is there, because that package is slow to import.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def config_file(environ: Mapping[str, str]) -> Path:
 def read_credentials(key: str, environ: Mapping[str, str]) -> Credentials | None:
     """The credentials kept under `key` (a host, or Docker Hub's index URL); None when there are none.
 
-    Runs `docker-credential-NAME get` where the configuration names a helper. Raises RegistryError when the file
-    or the helper cannot be used; what they hold is never in the message.
+    Runs `docker-credential-NAME get` where the configuration names a helper. Raises RegistryError when the
+    file or the helper cannot be used; what they hold is never in the message.
     """
     file = config_file(environ)
     try:
@@ -72,7 +72,7 @@ def login_sections(text: str, file: Path) -> dict[str, Json]:
 
 
 def find_credentials(sections: dict[str, Json], key: str, file: Path) -> Credentials | None:
-    """What `sections` or the helper they name hold for `key`. Raises RegistryError as read_credentials does."""
+    """What `sections` or the helper they name hold for `key`. Raises RegistryError like read_credentials."""
     if not sections:
         return None
     from docker import auth, errors  # type: ignore[import-untyped]  # it has no types

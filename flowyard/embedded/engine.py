@@ -6,6 +6,7 @@ needs none of it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ from flowyard.errors import EngineError
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_KILL_AFTER = 5  # seconds a container gets to end by itself
+_ASK_SECONDS = 3.0  # what containers get to end by themselves after SIGTERM
+_KILL_SECONDS = 10.0
 
 
 @contextmanager
@@ -101,7 +103,7 @@ def remove_container(name: str) -> None:
 
     with engine() as client, suppress(NotFound):
         container = client.containers.get(name)
-        container.stop(timeout=_KILL_AFTER)
+        container.stop(timeout=int(_ASK_SECONDS))
         container.remove(force=True)
 
 
@@ -113,19 +115,23 @@ def remove_volume(name: str) -> None:
         client.volumes.get(name).remove(force=True)
 
 
-def stop_labelled(labels: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
-    """Kill the running containers that carry all these labels; returns the labels of each.
+def stop_labelled(label: str) -> tuple[Mapping[str, str], ...]:
+    """End the running containers with this label (`name=value`); returns the labels of each.
 
-    They are killed and not asked: without an init process a container ignores SIGTERM, and whoever stops
-    the worker wants the runs ended.
+    All are sent SIGTERM at once and killed three seconds later: a container whose first process does not
+    handle SIGTERM ignores it, and waiting for one after the other would add up.
     """
     from docker.errors import APIError
 
-    wanted = [f"{key}={value}" for key, value in labels.items()]
-    found = []
     with engine() as client:
-        for container in client.containers.list(filters={"label": wanted}):
-            with suppress(APIError):  # it ended by itself in the meantime
-                container.kill()
-            found.append(dict(container.labels))
-    return tuple(found)
+        found = client.containers.list(filters={"label": label})
+        for sign, seconds in (("SIGTERM", _ASK_SECONDS), ("SIGKILL", _KILL_SECONDS)):
+            running = client.containers.list(filters={"label": label})
+            for container in running:
+                with suppress(APIError):  # it ended by itself in the meantime
+                    container.kill(sign)
+            deadline = time.monotonic() + seconds
+            while running and time.monotonic() < deadline:
+                time.sleep(0.1)
+                running = client.containers.list(filters={"label": label})
+        return tuple(dict(container.labels) for container in found)

@@ -81,6 +81,14 @@ def alive(service: Service) -> bool:
     return _process(service) is not None
 
 
+def ask_to_stop(service: Service) -> None:
+    """Send SIGTERM and return at once."""
+    process = _process(service)
+    if process is not None:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+
+
 def stop(service: Service, grace: float = _GRACE) -> None:
     """End the process and its children: SIGTERM, up to `grace` seconds, then SIGKILL."""
     process = _process(service)

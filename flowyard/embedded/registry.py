@@ -53,6 +53,12 @@ def start(call: Call, port: int) -> Service:
     return service
 
 
+def ask_to_stop(service: Service | None) -> None:
+    """Send the registry's process SIGTERM without waiting for its end."""
+    if service is not None:
+        process.ask_to_stop(service)
+
+
 def stop(service: Service | None, folder: Path) -> None:
     """Stop the registry, also one that the state does not know. Its images stay."""
     if service is not None and service.container is not None:

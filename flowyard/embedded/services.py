@@ -1,7 +1,7 @@
 """`up` and `down`: start what is missing of the embedded services, and stop all of them.
 
-Both hold one lock per state folder and trust no note they did not check, so they can be called at any time, in
-any number, after any accident.
+Both hold one lock per state folder and trust no note they did not check, so they can be called at any time,
+in any number, after any accident.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def down(folder: Path, progress: Progress, *, delete_data: bool = False) -> None
     with _locked(folder, progress):
         state = _noted(folder, progress)
         _stop_worker(state, folder, progress)
+        registry.ask_to_stop(state.registry)  # it takes two seconds, which the server's end takes as well
         server.stop(state.prefect, folder)
         progress.done("prefect", "stopped")
         registry.stop(state.registry, folder)
@@ -72,7 +73,7 @@ def down(folder: Path, progress: Progress, *, delete_data: bool = False) -> None
         if delete_data:
             _delete(state, folder)
             progress.done("data", "images and database deleted")
-        elif state != EmbeddedState():
+        elif (folder / STATE_FILE).exists():
             write_state(folder, EmbeddedState(ports=state.ports))
 
 
@@ -132,7 +133,7 @@ def _start_worker(call: Call, before: EmbeddedState, state: EmbeddedState) -> Em
 
 
 def _stop_worker(state: EmbeddedState, folder: Path, progress: Progress) -> None:
-    """End the worker first, so that nothing new starts, then the runs it leaves, while the API still answers."""
+    """End the worker, so that nothing new starts, then its runs, while the API still answers."""
     progress.step("worker", "stopping")
     worker.stop(state.worker, folder)
     port = state.prefect.port if state.prefect and server.healthy(state.prefect) else None
@@ -158,7 +159,7 @@ def _noted(folder: Path, progress: Progress) -> EmbeddedState:
         return read_state(folder)
     except StateError as error:
         progress.step("services", f"{error.message}; the services are looked for by their mark instead")
-        return EmbeddedState(ports=Ports())
+        return EmbeddedState()
 
 
 def _delete(state: EmbeddedState, folder: Path) -> None:

@@ -24,6 +24,7 @@ from flowyard.values import Json
 
 _LAUNCHER = Path(__file__).with_name("prefect_worker.py")
 _POOL_TYPE = "docker"
+_FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _SECONDS = 90.0
 
 
@@ -78,16 +79,15 @@ def stop(service: Service | None, folder: Path) -> None:
 
 
 def stop_runs(folder: Path, api_port: int | None) -> int:
-    """Kill the containers this project's worker started, and have the API call their runs crashed.
+    """End the containers this project's worker started, and have the API call their runs crashed.
 
     Only containers with this worker's name on them are touched. `api_port` is None when no server answers.
     Returns how many there were. Raises EngineError.
     """
-    stopped = engine.stop_labelled({"io.prefect.worker-name": worker_name(folder)})
+    stopped = engine.stop_labelled(f"io.prefect.worker-name={worker_name(folder)}")
     for labels in stopped:
-        run = labels.get("io.prefect.flow-run-id")
-        if run and api_port is not None:
-            ask("POST", api_port, f"/api/flow_runs/{quote(run, safe='')}/set_state", crashed())
+        if api_port is not None:
+            _call_crashed(api_port, labels.get("io.prefect.flow-run-id", ""))
     return len(stopped)
 
 
@@ -123,6 +123,13 @@ def environment(inherited: Mapping[str, str], home: Path, api_port: int, poll: f
     }
 
 
+def _call_crashed(api_port: int, run: str) -> None:
+    path = f"/api/flow_runs/{quote(run, safe='')}"
+    status, found = ask("GET", api_port, path)
+    if status == 200 and found["state_type"] not in _FINAL:
+        ask("POST", api_port, f"{path}/set_state", crashed())
+
+
 def _online(service: Service, pool: str, name: str) -> bool:
     path = f"/api/work_pools/{quote(pool, safe='')}"
     status, workers = ask("POST", service.port, f"{path}/workers/filter", {})
@@ -135,4 +142,6 @@ def _online(service: Service, pool: str, name: str) -> bool:
 def _beats(worker: Json, name: str, since: float) -> bool:
     """Whether this is our worker's heartbeat, and not the last one of its predecessor."""
     heartbeat = worker["last_heartbeat_time"]
-    return worker["name"] == name and bool(heartbeat) and datetime.fromisoformat(heartbeat).timestamp() > since
+    return (
+        worker["name"] == name and bool(heartbeat) and datetime.fromisoformat(heartbeat).timestamp() > since
+    )

@@ -1,0 +1,113 @@
+"""Finds out which Prefect API is meant, and with which credentials, as Prefect itself would.
+
+It reads Prefect's environment variables and profiles.toml itself, because importing prefect for three
+settings costs one to two seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowyard.errors import PrefectError
+from flowyard.values import PrefectAddress, PrefectChoice, Secret
+
+API_URL = "PREFECT_API_URL"
+API_KEY = "PREFECT_API_KEY"
+AUTH_STRING = "PREFECT_API_AUTH_STRING"
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """One profile of profiles.toml, or no profile at all (`name` is None)."""
+
+    name: str | None
+    settings: Mapping[str, Any]
+
+    def get(self, setting: str) -> str | None:
+        value = self.settings.get(setting)
+        return str(value) if value else None
+
+
+def profiles_file(env: Mapping[str, str]) -> Path:
+    """Where Prefect keeps its profiles, in its own order of precedence. It need not exist."""
+    if path := env.get("PREFECT_PROFILES_PATH"):
+        return Path(path)
+    home = env.get("PREFECT_HOME") or os.path.join("~", ".prefect")
+    return Path(home).expanduser() / "profiles.toml"
+
+
+def address_from(choice: PrefectChoice, env: Mapping[str, str], profiles: Path) -> PrefectAddress:
+    """The address that `choice` names: a URL, a profile, or what Prefect's own settings say.
+
+    A named profile and another PREFECT_API_URL are a contradiction. The credentials of a profile go to
+    that profile's own URL only. Raises PrefectError when nothing, or nothing single, is named. The embedded
+    API is not looked up here (ValueError).
+    """
+    if choice.embedded:
+        raise ValueError("the embedded Prefect API has no configured address")
+    profile = _profile(choice.profile or env.get("PREFECT_PROFILE"), profiles)
+    if choice.profile and profile.name is None and not env.get(API_URL):
+        raise PrefectError(
+            f"{profiles} has no profile {choice.profile!r}, and {API_URL} is not set",
+            hint=f"make the profile (`prefect profile create {choice.profile}`), or set {API_URL} and {API_KEY}",
+        )
+    url = _url(choice, env, profile)
+    own = profile.get(API_URL) in (None, url)
+    return PrefectAddress(
+        api_url=_checked(url),
+        key=_secret(env.get(API_KEY) or (profile.get(API_KEY) if own else None)),
+        auth_string=_secret(env.get(AUTH_STRING) or (profile.get(AUTH_STRING) if own else None)),
+    )
+
+
+def _url(choice: PrefectChoice, env: Mapping[str, str], profile: _Profile) -> str:
+    if choice.api is not None:
+        return choice.api
+    variable, kept = env.get(API_URL), profile.get(API_URL)
+    if choice.profile and variable and kept and variable != kept:
+        raise PrefectError(
+            f"the target names the Prefect profile {choice.profile!r} ({kept}), but {API_URL} is {variable}",
+            hint=f"unset {API_URL}, or make both the same",
+        )
+    url = variable or kept
+    if url is None:
+        where = f"the profile {profile.name!r} has none" if profile.name else "there is no active profile"
+        raise PrefectError(
+            f"no Prefect API is named: {API_URL} is not set and {where}",
+            hint=f"set {API_URL}, or name one in the target: prefect = {{ api = ... }} or {{ profile = ... }}",
+        )
+    return url
+
+
+def _profile(name: str | None, file: Path) -> _Profile:
+    """The named profile, or the active one; an empty one when the file has no such profile."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return _Profile(None, {})
+    except (OSError, ValueError) as error:
+        raise PrefectError(
+            f"{file} cannot be read: {error}", hint="correct the file, or remove it"
+        ) from error
+    profiles = content.get("profiles", {})
+    chosen = name or content.get("active")
+    settings = profiles.get(chosen) if isinstance(profiles, dict) else None
+    return _Profile(chosen, settings) if isinstance(settings, dict) else _Profile(None, {})
+
+
+def _checked(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise PrefectError(
+            f"the Prefect API is {url!r}, which is not an http or https URL",
+            hint="it looks like https://prefect.example.com/api",
+        )
+    return url.rstrip("/")
+
+
+def _secret(value: str | None) -> Secret | None:
+    return Secret(value) if value else None

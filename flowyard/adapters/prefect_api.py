@@ -1,0 +1,196 @@
+"""Prefect's REST API as the pipeline uses it: one request, decoded, or an error a person can read.
+
+REST and not Prefect's own client, because importing prefect costs one to two seconds and a run that has
+nothing to do takes a third of one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from flowyard.errors import PrefectError
+from flowyard.ports import PrefectApi
+from flowyard.values import Json, PrefectAddress
+
+if TYPE_CHECKING:
+    from flowyard.adapters.prefect_http import Answer, Http, Patience
+
+API_VERSION = "0.8.4"  # of Prefect's REST API; a server that no longer serves it says so
+PAGE = 200  # the most that a Prefect server hands out at once
+_MOST_PROBLEMS = 5
+
+
+class Refused(PrefectError):
+    """The Prefect API answered, but not with success. `status` is the HTTP status."""
+
+    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class NotFound(Refused):
+    """There is no such object (404)."""
+
+
+class Conflict(Refused):
+    """It contradicts what is there, such as a second object of the same name (409)."""
+
+
+class Gone(Refused):
+    """It was there and is not any more, such as a lease that expired (410)."""
+
+
+class Locked(Refused):
+    """No slot of a concurrency limit is free (423)."""
+
+
+class Unreachable(PrefectError):
+    """There was no answer. `sent` says whether the server may have received the request."""
+
+    def __init__(self, message: str, *, sent: bool, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.sent = sent
+
+
+_BY_STATUS: Mapping[int, type[Refused]] = {404: NotFound, 409: Conflict, 410: Gone, 423: Locked}
+
+
+class PrefectRest:
+    """The Prefect API at one address. Threads may share it.
+
+    Answers that mean "not done, try again" are retried for about 30 seconds (see prefect_http).
+    """
+
+    def __init__(self, address: PrefectAddress, patience: Patience | None = None) -> None:
+        self._address = address
+        self._patience = patience
+        self._csrf: Mapping[str, str] = {}
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        """Send `body` as JSON to `path` (below the API URL) and return the decoded answer, None for none.
+
+        Raises NotFound, Conflict, Gone, Locked or Refused by the answer's status, Unreachable without one.
+        """
+        answer = self._send(method, path, body)
+        if answer.status == 403 and b"CSRF" in answer.body:
+            self._csrf = self._csrf_headers()
+            answer = self._send(method, path, body)
+        return self._decoded(f"{method} {path}", answer)
+
+    @cached_property
+    def _http(self) -> Http:
+        from flowyard.adapters.prefect_http import Http, Patience
+
+        return Http(self._patience or Patience())
+
+    @property
+    def _where(self) -> str:
+        return "the Prefect API at " + re.sub(r"//[^/@]*@", "//", self._address.api_url)
+
+    def _send(self, method: str, path: str, body: Json) -> Answer:
+        from flowyard.adapters.prefect_http import Request
+
+        payload = None if body is None else json.dumps(body).encode()
+        url = self._address.api_url.rstrip("/") + path
+        try:
+            return self._http.send(Request(method, url, path, self._headers(payload is not None), payload))
+        except Unreachable as error:
+            own = "start it: flowyard up" if self._address.embedded else "check its address, and that it runs"
+            message = f"{method} {path}: {self._where} {error.message}"
+            raise Unreachable(message, sent=error.sent, hint=error.hint or own) from error
+
+    def _headers(self, has_body: bool) -> dict[str, str]:
+        headers = {
+            "Accept": "application/json",
+            "User-Agent": "flowyard",
+            "X-PREFECT-API-VERSION": API_VERSION,
+        }
+        if has_body:
+            headers["Content-Type"] = "application/json"
+        if self._address.auth_string is not None:
+            token = base64.b64encode(self._address.auth_string.reveal().encode()).decode()
+            headers["Authorization"] = f"Basic {token}"
+        elif self._address.key is not None:
+            headers["Authorization"] = f"Bearer {self._address.key.reveal()}"
+        return {**headers, **self._csrf}
+
+    def _csrf_headers(self) -> Mapping[str, str]:
+        """The headers a server with CSRF protection wants with every change."""
+        client = str(uuid.uuid4())
+        path = f"/csrf-token?client={client}"
+        token = self._decoded(f"GET {path}", self._send("GET", path, None))
+        return {"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": str(token["token"])}
+
+    def _decoded(self, request: str, answer: Answer) -> Json:
+        if not 200 <= answer.status < 300:
+            raise self._refused(request, answer)
+        if not answer.body:
+            return None
+        try:
+            return json.loads(answer.body)
+        except ValueError as error:
+            raise PrefectError(
+                f"{request}: {self._where} did not answer with JSON",
+                hint="the URL of a Prefect server's API ends in /api",
+            ) from error
+
+    def _refused(self, request: str, answer: Answer) -> Refused:
+        detail = _detail(answer.body)
+        message = f"{request}: {self._where} answered {answer.status}" + (f": {detail}" if detail else "")
+        kind = _BY_STATUS.get(answer.status, Refused)
+        return kind(message, status=answer.status, hint=_hint(answer))
+
+
+def read_all(api: PrefectApi, path: str, body: Mapping[str, Json]) -> list[Json]:
+    """Every object of a filter endpoint, page by page. `body` must sort, so that no page overlaps.
+
+    Raises PrefectError.
+    """
+    found: list[Json] = []
+    while True:
+        page = api.request("POST", path, {**body, "limit": PAGE, "offset": len(found)})
+        found += page
+        if len(page) < PAGE:
+            return found
+
+
+def _hint(answer: Answer) -> str:
+    if answer.location:
+        return f"it redirects to {answer.location}: use that address"
+    match answer.status:
+        case 401 | 403:
+            return "check PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or the profile's"
+        case 503:
+            return "its database is busy: try again; a server on PostgreSQL does not have this"
+        case 500 | 502 | 504:
+            return "the server's own log says why"
+    return ""
+
+
+def _detail(body: bytes) -> str:
+    """What the server says is wrong, in one line; never what was sent, which may hold a secret."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return ""
+    if not isinstance(content, dict):
+        return ""
+    problems = content.get("exception_detail") or content.get("detail")
+    if isinstance(problems, list):
+        shown = "; ".join(_problem(problem) for problem in problems[:_MOST_PROBLEMS])
+        more = len(problems) - _MOST_PROBLEMS
+        return f"{shown} (and {more} more)" if more > 0 else shown
+    return str(problems or content.get("exception_message") or "")
+
+
+def _problem(problem: Json) -> str:
+    if not isinstance(problem, dict):
+        return str(problem)
+    where = ".".join(str(part) for part in problem.get("loc", ()) if part != "body")
+    return f"{where}: {problem.get('msg', '')}" if where else str(problem.get("msg", ""))

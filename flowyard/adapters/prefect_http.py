@@ -1,0 +1,211 @@
+"""Sends one request to the Prefect API and tries again where that is safe.
+
+Apart from the client, because urllib3 costs 40 to 70 ms, which a command that asks nobody must not pay.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from flowyard.adapters.prefect_api import Unreachable
+
+# Not done by whoever answered: a rate limiter, a timeout before the request was complete, or Prefect's own
+# 503, which it sends after its database transaction was rolled back.
+_NOT_DONE = frozenset({408, 429, 503})
+# A proxy answered: whether the server behind it did the work is not known.
+_PERHAPS_DONE = frozenset({502, 504})
+# Reads that Prefect spells as POST, and writes that end the same when they are done twice.
+_REPEATABLE_POST = re.compile(r".*/(filter|count|paginate|renew|decrement-with-lease)|/(flows|deployments)/")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds: for a connection, an answer, and for one request with all its retries.
+
+    `first_contact` bounds the retries of a client that no server has answered yet: a wrong address
+    or a stopped server is told at once, a server that restarts meanwhile is waited for.
+    """
+
+    connect: float = 5.0
+    read: float = 60.0
+    total: float = 30.0
+    first_contact: float = 1.0
+    shortest_wait: float = 0.1
+    longest_wait: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send. `headers` may hold an Authorization and is never shown."""
+
+    method: str
+    url: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether doing it twice ends the same as doing it once."""
+        return self.method != "POST" or _REPEATABLE_POST.fullmatch(self.path) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    retry_after: str | None
+    location: str | None
+    body: bytes = field(repr=False)
+
+
+class Clock(Protocol):
+    """Time that passes: monotonic seconds, and waiting for some."""
+
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float, /) -> None: ...
+
+
+class Http:
+    """The connections to one Prefect API. Threads may share it."""
+
+    def __init__(self, patience: Patience, clock: Clock = time) -> None:
+        self._patience = patience
+        self._clock = clock
+        self._answered = False
+        self._pool: urllib3.PoolManager | None = None
+
+    def send(self, request: Request) -> Answer:
+        """The answer, whatever its status, after retries. Raises Unreachable when there is none."""
+        waits = _Waits(self._patience, self._clock)
+        while True:
+            try:
+                answer = self._once(request)
+            except HTTPError as error:
+                if not (self._may_repeat(error, request) and waits.wait(None, self._limit())):
+                    raise _unreachable(request, error) from error
+                continue
+            self._answered = True
+            again = answer.status in _NOT_DONE or (answer.status in _PERHAPS_DONE and request.repeatable)
+            if not again or not waits.wait(answer.retry_after, self._limit()):
+                return answer
+
+    def _limit(self) -> float:
+        return self._patience.total if self._answered else self._patience.first_contact
+
+    def _may_repeat(self, error: HTTPError, request: Request) -> bool:
+        if _never_sent(error):
+            return True
+        return isinstance(error, (ProtocolError, ReadTimeoutError)) and request.repeatable
+
+    def _once(self, request: Request) -> Answer:
+        if self._pool is None:
+            self._pool = _pool_manager(request.url, self._patience)
+        response = self._pool.request(
+            request.method,
+            request.url,
+            body=request.body,
+            headers=request.headers,
+            retries=False,
+            redirect=False,
+        )
+        headers = response.headers
+        return Answer(response.status, headers.get("Retry-After"), headers.get("Location"), response.data)
+
+
+class _Waits:
+    """The waits of one request: doubled and jittered, or as long as the server asks, within a limit."""
+
+    def __init__(self, patience: Patience, clock: Clock) -> None:
+        self._patience = patience
+        self._clock = clock
+        self._start = clock.monotonic()
+        self._next = patience.shortest_wait
+
+    def wait(self, asked: str | None, limit: float) -> bool:
+        """Wait before the next try; False at once when that would end later than `limit` seconds in all."""
+        own = self._next * random.uniform(0.5, 1.0)
+        seconds = max(own, _seconds(asked))
+        if self._clock.monotonic() - self._start + seconds > limit:
+            return False
+        self._clock.sleep(seconds)
+        self._next = min(self._next * 2, self._patience.longest_wait)
+        return True
+
+
+def _seconds(retry_after: str | None) -> float:
+    if retry_after is None:
+        return 0.0
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return 0.0  # not a Retry-After: our own wait serves
+
+
+def _pool_manager(url: str, patience: Patience) -> urllib3.PoolManager:
+    options: dict[str, Any] = {
+        "timeout": urllib3.Timeout(connect=patience.connect, read=patience.read),
+        "maxsize": 8,
+    }
+    proxy = _proxy(url)
+    return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+
+
+def _proxy(url: str) -> str | None:
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None  # the usual case is spared the import
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urllib3.util.parse_url(url)
+    if parts.host is None or proxy_bypass(parts.host):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme or "") or proxies.get("all")
+
+
+def _never_sent(error: HTTPError) -> bool:
+    return isinstance(error, (NewConnectionError, ConnectTimeoutError, ProxyError))
+
+
+def _unreachable(request: Request, error: HTTPError) -> Unreachable:
+    if isinstance(error, SSLError):
+        hint = "SSL_CERT_FILE names a file that also holds the authority which signed it"
+        return Unreachable(
+            f"has a certificate that is not accepted ({_reason(error)})", sent=False, hint=hint
+        )
+    if _never_sent(error):
+        return Unreachable(f"cannot be reached ({_reason(error)})", sent=False)
+    what = (
+        "did not answer completely"
+        if request.repeatable
+        else "may or may not have done it: the answer was lost"
+    )
+    return Unreachable(f"{what} ({_reason(error)})", sent=True)
+
+
+def _reason(error: HTTPError) -> str:
+    cause = error.__cause__ or error.__context__
+    return str(cause) if cause is not None and str(cause) else str(error)

@@ -1,0 +1,56 @@
+"""A configured target -> a connected one: where the registry and the Prefect API of this run really are.
+
+The embedded services listen where `up` found a free port; that is looked up here, once, and from here on
+local and production take the same road.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flowyard.adapters.prefect_address import address_from, profiles_file
+from flowyard.embedded.state import EmbeddedState, api_url, read_state, registry_host
+from flowyard.errors import UsageError
+from flowyard.parse import did_you_mean
+from flowyard.values import PrefectAddress, Project, Target
+
+STATE_FOLDER = ".flowyard"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A target whose container registry's host is known, and the address of its Prefect API."""
+
+    target: Target
+    prefect: PrefectAddress
+
+
+def choose_target(project: Project, name: str | None) -> Target:
+    """The target of this name, or the default one. Raises UsageError."""
+    wanted = name or project.default_target
+    if wanted not in project.targets:
+        known = ", ".join(sorted(project.targets))
+        raise UsageError(f"no target is called {wanted!r}{did_you_mean(wanted, project.targets)}; targets: {known}")
+    return project.targets[wanted]
+
+
+def locate(target: Target, root: Path) -> Target:
+    """The target with its container registry's host filled in."""
+    if target.registry_host is not None:
+        return target
+    return replace(target, registry_host=registry_host(read_state(root / STATE_FOLDER)))
+
+
+def connect(target: Target, root: Path, environ: Mapping[str, str]) -> Connection:
+    """Where the target is. Raises UsageError when its embedded services are not up."""
+    if not target.prefect.embedded:
+        return Connection(locate(target, root), address_from(target.prefect, environ, profiles_file(environ)))
+    state: EmbeddedState = read_state(root / STATE_FOLDER)
+    if state.prefect is None:
+        raise UsageError(
+            f"target {target.name} uses the embedded Prefect server, and that is not running",
+            hint="run `python build.py up` first",
+        )
+    return Connection(locate(target, root), PrefectAddress(api_url(state), embedded=True))

@@ -1,0 +1,69 @@
+"""What the files want of a flow on a target: its Dockerfile, its inputs by name, its key.
+
+The bridge from configuration to planning: files are read and hashed here, nothing is asked of anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import PurePath
+
+from flowyard.context import ContextFile, collect
+from flowyard.deployment import spec_inputs, spec_of
+from flowyard.errors import UsageError
+from flowyard.key import image_inputs, key_of
+from flowyard.lock import locks_of
+from flowyard.parse import did_you_mean
+from flowyard.plan import Desired
+from flowyard.render import render
+from flowyard.values import Flow, ImageReference, Project, Target
+
+
+def select(project: Project, words: Iterable[str]) -> tuple[Flow, ...]:
+    """The flows that the words name: `etl`, `flows/etl`, a path to the folder, or a glob. None: all.
+
+    Raises UsageError for a word that names no flow.
+    """
+    words = tuple(words)
+    if not words:
+        return project.flows
+    chosen = {flow.name for word in words for flow in _named(project, word)}
+    return tuple(flow for flow in project.flows if flow.name in chosen)
+
+
+def _named(project: Project, word: str) -> tuple[Flow, ...]:
+    path = PurePath(word)
+    named = path.name if path.parent.name in ("flows", "") else word
+    found = tuple(flow for flow in project.flows if fnmatchcase(flow.name, named))
+    if not found:
+        names = [flow.name for flow in project.flows]
+        listed = ", ".join(names) or "none yet"
+        raise UsageError(f"no flow is called {word!r}{did_you_mean(named, names)}; flows: {listed}")
+    return found
+
+
+def build_context(project: Project, flow: Flow) -> tuple[ContextFile, ...]:
+    """The files of the flow's build context, hashed."""
+    return collect(project.root, flow, locks_of(project.root, flow).files)
+
+
+def want(project: Project, flow: Flow, target: Target) -> Desired:
+    """The flow as the files want it. Raises LockError and ConfigurationError."""
+    locks = locks_of(project.root, flow)
+    files = collect(project.root, flow, locks.files)
+    rendered = render(project.root, flow, locks.install)
+    image = image_inputs(project.root, flow, files, rendered)
+    deployments = tuple(spec for spec in flow.deployments if target.name in spec.targets)
+    spec = spec_inputs(target, deployments)
+    notes = ("does not fit the shared Prefect lock, so it has a Prefect layer of its own",) if locks.own_prefect else ()
+    return Desired(
+        flow=flow,
+        deployments=deployments,
+        key=key_of(image),
+        spec=spec_of(spec),
+        inputs={**image, **spec},
+        reference=ImageReference(target.repository_of(flow.name), key_of(image)),
+        dockerfile=rendered.text,
+        notes=notes,
+    )

@@ -1,0 +1,164 @@
+"""Step 2, plan: what would happen to each flow, and why.
+
+Pure: the configuration and what was observed go in, a `Plan` comes out. Nothing is built to find it out and
+no git diff is asked: what is deployed is what is compared, so an interrupted ship loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from flowyard.deployment import MARK, Marks, normal
+from flowyard.key import differences, fingerprint
+from flowyard.values import DeploymentSpec, Digest, Flow, ImageReference, Json, PublishedImage
+
+
+class Action(StrEnum):
+    """What shipping does to one flow."""
+
+    UNCHANGED = "unchanged"
+    BUILD = "build"
+    REUSE = "reuse image"
+    REGISTER = "register"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One flow as the files want it on a target: its key, its inputs by name, and where its image goes."""
+
+    flow: Flow
+    deployments: tuple[DeploymentSpec, ...]
+    key: str
+    spec: str
+    inputs: Mapping[str, str]
+    reference: ImageReference
+    dockerfile: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is there: the project's deployments on the target by flow, as the API returns them; the inputs
+    of the last release of the flows that changed; and the digests of tags the container registry holds."""
+
+    deployments: Mapping[str, tuple[Mapping[str, Json], ...]] = field(default_factory=dict)
+    released: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    digests: Mapping[ImageReference, Digest] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPlan:
+    """What would happen to one flow. `image` is set where the image exists already."""
+
+    name: str
+    action: Action
+    reasons: tuple[str, ...]
+    desired: Desired | None = None
+    image: PublishedImage | None = None
+    live: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would happen on one target, flow by flow."""
+
+    target: str
+    flows: tuple[FlowPlan, ...]
+
+    @property
+    def changes(self) -> tuple[FlowPlan, ...]:
+        """The flows that something would happen to."""
+        return tuple(flow for flow in self.flows if flow.action is not Action.UNCHANGED)
+
+
+def make_plan(target: str, desired: Iterable[Desired], observed: Observed, *, whole: bool) -> Plan:
+    """The plan for these flows. `whole` says that they are all flows there are: then deployments of folders
+    that are gone are removed."""
+    flows = [plan_flow(wanted, observed) for wanted in desired]
+    known = {flow.name for flow in flows}
+    gone = sorted(observed.deployments.keys() - known) if whole else []
+    flows += [
+        FlowPlan(name, Action.REMOVE, (f"flows/{name} is gone",), live=observed.deployments[name])
+        for name in gone
+    ]
+    return Plan(target, tuple(flows))
+
+
+def plan_flow(desired: Desired, observed: Observed) -> FlowPlan:
+    """What would happen to one flow."""
+    live = observed.deployments.get(desired.flow.name, ())
+    image = deployed_image(desired, live)
+    if not desired.deployments and not live:
+        return FlowPlan(desired.flow.name, Action.UNCHANGED, ("no deployment on this target",), desired)
+    if image is not None:
+        reasons = tuple(_registration_reasons(desired, live, observed))
+        action = Action.REGISTER if reasons else Action.UNCHANGED
+        return FlowPlan(desired.flow.name, action, reasons, desired, image, live)
+    reasons = _image_reasons(desired, live, observed)
+    digest = observed.digests.get(desired.reference)
+    if digest is None:
+        return FlowPlan(desired.flow.name, Action.BUILD, reasons, desired, None, live)
+    image = PublishedImage(desired.reference.repository, digest)
+    return FlowPlan(desired.flow.name, Action.REUSE, reasons, desired, image, live)
+
+
+def deployed_image(desired: Desired, live: Iterable[Mapping[str, Json]]) -> PublishedImage | None:
+    """The image of our key that a live deployment already runs from the right repository, if any."""
+    for deployment in live:
+        marks = Marks.of(deployment)
+        reference = str((deployment.get("job_variables") or {}).get("image", ""))
+        repository, _, digest = reference.partition("@")
+        if marks and marks.key == desired.key and repository == str(desired.reference.repository):
+            try:
+                return PublishedImage(desired.reference.repository, Digest(digest))
+            except ValueError:
+                continue  # somebody put a tag there: the image is not known, so it is asked for anew
+    return None
+
+
+def _image_reasons(
+    desired: Desired, live: tuple[Mapping[str, Json], ...], observed: Observed
+) -> tuple[str, ...]:
+    if not live:
+        return ("not deployed yet",)
+    released = observed.released.get(desired.flow.name)
+    if released is None:
+        return ("the release record is gone: what has changed is not known",)
+    moved = tuple(_moved(desired, live))
+    return differences(released, desired.inputs) or moved or ("the deployed image is another one",)
+
+
+def _moved(desired: Desired, live: Iterable[Mapping[str, Json]]) -> Iterable[str]:
+    repositories = {str((item.get("job_variables") or {}).get("image", "")).partition("@")[0] for item in live}
+    wanted = str(desired.reference.repository)
+    for repository in sorted(repositories - {wanted}):
+        yield f"repository changed from {repository} to {wanted}"
+
+
+def _registration_reasons(
+    desired: Desired, live: tuple[Mapping[str, Json], ...], observed: Observed
+) -> Iterable[str]:
+    by_name = {str(item["name"]): item for item in live}
+    wanted = {deployment.name for deployment in desired.deployments}
+    reasons = [f"deployment {name} added" for name in sorted(wanted - by_name.keys())]
+    reasons += [f"deployment {name} removed" for name in sorted(by_name.keys() - wanted)]
+    stale = [name for name in sorted(wanted & by_name.keys()) if not _is_current(by_name[name], desired)]
+    touched = [name for name in sorted(wanted & by_name.keys()) if was_touched(by_name[name])]
+    if stale and not reasons:
+        released = observed.released.get(desired.flow.name)
+        found = differences(released, desired.inputs) if released is not None else ()
+        reasons += found or tuple(f"deployment {name} is out of date" for name in stale)
+    return [*reasons, *(f"deployment {name} was changed outside of Flowyard" for name in touched)]
+
+
+def _is_current(live: Mapping[str, Json], desired: Desired) -> bool:
+    marks = Marks.of(live)
+    return marks is not None and marks.key == desired.key and marks.spec == desired.spec
+
+
+def was_touched(live: Mapping[str, Json]) -> bool:
+    """Whether a deployment is no longer what Flowyard registered (pausing does not count)."""
+    return bool((live.get("labels") or {}).get(f"{MARK}state") != fingerprint(normal(live)))

@@ -1,0 +1,110 @@
+"""Step 7, report: outcomes -> text for people, JSON for programs, and the exit code.
+
+stdout carries results only; whoever pipes it gets references and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flowyard.errors import FlowyardError
+from flowyard.plan import Action, FlowPlan, Plan
+from flowyard.register import Registered
+from flowyard.values import Json, PublishedImage
+
+FORMAT = 1
+_SIGNS = {Action.UNCHANGED: "=", Action.BUILD: "+", Action.REUSE: "+", Action.REGISTER: "~", Action.REMOVE: "-"}
+_SHOWN_REASONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What shipping one flow came to. `error` is None when it went well."""
+
+    plan: FlowPlan
+    image: PublishedImage | None = None
+    deployments: tuple[Registered, ...] = ()
+    error: FlowyardError | None = None
+
+
+def exit_code(outcomes: Iterable[Outcome]) -> int:
+    """0 when everything went well; the error's own code when all failures have the same; else 1."""
+    codes = {outcome.error.exit_code for outcome in outcomes if outcome.error is not None}
+    return codes.pop() if len(codes) == 1 else int(bool(codes))
+
+
+def plan_text(plan: Plan) -> str:
+    """The plan for a person: one line a flow, with the reasons."""
+    width = max((len(flow.name) for flow in plan.flows), default=0)
+    lines = [f"target {plan.target}"]
+    for flow in plan.flows:
+        reasons = f"  ({_reasons(flow.reasons)})" if flow.reasons else ""
+        lines.append(f"  {_SIGNS[flow.action]} {flow.name:<{width}}  {flow.action.value}{reasons}")
+        lines += [f"    note: {flow.name} {note}" for note in (flow.desired.notes if flow.desired else ())]
+    count = len(plan.changes)
+    lines.append(f"{count} of {len(plan.flows)} flows would change." if count else "Nothing to do.")
+    return "\n".join(lines)
+
+
+def _reasons(reasons: tuple[str, ...]) -> str:
+    more = len(reasons) - _SHOWN_REASONS
+    return ", ".join(reasons[:_SHOWN_REASONS]) + (f" and {more} more" if more > 0 else "")
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan for a program."""
+    return _dump({"target": plan.target, "flows": [_plan_entry(flow) for flow in plan.flows]})
+
+
+def _plan_entry(flow: FlowPlan) -> dict[str, Json]:
+    return {
+        "flow": flow.name,
+        "action": flow.action.value,
+        "reasons": list(flow.reasons),
+        "key": flow.desired.key if flow.desired else None,
+        "image": str(flow.image) if flow.image else None,
+        "notes": list(flow.desired.notes) if flow.desired else [],
+    }
+
+
+def ship_text(outcomes: Iterable[Outcome]) -> str:
+    """The references, one a line: what stdout holds."""
+    return "\n".join(
+        f"{name.name}  {outcome.image}" for outcome in outcomes if outcome.image for name in outcome.deployments
+    )
+
+
+def ship_json(target: str, outcomes: Iterable[Outcome]) -> str:
+    """The outcomes for a program."""
+    flows = [
+        {
+            **_plan_entry(outcome.plan),
+            "image": str(outcome.image) if outcome.image else None,
+            "deployments": [{"id": item.id, "name": item.name} for item in outcome.deployments],
+            "error": _error(outcome.error),
+        }
+        for outcome in outcomes
+    ]
+    return _dump({"target": target, "flows": flows})
+
+
+def _error(error: FlowyardError | None) -> dict[str, Json] | None:
+    if error is None:
+        return None
+    log = str(error.log) if error.log else None
+    return {"type": type(error).__name__, "message": error.message, "hint": error.hint, "log": log}
+
+
+def error_text(error: FlowyardError, flow: str = "") -> str:
+    """An error for a person: what failed and why, what to do, where the full log is."""
+    lines = [f"error: {flow}: {error.message}" if flow else f"error: {error.message}"]
+    lines += [f"  note: {note}" for note in getattr(error, "__notes__", ())]
+    lines += [f"  hint: {error.hint}"] if error.hint else []
+    lines += [f"  log:  {error.log}"] if error.log else []
+    return "\n".join(lines)
+
+
+def _dump(value: dict[str, Json]) -> str:
+    return json.dumps({"version": FORMAT, **value}, indent=2)

@@ -1,0 +1,113 @@
+"""What an annotation means: evaluated, strictly as JSON Schema, and written for people.
+
+A type without a JSON Schema (a DataFrame) is not a mistake: such a value travels by reference, so the
+description must name the type, not hide it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List
+
+_REF = "#/definitions/{model}"
+
+
+class Unresolved(Exception):
+    """An annotation names something that does not exist at run time."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """The JSON Schema of one parameter, and the definitions it refers to."""
+
+    schema: Dict[str, Any]
+    definitions: Dict[str, Any]
+
+
+def evaluate(annotation: Any, function: Callable[..., Any]) -> Any:
+    """The annotation as an object, when it was written (or postponed) as text. Raises Unresolved."""
+    if not isinstance(annotation, str):
+        return annotation
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    try:
+        return eval(annotation, names)  # noqa: S307 - the user's own code, already imported
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
+        raise Unresolved(f"{type(error).__name__}: {error}") from error
+
+
+def strict_property(annotation: Any, default: Any = inspect.Parameter.empty) -> Property:
+    """The property pydantic makes of it, with nothing replaced by "anything".
+
+    Raises PydanticInvalidForJsonSchema when the type has no JSON Schema.
+    """
+    from pydantic import ConfigDict, TypeAdapter, create_model
+
+    config = ConfigDict(arbitrary_types_allowed=True)
+    kind = Any if annotation is inspect.Parameter.empty else annotation
+    given: Any = ... if default is inspect.Parameter.empty else default
+    fields: Dict[str, Any] = {"value": (kind, given)}
+    model = create_model("Parameter", __config__=config, **fields)
+    schema = TypeAdapter(model).json_schema(by_alias=True, ref_template=_REF)
+    return Property(schema["properties"]["value"], schema.get("$defs", {}))
+
+
+def reference_types(annotation: Any) -> List[Any]:
+    """The types inside `annotation` that have no JSON Schema; the annotation itself when none can be named."""
+    from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
+
+    try:
+        strict_property(annotation)
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError):
+        pass
+    else:
+        return []
+    origin = typing.get_origin(annotation)
+    arguments = [each for each in typing.get_args(annotation) if _is_type(each)]
+    if origin is None or origin is type or "Callable" in str(origin):
+        arguments = []
+    found = [leaf for each in arguments for leaf in reference_types(each)]
+    return found or [annotation]
+
+
+def _is_type(annotation: Any) -> bool:
+    return isinstance(annotation, type) or typing.get_origin(annotation) is not None
+
+
+def strip_optional(annotation: Any) -> Any:
+    """`Optional[X]` and `Annotated[X, ...]` as X."""
+    arguments = typing.get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        return strip_optional(arguments[0])
+    if "Union" in str(getattr(typing.get_origin(annotation), "__name__", typing.get_origin(annotation))):
+        others = [each for each in arguments if each is not type(None)]
+        if len(others) == 1:
+            return strip_optional(others[0])
+    return annotation
+
+
+def annotation_text(annotation: Any) -> str:
+    """As one would write it: `int`, `pandas.DataFrame`, `list[pandas.DataFrame]`."""
+    if isinstance(annotation, str):
+        return annotation
+    if typing.get_origin(annotation) is None and isinstance(annotation, type):
+        return _public_name(annotation)
+    text = str(annotation)
+    for each in typing.get_args(annotation):
+        if isinstance(each, type) and typing.get_origin(each) is None:
+            text = text.replace(f"{each.__module__}.{each.__qualname__}", _public_name(each))
+    return text
+
+
+def _public_name(kind: type) -> str:
+    """The shortest module path that leads to this very class: `pandas.DataFrame`."""
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    parts = kind.__module__.split(".")
+    for length in range(1, len(parts)):
+        module = sys.modules.get(".".join(parts[:length]))
+        if getattr(module, kind.__qualname__, None) is kind:
+            return ".".join((*parts[:length], kind.__qualname__))
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,155 @@
+"""Imports a flow's file and finds the flow in it, the same way when the image is built and when it runs.
+
+Prefect's own loader gives a file a module of its own beside the importable one and can fall back to a
+placeholder; importing under the name that `import` would use keeps one module, so that classes defined in
+a flow's file can be pickled, and fails loudly.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+from flowyard.runtime.failures import CheckFailure
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+
+def split(entrypoint: str) -> Tuple[str, Optional[str]]:
+    """`flow.py:etl` -> (`flow.py`, `etl`); without a function the second is None."""
+    file, _, function = entrypoint.partition(":")
+    return file, function or None
+
+
+def load_module(folder: str, file: str) -> ModuleType:
+    """Import `file` (relative to `folder`) as the module or package member it is.
+
+    Raises CheckFailure when there is no such file or its module name belongs to another file; whatever
+    the file raises is passed on.
+    """
+    path = os.path.abspath(os.path.join(folder, file))
+    if not file.endswith(".py") or not os.path.isfile(path):
+        raise CheckFailure(
+            "no-flow",
+            f"there is no file {file}",
+            file=file,
+            hint="An entrypoint is a Python file of the flow's folder, as in `flow.py:etl`.",
+        )
+    root, name = _module_name(path)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    module = importlib.import_module(name)
+    found = getattr(module, "__file__", None)
+    if found is None or not os.path.samefile(found, path):
+        raise CheckFailure(
+            "import-failed",
+            f"{file} cannot be imported: the module name {name!r} belongs to {found or 'a built-in module'}",
+            file=file,
+            hint="Rename the file: a module of the same name comes first.",
+        )
+    return module
+
+
+def _module_name(path: str) -> Tuple[str, str]:
+    """The folder to import from, and the dotted name: packages end where `__init__.py` does."""
+    root, name = os.path.split(path[: -len(".py")])
+    while os.path.isfile(os.path.join(root, "__init__.py")):
+        root, package = os.path.split(root)
+        name = f"{package}.{name}"
+    return root, name
+
+
+def find_flow(module: ModuleType, file: str, function: Optional[str], wanted: str) -> Tuple[str, Flow[..., Any]]:
+    """The flow `function` names, or the one the file defines: where it is found, and itself.
+
+    Without `function`: the flow called `wanted` (with `_` for `-`), else the only one.
+    Raises CheckFailure of kind no-flow, ambiguous-flow or not-a-flow.
+    """
+    if function is not None:
+        return function, _named_flow(module, file, function)
+    flows = _own_flows(module)
+    name = wanted.replace("-", "_")
+    if name in flows:
+        return name, flows[name]
+    called = [each for each, flow in flows.items() if _function_name(flow) == name]
+    chosen = called if len(called) == 1 else list(flows)
+    if len(chosen) == 1:
+        return chosen[0], flows[chosen[0]]
+    if not flows:
+        raise CheckFailure(
+            "no-flow",
+            f"{file} defines no flow",
+            file=file,
+            hint="Decorate a function of that file with `@flow`, or name the file that has one as entrypoint.",
+        )
+    raise CheckFailure(
+        "ambiguous-flow",
+        f"{file} defines {len(flows)} flows, none of them called {name}: {', '.join(flows)}",
+        file=file,
+        hint=f"Name the one you mean: entrypoint = \"{file}:{next(iter(flows))}\".",
+    )
+
+
+def _named_flow(module: ModuleType, file: str, function: str) -> Flow[..., Any]:
+    from prefect import Flow
+
+    found: Any = module
+    for part in function.split("."):
+        if not hasattr(found, part):
+            flows = ", ".join(_own_flows(module)) or "none"
+            raise CheckFailure(
+                "no-flow",
+                f"{file} has no {function!r}; its flows: {flows}",
+                file=file,
+                hint="Correct the function's name in the entrypoint.",
+            )
+        found = getattr(found, part)
+    if not isinstance(found, Flow):
+        raise CheckFailure(
+            "not-a-flow",
+            f"{function} in {file} is no flow but a {type(found).__name__}",
+            file=file,
+            hint=f"Decorate {function} with `@flow`.",
+        )
+    if "." in function and next(iter(inspect.signature(found.fn).parameters), "") == "self":
+        raise CheckFailure(
+            "not-a-flow",
+            f"{function} in {file} is a method: Prefect has no instance to call it on",
+            file=file,
+            hint=f"Make {function} a `@staticmethod` or `@classmethod` above `@flow`, or a function.",
+        )
+    return found
+
+
+def _own_flows(module: ModuleType) -> Dict[str, Flow[..., Any]]:
+    """The flows this module defines (not the ones it imports), by the name to find each under."""
+    from prefect import Flow
+
+    names: Dict[int, List[str]] = {}
+    flows: Dict[int, Flow[..., Any]] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, Flow) and _is_defined_in(value, module):
+            flows[id(value)] = value
+            names.setdefault(id(value), []).append(name)
+    found = {
+        _function_name(flow) if _function_name(flow) in names[key] else min(names[key]): flow
+        for key, flow in flows.items()
+    }
+    return dict(sorted(found.items()))
+
+
+def _is_defined_in(flow: Flow[..., Any], module: ModuleType) -> bool:
+    function: Any = inspect.unwrap(flow.fn)
+    code = getattr(function, "__code__", None)
+    return function.__module__ == module.__name__ or (
+        code is not None and os.path.abspath(code.co_filename) == os.path.abspath(module.__file__ or "")
+    )
+
+
+def _function_name(flow: Flow[..., Any]) -> str:
+    return str(getattr(flow.fn, "__name__", ""))

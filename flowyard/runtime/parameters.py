@@ -1,0 +1,235 @@
+"""A flow's parameters as Prefect's schema tells them, held against what the code says.
+
+Prefect turns what it cannot express into "anything" without a word. Here every parameter's schema is built a
+second time, strictly, and compared; what differs is an error, because the schema is all that anyone who
+triggers the flow will ever see.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+
+from flowyard.runtime.annotations import Unresolved, annotation_text, evaluate, reference_types, strip_optional
+from flowyard.runtime.failures import CheckFailure
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+_BESIDE = frozenset(("title", "description", "default", "position"))
+_UNTYPED = (Any, inspect.Parameter.empty)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameter schema to register, and the types in it that only travel by reference."""
+
+    schema: Dict[str, Any]
+    types: List[str]
+
+
+def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
+    """Prefect's parameter schema of `flow`, marked where a type has no JSON Schema.
+
+    Raises CheckFailure (lossy-parameter) naming every parameter the schema would misrepresent.
+    """
+    from prefect.utilities.callables import parameter_schema
+
+    with warnings.catch_warnings():
+        # Pydantic warns about a default it leaves out; that is found and named below.
+        warnings.simplefilter("ignore")
+        schema = parameter_schema(flow.fn).model_dump(mode="json", exclude_unset=True)
+        losses: List[str] = []
+        types: List[str] = []
+        for parameter in inspect.signature(flow.fn).parameters.values():
+            if parameter.name in ("self", "cls"):
+                continue  # bound by Python, not given by the run
+            try:
+                types += _check(parameter, schema, flow.fn)
+            except _Loss as loss:
+                losses.append(f"parameter {parameter.name!r}{_written(parameter)} {loss}")
+    if losses:
+        raise CheckFailure(
+            "lossy-parameter",
+            f"flow {flow.name!r} in {file}: {'; '.join(losses)}",
+            file=file,
+            hint="What a run can be given is known from this schema alone, so nothing may be missing from it.",
+        )
+    return Parameters(schema, sorted(set(types)))
+
+
+class _Loss(Exception):
+    """What Prefect's schema does not say about one parameter, and what to write instead."""
+
+
+def _written(parameter: inspect.Parameter) -> str:
+    if parameter.annotation is inspect.Parameter.empty:
+        return ""
+    return f" ({annotation_text(parameter.annotation)})"
+
+
+def _check(parameter: inspect.Parameter, schema: Dict[str, Any], function: Callable[..., Any]) -> List[str]:
+    """The by-reference types of one parameter, after marking its property. Raises _Loss."""
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        raise _Loss("collects any number of arguments, which a run cannot be given: name each parameter")
+    try:
+        annotation = evaluate(parameter.annotation, function)
+    except Unresolved as unresolved:
+        raise _Loss(
+            f"has an annotation that cannot be evaluated ({unresolved}): import its names at module level, "
+            "outside `if TYPE_CHECKING:`"
+        ) from unresolved
+    found = schema.get("properties", {}).get(parameter.name)
+    if found is None:
+        raise _Loss("is missing from Prefect's schema: rename it")
+    _check_required(parameter, schema)
+    types = reference_types(annotation)
+    if types:
+        _check_reference(parameter, types)
+        found["x-flowyard-type"] = annotation_text(strip_optional(annotation))
+        return [annotation_text(each) for each in types]
+    _check_type(annotation, parameter.default, found, schema.get("definitions", {}))
+    _check_default(annotation, parameter.default, found)
+    return []
+
+
+def _check_required(parameter: inspect.Parameter, schema: Dict[str, Any]) -> None:
+    required = parameter.name in schema.get("required", ())
+    if required == (_default(parameter.default) is inspect.Parameter.empty):
+        return
+    if required:
+        raise _Loss("has a default that Prefect's schema drops: give the value itself, not a factory")
+    raise _Loss("has no default, yet Prefect's schema does not require it: rename it")
+
+
+def _check_reference(parameter: inspect.Parameter, types: List[Any]) -> None:
+    names = ", ".join(annotation_text(each) for each in types)
+    if any(each.__module__.startswith("pydantic.v1") for each in _bases(types)):
+        raise _Loss(f"uses a model of pydantic 1 ({names}): make it a model of pydantic 2")
+    if parameter.default not in (inspect.Parameter.empty, None):
+        raise _Loss(f"has a default, but {names} has no JSON form: use None and make the value inside the flow")
+
+
+def _bases(types: List[Any]) -> List[type]:
+    return [base for each in types for base in getattr(each, "__mro__", ())]
+
+
+def _check_type(annotation: Any, default: Any, found: Dict[str, Any], definitions: Dict[str, Any]) -> None:
+    """Compare Prefect's property with the one pydantic makes of the same annotation and default."""
+    from flowyard.runtime.annotations import strict_property
+
+    strict = strict_property(annotation, default)
+    for key in sorted(set(strict.schema) | set(found)):
+        if key in _BESIDE:
+            continue
+        ours = _inline(strict.schema.get(key), strict.definitions, ())
+        theirs = _inline(found.get(key), definitions, ())
+        if ours != theirs and not _is_extra(key, default):
+            raise _Loss(
+                f"would lose {key!r} ({json.dumps(ours, sort_keys=True, default=str)}) in Prefect's schema: write "
+                "the constraint into the annotation, as in `Annotated[int, Field(ge=1)] = 3`"
+            )
+
+
+def _is_extra(key: str, default: Any) -> bool:
+    """Whether the user put this key into the schema by hand."""
+    extra = getattr(default, "json_schema_extra", None)
+    return isinstance(extra, dict) and key in extra
+
+
+def _inline(schema: Any, definitions: Dict[str, Any], inside: Tuple[str, ...]) -> Any:
+    """`schema` with its references replaced by what they mean: names of definitions may differ."""
+    if isinstance(schema, list):
+        return [_inline(each, definitions, inside) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        name = reference.rsplit("/", 1)[-1]
+        if name in inside:
+            return {"$ref": len(inside) - inside.index(name)}
+        return _inline(definitions.get(name), definitions, (*inside, name))
+    return {key: _inline(value, definitions, inside) for key, value in schema.items()}
+
+
+def _default(default: Any) -> Any:
+    """The default itself, out of a pydantic `Field(...)`; `Parameter.empty` when there is none."""
+    from pydantic.fields import FieldInfo
+    from pydantic_core import PydanticUndefined
+
+    if not isinstance(default, FieldInfo):
+        return default
+    if default.default_factory is not None:
+        return default  # neither Prefect's schema nor its call knows factories
+    if default.default is PydanticUndefined or default.default is ...:
+        return inspect.Parameter.empty
+    return default.default
+
+
+def _check_default(annotation: Any, default: Any, found: Dict[str, Any]) -> None:
+    """Read the default back from the schema as Prefect reads a run's parameters."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    value = _default(default)
+    if value is inspect.Parameter.empty:
+        return
+    if "default" not in found:
+        raise _Loss(f"has the default {_short(value)}, which has no JSON form: {_advice(annotation)}")
+    try:
+        given = json.loads(json.dumps(found["default"], allow_nan=False))
+    except ValueError as error:
+        raise _Loss(f"has the default {_short(value)}, which has no JSON form: use None instead") from error
+    if annotation in _UNTYPED:
+        if not same(given, value, exact=True):
+            raise _Loss(f"would get {_short(given)} for its default {_short(value)}: annotate it with its type")
+        return
+    adapter: TypeAdapter[Any] = _adapter(annotation, TypeAdapter, ConfigDict)
+    try:
+        read = adapter.validate_python(given)
+        expected = adapter.validate_python(value)
+    except ValidationError as error:
+        advice = "write `Optional[...]`" if value is None else "change the default or the annotation"
+        raise _Loss(f"has the default {_short(value)}, which does not fit its annotation: {advice}") from error
+    if not (same(read, value) or same(read, expected)):
+        raise _Loss(f"would get {_short(read)} for its default {_short(value)}: {_advice(annotation)}")
+
+
+def _adapter(annotation: Any, adapter: Any, config: Any) -> Any:
+    """A TypeAdapter; models and dataclasses bring their own configuration and accept no other."""
+    from pydantic import PydanticUserError
+
+    try:
+        return adapter(annotation, config=config(arbitrary_types_allowed=True))
+    except PydanticUserError:
+        return adapter(annotation)
+
+
+def _advice(annotation: Any) -> str:
+    if "Secret" in annotation_text(annotation):
+        return "a secret has no place in a schema; use None and load it inside the flow, from a Secret block"
+    return "use None and make the value inside the flow"
+
+
+_ALIKE: Tuple[Tuple[type, ...], ...] = ((bool, int, float), (list, tuple), (set, frozenset))
+
+
+def same(left: Any, right: Any, *, exact: bool = False) -> bool:
+    """Whether both are the same value of the same type; unless `exact`, a list may be a tuple and 1 be 1.0."""
+    if type(left) is not type(right):
+        alike: Optional[Tuple[type, ...]] = next((kinds for kinds in _ALIKE if type(left) in kinds), None)
+        if exact or alike is None or type(right) not in alike:
+            return False
+        if alike == (list, tuple):
+            left, right = list(left), list(right)
+    try:
+        return bool(left == right)
+    except (TypeError, ValueError):  # arrays refuse to say
+        return False
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
