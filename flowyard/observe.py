@@ -12,8 +12,8 @@ from flowyard.adapters.prefect_api import read_all
 from flowyard.deployment import Marks, project_tag
 from flowyard.plan import Action, Desired, Observed, plan_flow
 from flowyard.ports import ContainerRegistry, PrefectApi
-from flowyard.releases import latest
-from flowyard.values import Digest, ImageReference, Json, Project, Target
+from flowyard.releases import latest_of
+from flowyard.values import Json, Project, Target
 
 
 def observe(
@@ -21,19 +21,13 @@ def observe(
 ) -> Observed:
     """What `make_plan` needs to know of the target."""
     live = deployments_by_flow(api, project.name, target.name)
-    released: dict[str, Mapping[str, str]] = {}
-    digests: dict[ImageReference, Digest] = {}
-    for wanted in desired:
-        first = plan_flow(wanted, Observed(live))
-        if first.action is Action.UNCHANGED:
-            continue
-        record = latest(api, project.name, target.name, wanted.flow.name)
-        if record is not None:
-            released[wanted.flow.name] = record.inputs
-        if first.image is None:
-            digest = registry.digest(wanted.reference)
-            if digest is not None:
-                digests[wanted.reference] = digest
+    first = [plan_flow(wanted, Observed(live)) for wanted in desired]
+    changed = [plan for plan in first if plan.action is not Action.UNCHANGED]
+    records = latest_of(api, project.name, target.name, [plan.name for plan in changed])
+    released = {name: record.inputs for name, record in records.items()}
+    unknown = [plan.desired.reference for plan in changed if plan.desired and plan.image is None]
+    held = {reference: registry.digest(reference) for reference in unknown}
+    digests = {reference: digest for reference, digest in held.items() if digest is not None}
     return Observed(live, released, digests)
 
 

@@ -85,5 +85,5 @@ class Git:
 def _failed(what: str, done: Completed) -> OrderError:
     return OrderError(
         f"git could not say {what} (exit {done.returncode}): {done.stderr.strip()}",
-        hint="make `git status` work in this folder; in a container that may need `git config safe.directory`",
+        hint="make `git status` work here; in a container that may need `git config safe.directory`",
     )

@@ -54,7 +54,7 @@ def address_from(choice: PrefectChoice, env: Mapping[str, str], profiles: Path) 
     if choice.profile and profile.name is None and not env.get(API_URL):
         raise PrefectError(
             f"{profiles} has no profile {choice.profile!r}, and {API_URL} is not set",
-            hint=f"make the profile (`prefect profile create {choice.profile}`), or set {API_URL} and {API_KEY}",
+            hint=f"make it (`prefect profile create {choice.profile}`), or set {API_URL} and {API_KEY}",
         )
     url = _url(choice, env, profile)
     own = profile.get(API_URL) in (None, url)
@@ -79,7 +79,7 @@ def _url(choice: PrefectChoice, env: Mapping[str, str], profile: _Profile) -> st
         where = f"the profile {profile.name!r} has none" if profile.name else "there is no active profile"
         raise PrefectError(
             f"no Prefect API is named: {API_URL} is not set and {where}",
-            hint=f"set {API_URL}, or name one in the target: prefect = {{ api = ... }} or {{ profile = ... }}",
+            hint=f"set {API_URL}, or name one in the target: prefect.api or prefect.profile",
         )
     return url
 
@@ -91,9 +91,7 @@ def _profile(name: str | None, file: Path) -> _Profile:
     except FileNotFoundError:
         return _Profile(None, {})
     except (OSError, ValueError) as error:
-        raise PrefectError(
-            f"{file} cannot be read: {error}", hint="correct the file, or remove it"
-        ) from error
+        raise PrefectError(f"{file} cannot be read: {error}", hint="correct it, or remove it") from error
     profiles = content.get("profiles", {})
     chosen = name or content.get("active")
     settings = profiles.get(chosen) if isinstance(profiles, dict) else None

@@ -71,7 +71,6 @@ def start_registry_container(name: str, image: str, port: int) -> None:
             environment={"REGISTRY_STORAGE_DELETE_ENABLED": "true", "OTEL_TRACES_EXPORTER": "none"},
             ports={"5000/tcp": ("127.0.0.1", port)},
             volumes={name: {"bind": "/var/lib/registry", "mode": "rw"}},
-            restart_policy={"Name": "no"},
         )
 
 

@@ -141,7 +141,6 @@ def _online(service: Service, pool: str, name: str) -> bool:
 
 def _beats(worker: Json, name: str, since: float) -> bool:
     """Whether this is our worker's heartbeat, and not the last one of its predecessor."""
-    heartbeat = worker["last_heartbeat_time"]
-    return (
-        worker["name"] == name and bool(heartbeat) and datetime.fromisoformat(heartbeat).timestamp() > since
-    )
+    if worker["name"] != name or not worker["last_heartbeat_time"]:
+        return False
+    return datetime.fromisoformat(worker["last_heartbeat_time"]).timestamp() > since

@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List
+from typing import Any
 
 _REF = "#/definitions/{model}"
 
@@ -23,8 +24,8 @@ class Unresolved(Exception):
 class Property:
     """The JSON Schema of one parameter, and the definitions it refers to."""
 
-    schema: Dict[str, Any]
-    definitions: Dict[str, Any]
+    schema: dict[str, Any]
+    definitions: dict[str, Any]
 
 
 def evaluate(annotation: Any, function: Callable[..., Any]) -> Any:
@@ -33,12 +34,14 @@ def evaluate(annotation: Any, function: Callable[..., Any]) -> Any:
         return annotation
     names = getattr(inspect.unwrap(function), "__globals__", {})
     try:
-        return eval(annotation, names)  # noqa: S307 - the user's own code, already imported
+        return eval(annotation, names)  # the user's own code, imported already
     except (NameError, AttributeError, TypeError, SyntaxError) as error:
         raise Unresolved(f"{type(error).__name__}: {error}") from error
 
 
-def strict_property(annotation: Any, default: Any = inspect.Parameter.empty) -> Property:
+def strict_property(
+    annotation: Any, default: Any = inspect.Parameter.empty
+) -> Property:
     """The property pydantic makes of it, with nothing replaced by "anything".
 
     Raises PydanticInvalidForJsonSchema when the type has no JSON Schema.
@@ -48,19 +51,27 @@ def strict_property(annotation: Any, default: Any = inspect.Parameter.empty) -> 
     config = ConfigDict(arbitrary_types_allowed=True)
     kind = Any if annotation is inspect.Parameter.empty else annotation
     given: Any = ... if default is inspect.Parameter.empty else default
-    fields: Dict[str, Any] = {"value": (kind, given)}
+    fields: dict[str, Any] = {"value": (kind, given)}
     model = create_model("Parameter", __config__=config, **fields)
     schema = TypeAdapter(model).json_schema(by_alias=True, ref_template=_REF)
     return Property(schema["properties"]["value"], schema.get("$defs", {}))
 
 
-def reference_types(annotation: Any) -> List[Any]:
+def reference_types(annotation: Any) -> list[Any]:
     """The types inside `annotation` that have no JSON Schema; the annotation itself when none can be named."""
-    from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
+    from pydantic.errors import (
+        PydanticInvalidForJsonSchema,
+        PydanticSchemaGenerationError,
+        PydanticUserError,
+    )
 
     try:
         strict_property(annotation)
-    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError):
+    except (
+        PydanticInvalidForJsonSchema,
+        PydanticSchemaGenerationError,
+        PydanticUserError,
+    ):
         pass
     else:
         return []
@@ -81,7 +92,11 @@ def strip_optional(annotation: Any) -> Any:
     arguments = typing.get_args(annotation)
     if hasattr(annotation, "__metadata__"):
         return strip_optional(arguments[0])
-    if "Union" in str(getattr(typing.get_origin(annotation), "__name__", typing.get_origin(annotation))):
+    if "Union" in str(
+        getattr(
+            typing.get_origin(annotation), "__name__", typing.get_origin(annotation)
+        )
+    ):
         others = [each for each in arguments if each is not type(None)]
         if len(others) == 1:
             return strip_optional(others[0])
@@ -97,7 +112,9 @@ def annotation_text(annotation: Any) -> str:
     text = str(annotation)
     for each in typing.get_args(annotation):
         if isinstance(each, type) and typing.get_origin(each) is None:
-            text = text.replace(f"{each.__module__}.{each.__qualname__}", _public_name(each))
+            text = text.replace(
+                f"{each.__module__}.{each.__qualname__}", _public_name(each)
+            )
     return text
 
 

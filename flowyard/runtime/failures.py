@@ -15,19 +15,39 @@ import site
 import socket
 import sysconfig
 import traceback
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Iterator, List, Optional, Set, Tuple
 
 CHECK_PREFIX = "flowyard-check: "
 
 _NETWORK_ERRNO = frozenset(
-    (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ECONNREFUSED)
+    (
+        errno.ENETUNREACH,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.EADDRNOTAVAIL,
+        errno.ECONNREFUSED,
+    )
 )
 # Clients that wrap (or replace) the socket error in a class of their own.
 _NETWORK_LIBRARIES = frozenset(
-    "aiohttp botocore elastic_transport grpc httpcore httpx pymongo redis requests urllib urllib3".split()
+    [
+        "aiohttp",
+        "botocore",
+        "elastic_transport",
+        "grpc",
+        "httpcore",
+        "httpx",
+        "pymongo",
+        "redis",
+        "requests",
+        "urllib",
+        "urllib3",
+    ]
 )
-_NETWORK_NAMES = re.compile(r"Connect|Resolution|Timeout|URLError|MaxRetry|Unreachable|Unavailable|ServerSelection")
+_NETWORK_NAMES = re.compile(
+    r"Connect|Resolution|Timeout|URLError|MaxRetry|Unreachable|Unavailable|ServerSelection"
+)
 _NETWORK_TEXT = re.compile(
     r"Name or service not known|Temporary failure in name resolution|Network is unreachable|"
     r"No route to host|Connection refused|could not translate host name|could not connect to server"
@@ -41,7 +61,9 @@ class CheckFailure(Exception):
     ambiguous-flow, not-a-flow, lossy-parameter, wrong-python.
     """
 
-    def __init__(self, kind: str, message: str, *, file: str = "", hint: str = "") -> None:
+    def __init__(
+        self, kind: str, message: str, *, file: str = "", hint: str = ""
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
@@ -74,30 +96,40 @@ def import_failure(error: BaseException, file: str) -> CheckFailure:
             hint="Move that call into the flow or one of its tasks: at module level it runs at every import, "
             "and an image is checked without network.",
         )
-    return CheckFailure("import-failed", f"{file} cannot be imported: {text} {where}", file=file, hint=_hint(error))
+    return CheckFailure(
+        "import-failed",
+        f"{file} cannot be imported: {text} {where}",
+        file=file,
+        hint=_hint(error),
+    )
 
 
 def user_traceback(error: BaseException) -> str:
     """The traceback of `error`, cut to the frames of the user's own files."""
     frames = _user_frames(error.__traceback__)
-    lines: List[str] = []
+    lines: list[str] = []
     if frames:
-        lines = ["Traceback of your own code (most recent call last):\n", *traceback.format_list(frames)]
+        lines = [
+            "Traceback of your own code (most recent call last):\n",
+            *traceback.format_list(frames),
+        ]
     lines += traceback.format_exception_only(type(error), error)
     return "".join(lines)
 
 
-def _user_frames(tb: Optional[TracebackType]) -> List[traceback.FrameSummary]:
+def _user_frames(tb: TracebackType | None) -> list[traceback.FrameSummary]:
     foreign = _foreign_folders()
     return [
         frame
         for frame in traceback.extract_tb(tb)
         if not frame.filename.startswith("<")
-        and not os.path.abspath(frame.filename).startswith(tuple(folder + os.sep for folder in foreign))
+        and not os.path.abspath(frame.filename).startswith(
+            tuple(folder + os.sep for folder in foreign)
+        )
     ]
 
 
-def _foreign_folders() -> Set[str]:
+def _foreign_folders() -> set[str]:
     """The standard library, installed distributions and this package."""
     paths = sysconfig.get_paths()
     folders = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -118,7 +150,7 @@ def _where(error: BaseException, file: str) -> str:
     return f"({shown}, line {number}: {text})" if text else f"({shown}, line {number})"
 
 
-def _place(error: BaseException) -> Optional[Tuple[str, int, str]]:
+def _place(error: BaseException) -> tuple[str, int, str] | None:
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return error.filename, error.lineno, (error.text or "").strip()
     for frame in reversed(_user_frames(error.__traceback__)):
@@ -149,7 +181,9 @@ def _is_network_error(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _NETWORK_ERRNO:
         return True
     for base in type(error).__mro__:
-        if base.__module__.split(".")[0] in _NETWORK_LIBRARIES and _NETWORK_NAMES.search(base.__name__):
+        if base.__module__.split(".")[
+            0
+        ] in _NETWORK_LIBRARIES and _NETWORK_NAMES.search(base.__name__):
             return True
     return bool(_NETWORK_TEXT.search(str(error)))
 
@@ -157,7 +191,7 @@ def _is_network_error(error: BaseException) -> bool:
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """`error` and everything it was raised from or wraps, each once."""
     waiting = [error]
-    seen: Set[int] = set()
+    seen: set[int] = set()
     while waiting:
         each = waiting.pop()
         if id(each) in seen:

@@ -12,7 +12,7 @@ import inspect
 import os
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any
 
 from flowyard.runtime.failures import CheckFailure
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefect import Flow
 
 
-def split(entrypoint: str) -> Tuple[str, Optional[str]]:
+def split(entrypoint: str) -> tuple[str, str | None]:
     """`flow.py:etl` -> (`flow.py`, `etl`); without a function the second is None."""
     file, _, function = entrypoint.partition(":")
     return file, function or None
@@ -55,7 +55,7 @@ def load_module(folder: str, file: str) -> ModuleType:
     return module
 
 
-def _module_name(path: str) -> Tuple[str, str]:
+def _module_name(path: str) -> tuple[str, str]:
     """The folder to import from, and the dotted name: packages end where `__init__.py` does."""
     root, name = os.path.split(path[: -len(".py")])
     while os.path.isfile(os.path.join(root, "__init__.py")):
@@ -64,7 +64,9 @@ def _module_name(path: str) -> Tuple[str, str]:
     return root, name
 
 
-def find_flow(module: ModuleType, file: str, function: Optional[str], wanted: str) -> Tuple[str, Flow[..., Any]]:
+def find_flow(
+    module: ModuleType, file: str, function: str | None, wanted: str
+) -> tuple[str, Flow[..., Any]]:
     """The flow `function` names, or the one the file defines: where it is found, and itself.
 
     Without `function`: the flow called `wanted` (with `_` for `-`), else the only one.
@@ -91,7 +93,7 @@ def find_flow(module: ModuleType, file: str, function: Optional[str], wanted: st
         "ambiguous-flow",
         f"{file} defines {len(flows)} flows, none of them called {name}: {', '.join(flows)}",
         file=file,
-        hint=f"Name the one you mean: entrypoint = \"{file}:{next(iter(flows))}\".",
+        hint=f'Name the one you mean: entrypoint = "{file}:{next(iter(flows))}".',
     )
 
 
@@ -116,7 +118,10 @@ def _named_flow(module: ModuleType, file: str, function: str) -> Flow[..., Any]:
             file=file,
             hint=f"Decorate {function} with `@flow`.",
         )
-    if "." in function and next(iter(inspect.signature(found.fn).parameters), "") == "self":
+    if (
+        "." in function
+        and next(iter(inspect.signature(found.fn).parameters), "") == "self"
+    ):
         raise CheckFailure(
             "not-a-flow",
             f"{function} in {file} is a method: Prefect has no instance to call it on",
@@ -126,18 +131,20 @@ def _named_flow(module: ModuleType, file: str, function: str) -> Flow[..., Any]:
     return found
 
 
-def _own_flows(module: ModuleType) -> Dict[str, Flow[..., Any]]:
+def _own_flows(module: ModuleType) -> dict[str, Flow[..., Any]]:
     """The flows this module defines (not the ones it imports), by the name to find each under."""
     from prefect import Flow
 
-    names: Dict[int, List[str]] = {}
-    flows: Dict[int, Flow[..., Any]] = {}
+    names: dict[int, list[str]] = {}
+    flows: dict[int, Flow[..., Any]] = {}
     for name, value in vars(module).items():
         if isinstance(value, Flow) and _is_defined_in(value, module):
             flows[id(value)] = value
             names.setdefault(id(value), []).append(name)
     found = {
-        _function_name(flow) if _function_name(flow) in names[key] else min(names[key]): flow
+        _function_name(flow)
+        if _function_name(flow) in names[key]
+        else min(names[key]): flow
         for key, flow in flows.items()
     }
     return dict(sorted(found.items()))
@@ -147,7 +154,8 @@ def _is_defined_in(flow: Flow[..., Any], module: ModuleType) -> bool:
     function: Any = inspect.unwrap(flow.fn)
     code = getattr(function, "__code__", None)
     return function.__module__ == module.__name__ or (
-        code is not None and os.path.abspath(code.co_filename) == os.path.abspath(module.__file__ or "")
+        code is not None
+        and os.path.abspath(code.co_filename) == os.path.abspath(module.__file__ or "")
     )
 
 

@@ -10,10 +10,17 @@ from __future__ import annotations
 import inspect
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any
 
-from flowyard.runtime.annotations import Unresolved, annotation_text, evaluate, reference_types, strip_optional
+from flowyard.runtime.annotations import (
+    Unresolved,
+    annotation_text,
+    evaluate,
+    reference_types,
+    strip_optional,
+)
 from flowyard.runtime.failures import CheckFailure
 
 if TYPE_CHECKING:
@@ -27,8 +34,8 @@ _UNTYPED = (Any, inspect.Parameter.empty)
 class Parameters:
     """The parameter schema to register, and the types in it that only travel by reference."""
 
-    schema: Dict[str, Any]
-    types: List[str]
+    schema: dict[str, Any]
+    types: list[str]
 
 
 def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
@@ -42,15 +49,17 @@ def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
         # Pydantic warns about a default it leaves out; that is found and named below.
         warnings.simplefilter("ignore")
         schema = parameter_schema(flow.fn).model_dump(mode="json", exclude_unset=True)
-        losses: List[str] = []
-        types: List[str] = []
+        losses: list[str] = []
+        types: list[str] = []
         for parameter in inspect.signature(flow.fn).parameters.values():
             if parameter.name in ("self", "cls"):
                 continue  # bound by Python, not given by the run
             try:
                 types += _check(parameter, schema, flow.fn)
             except _Loss as loss:
-                losses.append(f"parameter {parameter.name!r}{_written(parameter)} {loss}")
+                losses.append(
+                    f"parameter {parameter.name!r}{_written(parameter)} {loss}"
+                )
     if losses:
         raise CheckFailure(
             "lossy-parameter",
@@ -71,10 +80,14 @@ def _written(parameter: inspect.Parameter) -> str:
     return f" ({annotation_text(parameter.annotation)})"
 
 
-def _check(parameter: inspect.Parameter, schema: Dict[str, Any], function: Callable[..., Any]) -> List[str]:
+def _check(
+    parameter: inspect.Parameter, schema: dict[str, Any], function: Callable[..., Any]
+) -> list[str]:
     """The by-reference types of one parameter, after marking its property. Raises _Loss."""
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        raise _Loss("collects any number of arguments, which a run cannot be given: name each parameter")
+        raise _Loss(
+            "collects any number of arguments, which a run cannot be given: name each parameter"
+        )
     try:
         annotation = evaluate(parameter.annotation, function)
     except Unresolved as unresolved:
@@ -96,28 +109,39 @@ def _check(parameter: inspect.Parameter, schema: Dict[str, Any], function: Calla
     return []
 
 
-def _check_required(parameter: inspect.Parameter, schema: Dict[str, Any]) -> None:
+def _check_required(parameter: inspect.Parameter, schema: dict[str, Any]) -> None:
     required = parameter.name in schema.get("required", ())
     if required == (_default(parameter.default) is inspect.Parameter.empty):
         return
     if required:
-        raise _Loss("has a default that Prefect's schema drops: give the value itself, not a factory")
+        raise _Loss(
+            "has a default that Prefect's schema drops: give the value itself, not a factory"
+        )
     raise _Loss("has no default, yet Prefect's schema does not require it: rename it")
 
 
-def _check_reference(parameter: inspect.Parameter, types: List[Any]) -> None:
+def _check_reference(parameter: inspect.Parameter, types: list[Any]) -> None:
     names = ", ".join(annotation_text(each) for each in types)
     if any(each.__module__.startswith("pydantic.v1") for each in _bases(types)):
-        raise _Loss(f"uses a model of pydantic 1 ({names}): make it a model of pydantic 2")
-    if parameter.default not in (inspect.Parameter.empty, None):
-        raise _Loss(f"has a default, but {names} has no JSON form: use None and make the value inside the flow")
+        raise _Loss(
+            f"uses a model of pydantic 1 ({names}): make it a model of pydantic 2"
+        )
+    if (
+        parameter.default is not inspect.Parameter.empty
+        and parameter.default is not None
+    ):
+        raise _Loss(
+            f"has a default, but {names} has no JSON form: use None and make the value inside the flow"
+        )
 
 
-def _bases(types: List[Any]) -> List[type]:
+def _bases(types: list[Any]) -> list[type]:
     return [base for each in types for base in getattr(each, "__mro__", ())]
 
 
-def _check_type(annotation: Any, default: Any, found: Dict[str, Any], definitions: Dict[str, Any]) -> None:
+def _check_type(
+    annotation: Any, default: Any, found: dict[str, Any], definitions: dict[str, Any]
+) -> None:
     """Compare Prefect's property with the one pydantic makes of the same annotation and default."""
     from flowyard.runtime.annotations import strict_property
 
@@ -140,7 +164,7 @@ def _is_extra(key: str, default: Any) -> bool:
     return isinstance(extra, dict) and key in extra
 
 
-def _inline(schema: Any, definitions: Dict[str, Any], inside: Tuple[str, ...]) -> Any:
+def _inline(schema: Any, definitions: dict[str, Any], inside: tuple[str, ...]) -> Any:
     """`schema` with its references replaced by what they mean: names of definitions may differ."""
     if isinstance(schema, list):
         return [_inline(each, definitions, inside) for each in schema]
@@ -169,7 +193,7 @@ def _default(default: Any) -> Any:
     return default.default
 
 
-def _check_default(annotation: Any, default: Any, found: Dict[str, Any]) -> None:
+def _check_default(annotation: Any, default: Any, found: dict[str, Any]) -> None:
     """Read the default back from the schema as Prefect reads a run's parameters."""
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -177,24 +201,38 @@ def _check_default(annotation: Any, default: Any, found: Dict[str, Any]) -> None
     if value is inspect.Parameter.empty:
         return
     if "default" not in found:
-        raise _Loss(f"has the default {_short(value)}, which has no JSON form: {_advice(annotation)}")
+        raise _Loss(
+            f"has the default {_short(value)}, which has no JSON form: {_advice(annotation)}"
+        )
     try:
         given = json.loads(json.dumps(found["default"], allow_nan=False))
     except ValueError as error:
-        raise _Loss(f"has the default {_short(value)}, which has no JSON form: use None instead") from error
-    if annotation in _UNTYPED:
+        raise _Loss(
+            f"has the default {_short(value)}, which has no JSON form: use None instead"
+        ) from error
+    if any(annotation is each for each in _UNTYPED):
         if not same(given, value, exact=True):
-            raise _Loss(f"would get {_short(given)} for its default {_short(value)}: annotate it with its type")
+            raise _Loss(
+                f"would get {_short(given)} for its default {_short(value)}: annotate it with its type"
+            )
         return
     adapter: TypeAdapter[Any] = _adapter(annotation, TypeAdapter, ConfigDict)
     try:
         read = adapter.validate_python(given)
         expected = adapter.validate_python(value)
     except ValidationError as error:
-        advice = "write `Optional[...]`" if value is None else "change the default or the annotation"
-        raise _Loss(f"has the default {_short(value)}, which does not fit its annotation: {advice}") from error
+        advice = (
+            "write `Optional[...]`"
+            if value is None
+            else "change the default or the annotation"
+        )
+        raise _Loss(
+            f"has the default {_short(value)}, which does not fit its annotation: {advice}"
+        ) from error
     if not (same(read, value) or same(read, expected)):
-        raise _Loss(f"would get {_short(read)} for its default {_short(value)}: {_advice(annotation)}")
+        raise _Loss(
+            f"would get {_short(read)} for its default {_short(value)}: {_advice(annotation)}"
+        )
 
 
 def _adapter(annotation: Any, adapter: Any, config: Any) -> Any:
@@ -213,13 +251,19 @@ def _advice(annotation: Any) -> str:
     return "use None and make the value inside the flow"
 
 
-_ALIKE: Tuple[Tuple[type, ...], ...] = ((bool, int, float), (list, tuple), (set, frozenset))
+_ALIKE: tuple[tuple[type, ...], ...] = (
+    (bool, int, float),
+    (list, tuple),
+    (set, frozenset),
+)
 
 
 def same(left: Any, right: Any, *, exact: bool = False) -> bool:
     """Whether both are the same value of the same type; unless `exact`, a list may be a tuple and 1 be 1.0."""
     if type(left) is not type(right):
-        alike: Optional[Tuple[type, ...]] = next((kinds for kinds in _ALIKE if type(left) in kinds), None)
+        alike: tuple[type, ...] | None = next(
+            (kinds for kinds in _ALIKE if type(left) in kinds), None
+        )
         if exact or alike is None or type(right) not in alike:
             return False
         if alike == (list, tuple):

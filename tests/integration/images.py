@@ -70,7 +70,9 @@ def image(
     blobs = [gzip.compress(tar(files), mtime=0) if compressed else tar(files) for files in layers]
     kind = f"{LAYER}+gzip" if compressed else LAYER
     variables = [f"{name}={value}" for name, value in (env or {}).items()]
-    config = to_json({"os": "linux", "architecture": "amd64", "config": {"Env": variables}, "layers": len(blobs)})
+    config = to_json(
+        {"os": "linux", "architecture": "amd64", "config": {"Env": variables}, "layers": len(blobs)}
+    )
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -80,19 +82,19 @@ def image(
     return Image(to_json(manifest), (config, *blobs))
 
 
-def index(images: Mapping[str, Image]) -> bytes:
-    """An index of images by platform, such as `linux/amd64`, and one attestation, as BuildKit writes it."""
+def index(images: Mapping[str, Image], attestation: Image) -> bytes:
+    """An index of images by platform, such as `linux/amd64`, and an attestation, as BuildKit writes it."""
     entries = []
     for platform, each in images.items():
         system, architecture = platform.split("/")
         entry = descriptor(each.manifest, MANIFEST)
         entries.append({**entry, "platform": {"os": system, "architecture": architecture}})
-    attestation = {
-        **descriptor(b"{}", MANIFEST),
+    attesting = {
+        **descriptor(attestation.manifest, MANIFEST),
         "platform": {"os": "unknown", "architecture": "unknown"},
         "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
     }
-    return to_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*entries, attestation]})
+    return to_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*entries, attesting]})
 
 
 class Pusher:
@@ -114,7 +116,9 @@ class Pusher:
         started = self._send("POST", uploads, 202)
         place = urljoin(uploads, started.headers["Location"])
         joint = "&" if "?" in place else "?"
-        self._send("PUT", f"{place}{joint}digest={digest_of(content)}", 201, content, "application/octet-stream")
+        self._send(
+            "PUT", f"{place}{joint}digest={digest_of(content)}", 201, content, "application/octet-stream"
+        )
 
     def manifest(self, repository: Repository, name: str, content: bytes, media_type: str) -> Digest:
         """Push a manifest or an index under a tag or its digest."""

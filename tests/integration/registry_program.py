@@ -54,7 +54,9 @@ def basic_auth(folder: Path) -> Json:
 
 def token_auth(realm: str, certificate: Path) -> Json:
     """The configuration of token authentication."""
-    return {"token": {"realm": realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": str(certificate)}}
+    return {
+        "token": {"realm": realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": str(certificate)}
+    }
 
 
 def _free_port() -> int:

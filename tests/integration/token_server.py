@@ -92,7 +92,7 @@ class TokenServer:
 
     def __init__(self, authority: Authority, tls: tuple[Path, Path] | None = None) -> None:
         self.authority = authority
-        self.user, self.password, self.identity = "reader", "correct:horse, \"battery\"", "identity-of-reader"
+        self.user, self.password, self.identity = "reader", 'correct:horse, "battery"', "identity-of-reader"
         self.requests: list[tuple[str, str]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         if tls:
