@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from flowyard.config import BaseTable, DeploymentTable, FlowFile, LocalFile, OciRegistry, RegistryFile, TargetTable
+from flowyard.config import (
+    BaseTable,
+    DeploymentTable,
+    FlowFile,
+    LocalFile,
+    OciRegistry,
+    RegistryFile,
+    TargetTable,
+)
 from flowyard.dependencies import read_dependencies
 from flowyard.errors import Problem
 from flowyard.parse import did_you_mean, show
@@ -77,10 +85,14 @@ def _check_names(sources: Sources) -> Iterator[Problem]:
             )
     for name, target in sources.registry.targets.items():
         if target.prefect.api is not None and target.prefect.profile is not None:
-            yield Problem("registry.toml", f"targets.{name}.prefect", "has both `api` and `profile`; keep one")
+            yield Problem(
+                "registry.toml", f"targets.{name}.prefect", "has both `api` and `profile`; keep one"
+            )
         if isinstance(target.registry, OciRegistry) and "://" in target.registry.url:
             key = f"targets.{name}.registry.url"
-            yield Problem("registry.toml", key, f"{show(target.registry.url)} has a scheme; write host and path only")
+            yield Problem(
+                "registry.toml", key, f"{show(target.registry.url)} has a scheme; write host and path only"
+            )
     repositories: dict[str, str] = {}
     for name, target in sources.registry.targets.items():
         if "{flow}" not in target.registry.repository:
@@ -90,7 +102,9 @@ def _check_names(sources: Sources) -> Iterator[Problem]:
         owner = repositories.setdefault(pool, name)
         if owner != name and sources.registry.targets[owner].prefect == target.prefect:
             key = f"targets.{name}.work-pool.name"
-            yield Problem("registry.toml", key, f'"{pool}" is already the work pool of target {owner}; use another')
+            yield Problem(
+                "registry.toml", key, f'"{pool}" is already the work pool of target {owner}; use another'
+            )
 
 
 def _target(name: str, table: TargetTable) -> Target:
@@ -122,7 +136,9 @@ def _build_secrets(sources: Sources) -> tuple[tuple[BuildSecret, ...], tuple[Pro
             problems.append(Problem("registry.local.toml", key, "needs exactly one of `file` and `env`"))
         path = None if source.file is None else Path(source.file).expanduser()
         if path is not None and not path.is_file():
-            problems.append(Problem("registry.local.toml", f"{key}.file", f"{show(source.file)} is not a file"))
+            problems.append(
+                Problem("registry.local.toml", f"{key}.file", f"{show(source.file)} is not a file")
+            )
         secrets.append(BuildSecret(name, path, source.env))
     return tuple(secrets), tuple(problems)
 
@@ -141,7 +157,9 @@ class _FlowBuilder:
     def flow(self) -> Flow:
         entrypoint = self._entrypoint("entrypoint", self._file.entrypoint or "flow.py")
         deployments = self._deployments(entrypoint)
-        dependencies, problems = read_dependencies(self._sources.root, self._folder, entrypoint.partition(":")[0])
+        dependencies, problems = read_dependencies(
+            self._sources.root, self._folder, entrypoint.partition(":")[0]
+        )
         self.problems += problems
         requested = dict.fromkeys(deployment.entrypoint for deployment in deployments)
         file, defaults = self._file, self._defaults

@@ -54,7 +54,9 @@ class ResourcesTable(Table):
 class DeploymentTable(Table):
     """One deployment of a flow: how and when Prefect runs it."""
 
-    entrypoint: str | None = Field(None, description="`file.py:function`; default: the flow's own entrypoint.")
+    entrypoint: str | None = Field(
+        None, description="`file.py:function`; default: the flow's own entrypoint."
+    )
     schedules: list[ScheduleTable] = Field([], description="When it runs by itself.")
     parameters: dict[str, Any] = Field({}, description="Parameters every run starts with.")
     tags: list[str] = Field([], description="Tags of the deployment and its runs.")
@@ -66,7 +68,9 @@ class DeploymentTable(Table):
     work_queue: str | None = Field(None, description="Queue of the target's work pool.")
     resources: ResourcesTable = Field(ResourcesTable(), description="What one run may use.")  # type: ignore[call-arg]
     env: dict[EnvName, str] = Field({}, description="Environment variables of the run. Never secrets.")
-    job_variables: dict[str, Any] = Field({}, description="Job variables of the work pool, passed as they are.")
+    job_variables: dict[str, Any] = Field(
+        {}, description="Job variables of the work pool, passed as they are."
+    )
     targets: list[Name] | None = Field(None, description="Targets this deployment exists on; default: all.")
 
 
@@ -81,11 +85,15 @@ class BuildTable(Table):
     )
     system_packages: list[str] | None = Field(None, description="Debian packages the flow needs at run time.")
     include: list[str] | None = Field(None, description="Folders of the repository the image also gets.")
-    platforms: list[str] | None = Field(None, description="Platforms, such as `linux/arm64`; default: the builder's own.")
+    platforms: list[str] | None = Field(
+        None, description="Platforms, such as `linux/arm64`; default: the builder's own."
+    )
     build_secrets: list[SecretName] | None = Field(
         None, description="Names of the build secrets the install steps may read, beside `ca` and `index`."
     )
-    env: dict[EnvName, str] | None = Field(None, description="Environment variables of every run. Never secrets.")
+    env: dict[EnvName, str] | None = Field(
+        None, description="Environment variables of every run. Never secrets."
+    )
     tags: list[str] | None = Field(None, description="Tags of every deployment.")
 
 
@@ -102,7 +110,9 @@ class EmbeddedRegistry(Table):
     """The container registry on loopback that `up` starts."""
 
     type: Literal["embedded"]
-    repository: str = Field("flows/{flow}", description="Path of the repository; `{flow}` is the folder's name.")
+    repository: str = Field(
+        "flows/{flow}", description="Path of the repository; `{flow}` is the folder's name."
+    )
 
 
 class OciRegistry(Table):
@@ -187,4 +197,6 @@ class LocalFile(Table):
 class BasesFile(Table):
     """images/bases.lock: base images pinned by digest, written by `lock`."""
 
-    bases: dict[str, BaseTable] = Field({}, description="Pinned references by the name the configuration uses.")
+    bases: dict[str, BaseTable] = Field(
+        {}, description="Pinned references by the name the configuration uses."
+    )

@@ -32,7 +32,9 @@ def choose_target(project: Project, name: str | None) -> Target:
     wanted = name or project.default_target
     if wanted not in project.targets:
         known = ", ".join(sorted(project.targets))
-        raise UsageError(f"no target is called {wanted!r}{did_you_mean(wanted, project.targets)}; targets: {known}")
+        raise UsageError(
+            f"no target is called {wanted!r}{did_you_mean(wanted, project.targets)}; targets: {known}"
+        )
     return project.targets[wanted]
 
 
@@ -54,3 +56,8 @@ def connect(target: Target, root: Path, environ: Mapping[str, str]) -> Connectio
             hint="run `python build.py up` first",
         )
     return Connection(locate(target, root), PrefectAddress(api_url(state), embedded=True))
+
+
+def ui_url(address: PrefectAddress) -> str:
+    """Where the API's own UI is."""
+    return address.api_url.rstrip("/").removesuffix("/api")

@@ -70,7 +70,11 @@ def spec_of(inputs: Mapping[str, str]) -> str:
 
 
 def payload(
-    target: Target, deployment: DeploymentSpec, described: FlowDescription, image: PublishedImage, marks: Marks
+    target: Target,
+    deployment: DeploymentSpec,
+    described: FlowDescription,
+    image: PublishedImage,
+    marks: Marks,
 ) -> dict[str, Json]:
     """The body of `POST /deployments/`, all but the flow's id."""
     body: dict[str, Json] = {
@@ -126,7 +130,9 @@ def carry_over(wanted: list[dict[str, Json]], live: Iterable[Mapping[str, Json]]
     new, gone = slugs - old_slugs, old_slugs - slugs
     if len(new) == len(gone) == 1 and gone <= paused:
         paused |= new
-    kept = [{**schedule, "active": schedule["active"] and schedule["slug"] not in paused} for schedule in wanted]
+    kept = [
+        {**schedule, "active": schedule["active"] and schedule["slug"] not in paused} for schedule in wanted
+    ]
     return kept + [_again(schedule) for schedule in foreign]
 
 
@@ -161,5 +167,7 @@ def normal(deployment: Mapping[str, Json]) -> dict[str, Any]:
 
 def _normal_schedule(schedule: Mapping[str, Json]) -> dict[str, Json]:
     when = schedule["schedule"]
-    kept = {name: when[name] for name in ("cron", "interval", "rrule", "timezone") if when.get(name) is not None}
+    kept = {
+        name: when[name] for name in ("cron", "interval", "rrule", "timezone") if when.get(name) is not None
+    }
     return {"slug": schedule["slug"], "when": kept, "parameters": schedule.get("parameters") or {}}

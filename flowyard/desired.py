@@ -56,7 +56,11 @@ def want(project: Project, flow: Flow, target: Target) -> Desired:
     image = image_inputs(project.root, flow, files, rendered)
     deployments = tuple(spec for spec in flow.deployments if target.name in spec.targets)
     spec = spec_inputs(target, deployments)
-    notes = ("does not fit the shared Prefect lock, so it has a Prefect layer of its own",) if locks.own_prefect else ()
+    notes = (
+        ("does not fit the shared Prefect lock, so it has a Prefect layer of its own",)
+        if locks.own_prefect
+        else ()
+    )
     return Desired(
         flow=flow,
         deployments=deployments,

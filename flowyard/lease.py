@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -54,15 +54,36 @@ def head_limit(project: str, target: str) -> str:
     return f"flowyard:{project}:{target}"
 
 
+class _Since:
+    """Seconds since a moment, by the clock that says more: one of them stands still while a laptop sleeps."""
+
+    def __init__(self) -> None:
+        self._monotonic = time.monotonic()
+        self._wall = time.time()
+
+    def elapsed(self) -> float:
+        return max(time.monotonic() - self._monotonic, time.time() - self._wall)
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """What the server gave: a lease for `duration` seconds from `since` on, on the limits it knows."""
+
+    id: str
+    names: tuple[str, ...]
+    duration: float
+    since: _Since
+
+
 class Lease:
     """What is held until the end of `hold`, renewed in the background."""
 
-    def __init__(self, api: PrefectApi, names: Sequence[str], lease: str, terms: Terms, start: float) -> None:
-        self.names = tuple(names)
+    def __init__(self, api: PrefectApi, granted: _Granted) -> None:
+        self.names = granted.names
         self._api = api
-        self._id = lease
-        self._terms = terms
-        self._valid_until = start + terms.duration
+        self._id = granted.id
+        self._duration = granted.duration
+        self._renewed = granted.since
         self._forgotten = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="flowyard-lease", daemon=True)
@@ -72,15 +93,11 @@ class Lease:
 
         To be called before each step that writes.
         """
-        if self._lost:
+        if not self._forgotten and self._expired:
             raise OrderError(
-                f"the lease on {_listed(self.names)} ran out: the Prefect server could not be asked in time to renew it",
+                f"the lease on {_listed(self.names)} ran out: it could not be renewed in time",
                 hint="ship again when the Prefect server answers",
             )
-
-    @property
-    def _lost(self) -> bool:
-        return not self._forgotten and time.monotonic() > self._valid_until
 
     def start(self) -> None:
         """Begin to renew."""
@@ -91,36 +108,52 @@ class Lease:
         self._ended.set()
         if self._thread.ident is not None:
             self._thread.join()
-        # A decrement needs no lease id, so it serves only while nobody else can hold the slot.
+        # Giving back a lease that the server forgot succeeds and does nothing, so it is asked first.
+        if not self._forgotten:
+            self._renew()
         if self._forgotten:
             self._api.request("POST", f"{_LIMITS}/decrement", {"names": list(self.names), "slots": 1})
         else:
             self._api.request("POST", f"{_LIMITS}/decrement-with-lease", {"lease_id": self._id})
 
+    @property
+    def _expired(self) -> bool:
+        return self._renewed.elapsed() > self._duration
+
     def _keep(self) -> None:
-        while not self._ended.wait(self._terms.duration / 3):
-            start = time.monotonic()
+        while not self._ended.wait(self._duration / 3):
             try:
-                self._api.request(
-                    "POST", f"{_LIMITS}/leases/{self._id}/renew", {"lease_duration": self._terms.duration}
-                )
-            except Gone:
-                # Not expired, yet unknown: the server restarted and forgot it. It also forgot to free the
-                # slot, so we hold that until the end. Otherwise it expired, and the slot may be another's.
-                self._forgotten = start < self._valid_until
-                return
+                known = self._renew()
             except PrefectError:
                 continue  # tried again after the next third; `check` tells when it was too late
-            self._valid_until = start + self._terms.duration
+            if not known:
+                return
+
+    def _renew(self) -> bool:
+        """Whether the server still knows the lease."""
+        now = _Since()
+        body = {"lease_duration": self._duration}
+        try:
+            self._api.request("POST", f"{_LIMITS}/leases/{self._id}/renew", body)
+        except Gone:
+            # Unknown before it expired: the server restarted, and forgot that the slot is to be freed too.
+            # Nobody else can have it, so it is ours until the end. Expired, it may be another's by now.
+            self._forgotten = not self._expired
+            return False
+        self._renewed = now
+        return True
 
 
 @contextmanager
 def hold(api: PrefectApi, names: Iterable[str], terms: Terms | None = None) -> Iterator[Lease]:
     """Hold all the names, or none: from here to the end of the block nobody else does.
 
-    Raises Busy when somebody does after `terms.wait` seconds, PrefectError when the server refuses.
+    Raises Busy when somebody does after `terms.wait` seconds, PrefectError when the server refuses,
+    ValueError without a name.
     """
     wanted = tuple(sorted(set(names)))
+    if not wanted:
+        raise ValueError("a lease needs a name")
     lease = _acquire(api, wanted, terms or Terms())
     lease.start()
     try:
@@ -129,9 +162,7 @@ def hold(api: PrefectApi, names: Iterable[str], terms: Terms | None = None) -> I
         try:
             lease.end()
         except PrefectError as second:
-            error.add_note(
-                f"The lease on {_listed(wanted)} could not be given back ({second}); it will expire."
-            )
+            error.add_note(f"The lease could not be given back ({second}); it expires by itself.")
         raise
     lease.end()
 
@@ -149,39 +180,37 @@ def _acquire(api: PrefectApi, names: Sequence[str], terms: Terms) -> Lease:
     deadline = time.monotonic() + terms.wait
     while True:
         try:
-            return _try(api, names, terms)
+            return _try(api, names, terms.duration)
         except Locked:
             if time.monotonic() + terms.poll > deadline:
                 raise _busy(api, names) from None
-        time.sleep(terms.poll * random.uniform(0.5, 1.0))
+        time.sleep(terms.poll * random.uniform(0.5, 1.0))  # noqa: S311  # spreads ships, hides nothing
 
 
-def _try(api: PrefectApi, names: Sequence[str], terms: Terms) -> Lease:
+def _try(api: PrefectApi, names: Sequence[str], duration: float) -> Lease:
     """One attempt, which makes the limits that are missing. Raises Locked."""
-    lease, held = _increment(api, names, terms)
-    missing = [name for name in names if name not in held]
+    lease = _increment(api, names, duration)
+    missing = set(names).difference(lease.names)
     if missing:
         lease.end()
-        for name in missing:
+        for name in sorted(missing):
             _create(api, name)
-        lease, held = _increment(api, names, terms)
-    problems = [name for name in names if held.get(name) != 1] or _unprotected(api, names)
-    if problems:
+        lease = _increment(api, names, duration)
+    try:
+        _refuse_unprotected(api, names)
+    except BaseException:
         lease.end()
-        raise PrefectError(
-            f"the concurrency limit {_listed(problems)} was changed in Prefect and protects nothing",
-            hint=f"delete it, it is made again: prefect gcl delete {problems[0]}",
-        )
+        raise
     return lease
 
 
-def _increment(api: PrefectApi, names: Sequence[str], terms: Terms) -> tuple[Lease, Mapping[str, int]]:
-    """Take a slot of each name at once; also the limits the server knows, by name."""
-    start = time.monotonic()
-    body = {"names": list(names), "slots": 1, "mode": "concurrency", "lease_duration": terms.duration}
+def _increment(api: PrefectApi, names: Sequence[str], duration: float) -> Lease:
+    """Take a slot of each name at once, except of those that the server does not know. Raises Locked."""
+    since = _Since()
+    body = {"names": list(names), "slots": 1, "mode": "concurrency", "lease_duration": duration}
     answer = api.request("POST", f"{_LIMITS}/increment-with-lease", body)
-    held = {str(limit["name"]): int(limit["limit"]) for limit in answer["limits"]}
-    return Lease(api, sorted(held), str(answer["lease_id"]), terms, start), held
+    held = tuple(sorted(str(limit["name"]) for limit in answer["limits"]))
+    return Lease(api, _Granted(str(answer["lease_id"]), held, duration, since))
 
 
 def _create(api: PrefectApi, name: str) -> None:
@@ -191,14 +220,21 @@ def _create(api: PrefectApi, name: str) -> None:
         return  # another ship made it in between
 
 
-def _unprotected(api: PrefectApi, names: Sequence[str]) -> list[str]:
-    """The names whose limit is switched off, decays or is gone: the server says so in no other answer."""
+def _refuse_unprotected(api: PrefectApi, names: Sequence[str]) -> None:
+    """Raise PrefectError unless each limit is on and has one slot: no other answer of the server says so."""
     found = {str(limit["name"]): limit for limit in _read(api, names)}
-    return [name for name in names if not _protects(found.get(name))]
+    problems = [name for name in names if not _protects(found.get(name))]
+    if problems:
+        raise PrefectError(
+            f"the concurrency limit {_listed(problems)} was changed in Prefect and protects nothing",
+            hint=f"delete it, it is made again: prefect gcl delete {problems[0]}",
+        )
 
 
 def _protects(limit: Json) -> bool:
-    return limit is not None and bool(limit["active"]) and not limit["slot_decay_per_second"]
+    if limit is None:
+        return False
+    return bool(limit["active"] and limit["limit"] == 1 and limit["slot_decay_per_second"] == 0)
 
 
 def _read(api: PrefectApi, names: Sequence[str]) -> list[Json]:
@@ -208,18 +244,21 @@ def _read(api: PrefectApi, names: Sequence[str]) -> list[Json]:
 
 
 def _busy(api: PrefectApi, names: Sequence[str]) -> Busy:
-    taken = [
-        str(limit["name"]) for limit in _read(api, names) if limit["name"] in names and limit["active_slots"]
-    ]
+    limits = [limit for limit in _read(api, names) if limit["name"] in names]
+    taken = [str(limit["name"]) for limit in limits if limit["active_slots"]]
     if not taken:  # given back between the two questions
         return Busy(f"another ship held one of {_listed(names)} a moment ago", names=(), hint="ship again")
-    flows = [name.rpartition(":")[2] for name in taken]
     return Busy(
-        f"another ship of {_listed(flows)} is running",
+        f"another ship of {_listed([_subject(name) for name in taken])} is running",
         names=taken,
-        hint="wait for it and ship again; if there is none (a ship was killed and the Prefect server restarted"
-        f" since), free it: prefect gcl delete {taken[0]}",
+        hint="wait for it and ship again; if none runs (one was killed and the server restarted since),"
+        f" free it: prefect gcl delete {taken[0]}",
     )
+
+
+def _subject(name: str) -> str:
+    target, flow = (*name.split(":"), "", "")[2:4]
+    return flow or f"the head of {target}"
 
 
 def _listed(names: Sequence[str]) -> str:

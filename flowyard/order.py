@@ -24,8 +24,8 @@ _WHY: Mapping[Relation, tuple[str, str]] = {
         "merge or rebase onto the deployed commit, then ship again",
     ),
     "unknown": (
-        "whether commit {ours} comes after the deployed commit {head} cannot be told: this clone has too little history",
-        "fetch the full history (git fetch --unshallow; in GitHub Actions: actions/checkout with fetch-depth: 0)",
+        "whether commit {ours} comes after the deployed commit {head} is not known: history is missing here",
+        "fetch the full history (git fetch --unshallow; in GitHub Actions, checkout with fetch-depth: 0)",
     ),
 }
 
@@ -56,7 +56,7 @@ def decide(flow: str, head: str | None, ours: str | None, relation: Relation) ->
         return None
     if ours is None:
         return OrderError(
-            f"{flow}: commit {_short(head)} is deployed, and this folder has no git commit to compare with it",
+            f"{flow}: commit {_short(head)} is deployed, and here is no git commit to compare with it",
             hint='ship from a git checkout of the project, or set order = "none" in the target',
         )
     if relation in _GO:
@@ -71,9 +71,9 @@ def refused(heads: Mapping[str, str | None], ours: str | None, history: History)
     The history is asked once for every commit, not for every flow.
     """
     known = {head for head in heads.values() if head is not None}
-    relations: dict[str, Relation] = (
-        {} if ours is None else {head: history.relation(ours, head) for head in known}
-    )
+    relations: dict[str, Relation] = {}
+    if ours is not None:
+        relations = {head: history.relation(ours, head) for head in known}
     errors: dict[str, OrderError] = {}
     for flow, head in heads.items():
         error = decide(flow, head, ours, relations.get(head or "", "unknown"))

@@ -7,49 +7,49 @@ Loading happens before (a `Project` comes in) and reporting after (outcomes go o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from flowyard.build import BuildRequest, BuiltImage
-from flowyard.context import stage
 from flowyard.deployment import Marks
 from flowyard.description import read_description
-from flowyard.desired import build_context, want
-from flowyard.errors import FlowyardError, OrderError, RegistryError
+from flowyard.desired import want
+from flowyard.errors import FlowFailed, FlowyardError, OrderError, RegistryError
 from flowyard.lease import Lease, flow_limit, hold
 from flowyard.observe import observe
 from flowyard.order import Commit, History, refused
-from flowyard.parallel import Done, run_parallel
+from flowyard.parallel import Done, Failed, run_parallel
 from flowyard.plan import Action, Desired, FlowPlan, Plan, make_plan
-from flowyard.ports import ContainerRegistry, PrefectApi, Progress
+from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.publish import publish
 from flowyard.register import Registered, Unit, register, remove
 from flowyard.releases import ReleaseRecord, append, move_head, read_head
-from flowyard.render import COMMON_SECRETS
 from flowyard.report import Outcome
-from flowyard.values import BuildSecret, Flow, Json, Project, PublishedImage, Target
+from flowyard.values import Flow, Json, Project, PublishedImage, Target
 from flowyard.work_pools.ensure import ensure_work_pool
-
-Builder = Callable[[BuildRequest], BuiltImage]
+from flowyard.workshop import Workshop, build_request
 
 
 @dataclass(frozen=True, slots=True)
 class Yard:
     """All that shipping to one target needs of the outside world."""
 
-    project: Project
-    target: Target
+    workshop: Workshop
     api: PrefectApi
     registry: ContainerRegistry
-    build: Builder
-    progress: Progress
     history: History
-    commit: Callable[[Sequence[Path]], Commit | None]
     user: str
-    contexts: Path
     jobs: int
+
+    @property
+    def project(self) -> Project:
+        """The project that is shipped."""
+        return self.workshop.project
+
+    @property
+    def target(self) -> Target:
+        """The target it is shipped to."""
+        return self.workshop.target
 
 
 def plan_flows(yard: Yard, flows: Sequence[Flow]) -> Plan:
@@ -59,64 +59,78 @@ def plan_flows(yard: Yard, flows: Sequence[Flow]) -> Plan:
     return make_plan(yard.target.name, desired, observed, whole=len(flows) == len(yard.project.flows))
 
 
-def ship(yard: Yard, flows: Sequence[Flow]) -> tuple[Outcome, ...]:
+def ship(yard: Yard, flows: Sequence[Flow], *, build: bool = True) -> tuple[Outcome, ...]:
     """Ship the flows; one flow's failure does not keep the others from being shipped.
 
-    Raises FlowyardError only for what concerns all of them, before anything was changed.
+    Without `build` only images that exist are registered. Raises FlowyardError only for what concerns all of them, before anything was changed.
     """
     plan = plan_flows(yard, flows)
-    commit = yard.commit([flow.folder for flow in flows])
+    commit = yard.workshop.commit([flow.folder for flow in flows])
     if not plan.changes:
         _note_head(yard, plan.flows, commit)
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
     with _lease(yard, plan) as lease:
         plan = plan_flows(yard, flows)  # once more: another ship may have ended meanwhile
         blocked = _out_of_order(yard, plan, commit)
-        shipment = Shipment(yard, commit, ensure_work_pool(yard.api, yard.target), lease)
+        shipment = Shipment(yard, commit, ensure_work_pool(yard.api, yard.target), lease, build=build)
         ready = [flow for flow in plan.flows if flow.name not in blocked]
-        done = run_parallel(ready, shipment.ship_flow, yard.jobs)
-        shipped = [
-            outcome.value if isinstance(outcome, Done) else Outcome(flow, error=_expected(outcome.error))
-            for flow, outcome in zip(ready, done, strict=True)
-        ]
+        done = run_parallel(ready, shipment.ship_flow, yard.jobs, yard.workshop.stop)
+        shipped = [one.value if isinstance(one, Done) else _failed(one) for one in done]
         _note_head(yard, [outcome.plan for outcome in shipped if outcome.error is None], commit)
-    return (*shipped, *(Outcome(flow, error=blocked[flow.name]) for flow in plan.flows if flow.name in blocked))
+    return (
+        *shipped,
+        *(Outcome(flow, error=blocked[flow.name]) for flow in plan.flows if flow.name in blocked),
+    )
 
 
 class Shipment:
     """One ship under its lease: takes flows through render, build, publish and register."""
 
     def __init__(
-        self, yard: Yard, commit: Commit | None, base_job_template: Mapping[str, Json], lease: Lease
+        self,
+        yard: Yard,
+        commit: Commit | None,
+        base_job_template: Mapping[str, Json],
+        lease: Lease,
+        *,
+        build: bool,
     ) -> None:
         self._yard = yard
+        self._progress = yard.workshop.progress
         self._commit = commit
         self._base_job_template = base_job_template
         self._lease = lease
+        self._build = build
         self._one_at_a_time = threading.Lock()  # parallel writes are slower, and on SQLite collide
 
     def ship_flow(self, plan: FlowPlan) -> Outcome:
         """The steps of one flow. Raises FlowyardError; nothing is registered then."""
         if plan.action is Action.REMOVE:
             remove(self._yard.api, plan.live)
-            self._yard.progress.done(plan.name, "removed")
+            self._progress.done(plan.name, "removed")
         if plan.desired is None or plan.action is Action.UNCHANGED:
             return Outcome(plan, plan.image)
         image = plan.image or self._build_and_publish(plan.desired)
         registered = self._register(plan, plan.desired, image)
-        self._yard.progress.done(plan.name, f"registered {len(registered)} deployments")
+        self._progress.done(plan.name, f"registered {len(registered)} deployments")
         return Outcome(plan, image, registered)
 
     def _build_and_publish(self, desired: Desired) -> PublishedImage:
-        request = build_request(self._yard, desired, push=True)
-        built = self._yard.build(request)
+        workshop = self._yard.workshop
+        if not self._build:
+            raise FlowFailed(
+                f"{desired.reference} is not in the container registry",
+                hint=f"run `python build.py ship {desired.flow.name}`, which builds it",
+            )
+        request = build_request(workshop, desired, self._commit, push=True)
+        built = workshop.builder.build(request)
         if built.digest is None:
             raise RegistryError(f"BuildKit reported no digest for {request.reference}")
         return publish(self._yard.registry, request.reference, built.digest)
 
     def _register(self, plan: FlowPlan, desired: Desired, image: PublishedImage) -> tuple[Registered, ...]:
         yard = self._yard
-        yard.progress.step(plan.name, "registering")
+        self._progress.step(plan.name, "registering")
         sha = self._commit.sha if self._commit else ""
         marks = Marks(yard.project.name, yard.target.name, plan.name, desired.key, desired.spec, sha)
         description = read_description(yard.registry, image)
@@ -146,32 +160,6 @@ class Shipment:
         )
 
 
-def build_request(yard: Yard, desired: Desired, *, push: bool) -> BuildRequest:
-    """Render and stage the flow's build context, and say how it is built."""
-    flow = desired.flow
-    yard.progress.step(flow.name, "staging the build context")
-    context = yard.contexts / flow.name
-    stage(build_context(yard.project, flow), desired.dockerfile, context)
-    return BuildRequest(
-        flow=flow.name,
-        context=context,
-        reference=desired.reference,
-        platforms=flow.platforms,
-        secrets=_secrets(yard.project, flow),
-        labels={
-            "io.flowyard.project": yard.project.name,
-            "io.flowyard.flow": flow.name,
-            "io.flowyard.key": desired.key,
-        },
-        push=push,
-    )
-
-
-def _secrets(project: Project, flow: Flow) -> tuple[BuildSecret, ...]:
-    wanted = {*COMMON_SECRETS, *flow.build_secrets}
-    return tuple(secret for secret in project.build_secrets if secret.id in wanted)
-
-
 @contextmanager
 def _lease(yard: Yard, plan: Plan) -> Iterator[Lease]:
     names = [flow_limit(yard.project.name, yard.target.name, flow.name) for flow in plan.changes]
@@ -196,7 +184,7 @@ def _note_head(yard: Yard, flows: Sequence[FlowPlan], commit: Commit | None) -> 
     move_head(yard.api, head, {name: sha for name in shipped if name not in older})
 
 
-def _expected(error: BaseException) -> FlowyardError:
-    if isinstance(error, FlowyardError):
-        return error
-    raise error
+def _failed(failure: Failed[FlowPlan]) -> Outcome:
+    if isinstance(failure.error, FlowyardError):
+        return Outcome(failure.item, error=failure.error)
+    raise failure.error

@@ -132,7 +132,9 @@ def _image_reasons(
 
 
 def _moved(desired: Desired, live: Iterable[Mapping[str, Json]]) -> Iterable[str]:
-    repositories = {str((item.get("job_variables") or {}).get("image", "")).partition("@")[0] for item in live}
+    repositories = {
+        str((item.get("job_variables") or {}).get("image", "")).partition("@")[0] for item in live
+    }
     wanted = str(desired.reference.repository)
     for repository in sorted(repositories - {wanted}):
         yield f"repository changed from {repository} to {wanted}"

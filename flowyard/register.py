@@ -106,7 +106,11 @@ def read_deployment(api: PrefectApi, flow_name: str, name: str) -> Mapping[str, 
 def _check_owner(before: Mapping[str, Json], full_name: str, unit: Unit) -> None:
     owner = Marks.of(before)
     ours = unit.marks
-    if owner is not None and (owner.project, owner.target, owner.flow) == (ours.project, ours.target, ours.flow):
+    if owner is not None and (owner.project, owner.target, owner.flow) == (
+        ours.project,
+        ours.target,
+        ours.flow,
+    ):
         return
     whose = (
         "was not made by Flowyard"

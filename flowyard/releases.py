@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from flowyard.adapters.prefect_api import PAGE, NotFound, read_all
+from flowyard.adapters.prefect_api import PAGE, read_all
 from flowyard.errors import PrefectError
 from flowyard.lease import Terms, head_limit, hold
+from flowyard.order import History, refused
 from flowyard.ports import PrefectApi
 from flowyard.values import Json
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 _HEAD_TERMS = Terms(duration=60.0, wait=30.0, poll=0.2)
-_SINGLE = ("project", "target", "flow", "key", "spec", "image", "commit", "dirty", "shipped by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +109,32 @@ def history(
 
 def read_head(api: PrefectApi, project: str, target: str) -> Head:
     """The head of a target; one without flows when nothing was shipped yet. Raises PrefectError."""
-    try:
-        found = api.request("GET", f"/artifacts/{artifact_key(project, target)}/latest")
-    except NotFound:
+    # Not GET /artifacts/KEY/latest: the id it answers with is not the artifact's.
+    body = {"artifacts": {"key": {"any_": [artifact_key(project, target)]}}, "limit": 1}
+    found = api.request("POST", "/artifacts/latest/filter", body)
+    if not found:
         return Head(project, target, {})
     try:
-        rows = json.loads(found["data"])
-        commits = {str(row["flow"]): row["commit"] for row in rows}
+        commits = {str(row["flow"]): row["commit"] for row in json.loads(found[0]["data"])}
     except (ValueError, TypeError, KeyError) as error:
-        raise _unreadable(found, error) from error
-    return Head(project, target, commits, str(found["latest_id"]))
+        raise _unreadable(found[0], error) from error
+    return Head(project, target, commits, str(found[0]["latest_id"]))
 
 
-def move_head(api: PrefectApi, head: Head, updates: Mapping[str, str | None]) -> Head:
+def move_head(
+    api: PrefectApi, head: Head, updates: Mapping[str, str | None], history: History | None = None
+) -> Head:
     """Set the commits of the flows in `updates`, keep all others; the new head.
 
     Nothing is written when `head` says so already. Else the newest head is read again and changed under a
-    lease, so that two ships of different flows that end at once both count. Raises Busy, PrefectError.
+    lease, so that two ships of different flows that end at once both count. With a `history`, a flow that
+    stands at a newer commit by then stays there. Raises Busy, PrefectError.
     """
     if _holds(head, updates):
         return head
     with hold(api, [head_limit(head.project, head.target)], _HEAD_TERMS) as lease:
         newest = read_head(api, head.project, head.target)
+        updates = updates if history is None else _in_order(newest, updates, history)
         if _holds(newest, updates):
             return newest
         moved = Head(head.project, head.target, {**newest.commits, **updates}, newest.artifact)
@@ -140,16 +144,17 @@ def move_head(api: PrefectApi, head: Head, updates: Mapping[str, str | None]) ->
 
 def record_artifact(record: ReleaseRecord) -> Json:
     """The payload that keeps a record: a table of fields and values, and a short description."""
-    single = (
-        record.project,
-        record.target,
-        record.flow,
-        record.key,
-        record.spec,
-        record.image,
-        record.commit,
-    )
-    rows = list(zip(_SINGLE, (*single, record.dirty, record.shipped_by), strict=True))
+    rows: list[tuple[str, Json]] = [
+        ("project", record.project),
+        ("target", record.target),
+        ("flow", record.flow),
+        ("key", record.key),
+        ("spec", record.spec),
+        ("image", record.image),
+        ("commit", record.commit),
+        ("dirty", record.dirty),
+        ("shipped by", record.shipped_by),
+    ]
     rows += [("deployment", name) for name in record.deployments]
     rows += [(f"docker task {name}", image) for name, image in sorted(record.docker_tasks.items())]
     rows += [(f"input {path}", content) for path, content in sorted(record.inputs.items())]
@@ -178,6 +183,14 @@ def _holds(head: Head, updates: Mapping[str, str | None]) -> bool:
     return all(flow in head.commits and head.commits[flow] == commit for flow, commit in updates.items())
 
 
+def _in_order(head: Head, updates: Mapping[str, str | None], history: History) -> Mapping[str, str | None]:
+    late: set[str] = set()
+    for commit in set(updates.values()):
+        flows = [flow for flow, wanted in updates.items() if wanted == commit]
+        late.update(refused({flow: head.commits.get(flow) for flow in flows}, commit, history))
+    return {flow: commit for flow, commit in updates.items() if flow not in late}
+
+
 def _write_head(api: PrefectApi, head: Head) -> Head:
     payload = head_artifact(head)
     if head.artifact is not None:
@@ -195,7 +208,15 @@ def _record(artifact: Json, time: str) -> ReleaseRecord:
         rows = [(str(row["field"]), row["value"]) for row in json.loads(artifact["data"])]
         single = dict(rows)
         return ReleaseRecord(
-            **{name.replace(" ", "_"): single[name] for name in _SINGLE},
+            project=single["project"],
+            target=single["target"],
+            flow=single["flow"],
+            key=single["key"],
+            spec=single["spec"],
+            image=single["image"],
+            commit=single["commit"],
+            dirty=single["dirty"],
+            shipped_by=single["shipped by"],
             deployments=tuple(str(value) for name, value in rows if name == "deployment"),
             docker_tasks=_prefixed(rows, "docker task "),
             inputs=_prefixed(rows, "input "),
@@ -211,7 +232,7 @@ def _prefixed(rows: Sequence[tuple[str, Json]], prefix: str) -> Mapping[str, str
 
 def _unreadable(artifact: Json, error: Exception) -> PrefectError:
     return PrefectError(
-        f"the artifact {artifact.get('key')} in Prefect is not as Flowyard wrote it ({type(error).__name__}: {error})",
+        f"the artifact {artifact.get('key')} in Prefect is not as Flowyard wrote it ({error!r})",
         hint="delete its newest version in Prefect's UI; the one before it then counts",
     )
 

@@ -12,10 +12,18 @@ from dataclasses import dataclass
 from flowyard.errors import FlowyardError
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.register import Registered
-from flowyard.values import Json, PublishedImage
+from flowyard.run import Finished, Triggered
+from flowyard.values import Json, Project, PublishedImage, Schedule, Target
+from flowyard.workshop import BuildOutcome
 
 FORMAT = 1
-_SIGNS = {Action.UNCHANGED: "=", Action.BUILD: "+", Action.REUSE: "+", Action.REGISTER: "~", Action.REMOVE: "-"}
+_SIGNS = {
+    Action.UNCHANGED: "=",
+    Action.BUILD: "+",
+    Action.REUSE: "+",
+    Action.REGISTER: "~",
+    Action.REMOVE: "-",
+}
 _SHOWN_REASONS = 4
 
 
@@ -72,7 +80,10 @@ def _plan_entry(flow: FlowPlan) -> dict[str, Json]:
 def ship_text(outcomes: Iterable[Outcome]) -> str:
     """The references, one a line: what stdout holds."""
     return "\n".join(
-        f"{name.name}  {outcome.image}" for outcome in outcomes if outcome.image for name in outcome.deployments
+        f"{name.name}  {outcome.image}"
+        for outcome in outcomes
+        if outcome.image
+        for name in outcome.deployments
     )
 
 
@@ -88,6 +99,86 @@ def ship_json(target: str, outcomes: Iterable[Outcome]) -> str:
         for outcome in outcomes
     ]
     return _dump({"target": target, "flows": flows})
+
+
+def ship_summary(target: str, outcomes: Iterable[Outcome]) -> str:
+    """One line on what a ship came to."""
+    outcomes = tuple(outcomes)
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    same = sum(outcome.plan.action is Action.UNCHANGED for outcome in outcomes if outcome.error is None)
+    shipped = len(outcomes) - failed - same
+    if not shipped and not failed:
+        return f"target {target}: nothing to do, {same} flows unchanged"
+    return f"target {target}: {shipped} shipped, {same} unchanged, {failed} failed"
+
+
+def build_text(outcomes: Iterable[BuildOutcome]) -> str:
+    """The references of the images that were built, one a line."""
+    return "\n".join(str(outcome.built.reference) for outcome in outcomes if outcome.built)
+
+
+def build_json(outcomes: Iterable[BuildOutcome]) -> str:
+    """The built images for a program."""
+    flows = [
+        {
+            "flow": outcome.flow,
+            "reference": str(outcome.built.reference) if outcome.built else None,
+            "image_id": outcome.built.image_id if outcome.built else None,
+            "error": _error(outcome.error),
+        }
+        for outcome in outcomes
+    ]
+    return _dump({"flows": flows})
+
+
+def list_text(project: Project, target: Target) -> str:
+    """The flows and their deployments on a target."""
+    lines = [f"{project.name}, target {target.name} (work pool {target.work_pool})"]
+    for flow in project.flows:
+        lines.append(f"  {flow.name}  on {flow.base.name}, dependencies: {flow.dependencies.kind}")
+        for deployment in flow.deployments:
+            if target.name in deployment.targets:
+                times = ", ".join(_when(schedule) for schedule in deployment.schedules) or "started by hand"
+                lines.append(f"    {deployment.name}  {deployment.entrypoint}  {times}")
+    return "\n".join(lines)
+
+
+def _when(schedule: Schedule) -> str:
+    when = schedule.cron or schedule.rrule or f"every {schedule.interval:g} s"
+    return f"{when} {schedule.timezone}{'' if schedule.active else ' (off)'}"
+
+
+def list_json(project: Project, target: Target) -> str:
+    """The flows and their deployments for a program."""
+    flows = [
+        {
+            "flow": flow.name,
+            "base": flow.base.name,
+            "dependencies": flow.dependencies.kind,
+            "deployments": [
+                {
+                    "name": item.name,
+                    "entrypoint": item.entrypoint,
+                    "schedules": [_when(s) for s in item.schedules],
+                }
+                for item in flow.deployments
+                if target.name in item.targets
+            ],
+        }
+        for flow in project.flows
+    ]
+    return _dump({"project": project.name, "target": target.name, "flows": flows})
+
+
+def result_text(result: Json) -> str:
+    """What a flow returned, as JSON where it is JSON."""
+    return json.dumps(result["json"], indent=2) if "json" in result else str(result.get("repr"))
+
+
+def result_json(run: Triggered, finished: Finished, result: Json) -> str:
+    """A finished run and what it returned, for a program."""
+    described = {"id": run.id, "name": run.name, "image": run.image, "state": finished.state}
+    return _dump({"run": described, "result": result})
 
 
 def _error(error: FlowyardError | None) -> dict[str, Json] | None:

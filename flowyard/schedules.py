@@ -58,5 +58,8 @@ def _anchor_problem(table: ScheduleTable) -> Finding | None:
     try:
         datetime.fromisoformat(table.anchor)
     except ValueError:
-        return ".anchor", f"{show(table.anchor)} is not an ISO 8601 date and time, such as `2026-01-01T06:00:00`"
+        return (
+            ".anchor",
+            f"{show(table.anchor)} is not an ISO 8601 date and time, such as `2026-01-01T06:00:00`",
+        )
     return None

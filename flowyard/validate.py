@@ -39,7 +39,9 @@ def _parameter_problems(
             text = f"flow {described.name} has no such parameter{did_you_mean(name, known)}; it has: {listed}"
             yield name, text
         else:
-            yield from _schema_problems(name, value, {**known[name], "definitions": schema.get("definitions", {})})
+            yield from _schema_problems(
+                name, value, {**known[name], "definitions": schema.get("definitions", {})}
+            )
 
 
 def _schema_problems(name: str, value: Json, schema: Mapping[str, Json]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,6 @@ settings costs one to two seconds.
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,8 +36,8 @@ def profiles_file(env: Mapping[str, str]) -> Path:
     """Where Prefect keeps its profiles, in its own order of precedence. It need not exist."""
     if path := env.get("PREFECT_PROFILES_PATH"):
         return Path(path)
-    home = env.get("PREFECT_HOME") or os.path.join("~", ".prefect")
-    return Path(home).expanduser() / "profiles.toml"
+    home = env.get("PREFECT_HOME")
+    return (Path(home).expanduser() if home else Path.home() / ".prefect") / "profiles.toml"
 
 
 def address_from(choice: PrefectChoice, env: Mapping[str, str], profiles: Path) -> PrefectAddress:

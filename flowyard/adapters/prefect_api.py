@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
-import uuid
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -106,11 +106,7 @@ class PrefectRest:
             raise Unreachable(message, sent=error.sent, hint=error.hint or own) from error
 
     def _headers(self, has_body: bool) -> dict[str, str]:
-        headers = {
-            "Accept": "application/json",
-            "User-Agent": "flowyard",
-            "X-PREFECT-API-VERSION": API_VERSION,
-        }
+        headers = {"User-Agent": "flowyard", "X-PREFECT-API-VERSION": API_VERSION, **self._csrf}
         if has_body:
             headers["Content-Type"] = "application/json"
         if self._address.auth_string is not None:
@@ -118,11 +114,11 @@ class PrefectRest:
             headers["Authorization"] = f"Basic {token}"
         elif self._address.key is not None:
             headers["Authorization"] = f"Bearer {self._address.key.reveal()}"
-        return {**headers, **self._csrf}
+        return headers
 
     def _csrf_headers(self) -> Mapping[str, str]:
         """The headers a server with CSRF protection wants with every change."""
-        client = str(uuid.uuid4())
+        client = os.urandom(16).hex()
         path = f"/csrf-token?client={client}"
         token = self._decoded(f"GET {path}", self._send("GET", path, None))
         return {"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": str(token["token"])}

@@ -81,8 +81,13 @@ class Answer:
 class Clock(Protocol):
     """Time that passes: monotonic seconds, and waiting for some."""
 
-    def monotonic(self) -> float: ...
-    def sleep(self, seconds: float, /) -> None: ...
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Return after so many seconds."""
+        ...
 
 
 class Http:
@@ -143,7 +148,7 @@ class _Waits:
 
     def wait(self, asked: str | None, limit: float) -> bool:
         """Wait before the next try; False at once when that would end later than `limit` seconds in all."""
-        own = self._next * random.uniform(0.5, 1.0)
+        own = self._next * random.uniform(0.5, 1.0)  # noqa: S311  # spreads clients, hides nothing
         seconds = max(own, _seconds(asked))
         if self._clock.monotonic() - self._start + seconds > limit:
             return False
@@ -191,19 +196,14 @@ def _never_sent(error: HTTPError) -> bool:
 
 
 def _unreachable(request: Request, error: HTTPError) -> Unreachable:
+    reason = _reason(error)
     if isinstance(error, SSLError):
         hint = "SSL_CERT_FILE names a file that also holds the authority which signed it"
-        return Unreachable(
-            f"has a certificate that is not accepted ({_reason(error)})", sent=False, hint=hint
-        )
+        return Unreachable(f"has a certificate that is not accepted ({reason})", sent=False, hint=hint)
     if _never_sent(error):
-        return Unreachable(f"cannot be reached ({_reason(error)})", sent=False)
-    what = (
-        "did not answer completely"
-        if request.repeatable
-        else "may or may not have done it: the answer was lost"
-    )
-    return Unreachable(f"{what} ({_reason(error)})", sent=True)
+        return Unreachable(f"cannot be reached ({reason})", sent=False)
+    what = "did not answer" if request.repeatable else "may have done it, but the answer was lost"
+    return Unreachable(f"{what} ({reason})", sent=True)
 
 
 def _reason(error: HTTPError) -> str:

@@ -60,7 +60,7 @@ def bridge_gateway() -> str | None:
 def start_registry_container(name: str, image: str, port: int) -> None:
     """Start `image` on loopback under `name`, with the volume of the same name, replacing an old one.
 
-    `port` is the port on this machine. Raises EngineError, also when the image can neither be found nor pulled.
+    `port` is the port on this machine. Raises EngineError, also when the image cannot be had.
     """
     remove_container(name)
     with engine() as client:

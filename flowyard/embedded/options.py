@@ -27,7 +27,7 @@ class UpOptions:
     folder: Path
     work_pool: str
     environ: Mapping[str, str] = field(repr=False)
-    ports: Ports = Ports()
+    ports: Ports = field(default_factory=Ports)
     poll: float = 1.0
     registry: Literal["auto", "program", "container"] = "auto"
     registry_image: str = "registry:2"

@@ -12,10 +12,23 @@ import sys
 from collections.abc import Sequence
 
 
+def keep_settings_here() -> None:
+    """Have the worker pass no setting of its own but the API's URL to the containers it starts.
+
+    It passes on whatever was set. Its home is a folder of this machine, which no container has.
+    """
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    for group in (settings, settings.worker, settings.server.ephemeral):
+        group.model_fields_set.difference_update({"home", "query_seconds", "enabled"})
+
+
 def main(arguments: Sequence[str]) -> None:
     """Change to the worker's folder and become Prefect's command line."""
     home, *rest = arguments
     os.chdir(home)
+    keep_settings_here()
     sys.argv = ["prefect", "worker", "start", *rest]
     runpy.run_module("prefect", run_name="__main__")
 

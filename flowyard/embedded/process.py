@@ -89,18 +89,19 @@ def ask_to_stop(service: Service) -> None:
             process.terminate()
 
 
-def stop(service: Service, grace: float = _GRACE) -> None:
-    """End the process and its children: SIGTERM, up to `grace` seconds, then SIGKILL."""
+def stop(service: Service, *, asked: bool = False) -> None:
+    """End the process and its children: SIGTERM, up to ten seconds, then SIGKILL.
+
+    `asked` leaves out SIGTERM, since Prefect's worker takes a second one for SIGKILL.
+    """
     process = _process(service)
     if process is not None:
-        _end([process], grace)
+        _end([process], asked=asked)
 
 
-def stop_marked(folder: Path, role: Role, grace: float = _GRACE) -> int:
-    """End every process that carries this state folder's mark for `role`; returns how many there were."""
-    found = list(_marked(mark(folder, role)))
-    _end(found, grace)
-    return len(found)
+def stop_marked(folder: Path, role: Role) -> None:
+    """End every process that carries this state folder's mark for `role`."""
+    _end(_marked(mark(folder, role)), asked=False)
 
 
 def wait_ready(
@@ -164,17 +165,17 @@ def _marked(value: str) -> Sequence[psutil.Process]:
     return found
 
 
-def _end(processes: Sequence[psutil.Process], grace: float) -> None:
+def _end(processes: Sequence[psutil.Process], *, asked: bool) -> None:
     everyone = list(processes)
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             everyone.extend(process.children(recursive=True))
-    for process in processes:
+    for process in () if asked else processes:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    psutil.wait_procs(processes, timeout=grace)
+    psutil.wait_procs(processes, timeout=_GRACE)
     for process in everyone:
         with suppress(psutil.NoSuchProcess):
             if process.is_running():
                 process.kill()
-    psutil.wait_procs(everyone, timeout=grace)
+    psutil.wait_procs(everyone, timeout=_GRACE)

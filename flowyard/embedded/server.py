@@ -63,7 +63,7 @@ def delete_data(folder: Path) -> None:
 
 
 def command(python: str, home: Path, port: int, addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """How the server is started. It is a file and not `-m`: Flowyard may not be installed, only checked out."""
+    """How the server is started: as a file and not with `-m`, since Flowyard may only be checked out."""
     return (python, "-P", str(_LAUNCHER), str(home), str(port), *addresses)
 
 

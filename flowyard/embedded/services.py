@@ -42,7 +42,6 @@ def up(options: UpOptions, progress: Progress) -> EmbeddedState:
         before = _noted(options.folder, progress)
         kept = _healthy(before, options.work_pool)
         if kept.registry and kept.prefect and kept.worker:
-            worker.ensure_pool(kept.prefect.port, options.work_pool)
             return kept
         with ExitStack() as undo:
             write_state(options.folder, kept)
@@ -82,7 +81,9 @@ def _healthy(noted: EmbeddedState, pool: str) -> EmbeddedState:
     found_registry = noted.registry if registry.healthy(noted.registry) else None
     found_prefect = noted.prefect if server.healthy(noted.prefect) else None
     found_worker = None
-    if noted.work_pool == pool and noted.prefect and worker.healthy(noted.worker, noted.prefect.port):
+    if noted.work_pool == pool and found_prefect is None:
+        found_worker = noted.worker  # it is judged when its server runs again
+    elif noted.work_pool == pool and found_prefect and worker.healthy(noted.worker, found_prefect.port, pool):
         found_worker = noted.worker
     return EmbeddedState(found_registry, found_prefect, found_worker, noted.ports, noted.work_pool)
 
@@ -123,7 +124,7 @@ def _start_server(call: Call, before: EmbeddedState, state: EmbeddedState) -> Em
 def _start_worker(call: Call, before: EmbeddedState, state: EmbeddedState) -> EmbeddedState:
     port, pool = _ports(state).prefect, call.options.work_pool
     worker.ensure_pool(port, pool)
-    if worker.healthy(state.worker, port):
+    if worker.healthy(state.worker, port, pool):
         return state
     worker.stop(before.worker, call.folder)
     call.progress.step("worker", f"starting for the work pool {pool}")
@@ -133,16 +134,23 @@ def _start_worker(call: Call, before: EmbeddedState, state: EmbeddedState) -> Em
 
 
 def _stop_worker(state: EmbeddedState, folder: Path, progress: Progress) -> None:
-    """End the worker, so that nothing new starts, then its runs, while the API still answers."""
+    """End the worker and its runs, while the API still answers.
+
+    Told to stop, the worker takes no new run but waits for those it has: they are ended meanwhile, and again
+    after it, since a container may have been on its way.
+    """
     progress.step("worker", "stopping")
-    worker.stop(state.worker, folder)
     port = state.prefect.port if state.prefect and server.healthy(state.prefect) else None
+    worker.ask_to_stop(state.worker)
     try:
         count = worker.stop_runs(folder, port)
+        worker.stop(state.worker, folder, asked=True)
+        count += worker.stop_runs(folder, port)
     except EngineError as error:  # no engine, no containers: the processes must still be stopped
+        worker.stop(state.worker, folder, asked=True)
         progress.done("worker", f"stopped; its containers could not be looked for ({error.message})")
         return
-    progress.done("worker", f"stopped, with {count} running containers" if count else "stopped")
+    progress.done("worker", f"stopped, and its running containers ({count})" if count else "stopped")
 
 
 def _ports(state: EmbeddedState) -> Ports:

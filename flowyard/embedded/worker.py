@@ -28,9 +28,15 @@ _FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _SECONDS = 90.0
 
 
-def healthy(service: Service | None, api_port: int) -> bool:
-    """Whether the noted worker runs and polls the API on this port."""
-    return service is not None and service.port == api_port and process.alive(service)
+def healthy(service: Service | None, api_port: int, pool: str) -> bool:
+    """Whether the noted worker runs, polls the API on this port, and the work pool is ready for deployments.
+
+    Without a base job template the server checks no job variables. A running worker brings it again only
+    after up to half a minute, a new one at once.
+    """
+    if service is None or service.port != api_port or not process.alive(service):
+        return False
+    return _has_template(api_port, pool)
 
 
 def ensure_pool(api_port: int, pool: str) -> None:
@@ -40,7 +46,7 @@ def ensure_pool(api_port: int, pool: str) -> None:
         status, found = ask("POST", api_port, "/api/work_pools/", {"name": pool, "type": _POOL_TYPE})
     if status not in (200, 201):
         raise PrefectError(
-            f"the Prefect server answered {status} when asked for the work pool {pool!r}: {found}",
+            f"the Prefect server answered {status} when asked for the work pool {pool!r}: {_reason(found)}",
             hint="use another name when it says the name is not allowed; otherwise see the server's log",
         )
     if found["type"] != _POOL_TYPE:
@@ -71,10 +77,16 @@ def start(call: Call, api_port: int) -> Service:
     return service
 
 
-def stop(service: Service | None, folder: Path) -> None:
+def ask_to_stop(service: Service | None) -> None:
+    """Tell the worker to take no more runs, without waiting for its end."""
+    if service is not None:
+        process.ask_to_stop(service)
+
+
+def stop(service: Service | None, folder: Path, *, asked: bool = False) -> None:
     """Stop the worker, also one that the state does not know. Containers it started run on."""
     if service is not None:
-        process.stop(service)
+        process.stop(service, asked=asked)
     process.stop_marked(folder, "worker")
 
 
@@ -135,8 +147,22 @@ def _online(service: Service, pool: str, name: str) -> bool:
     status, workers = ask("POST", service.port, f"{path}/workers/filter", {})
     if status != 200 or not any(_beats(worker, name, service.started or 0.0) for worker in workers):
         return False
-    status, found = ask("GET", service.port, path)
+    return _has_template(service.port, pool)
+
+
+def _has_template(api_port: int, pool: str) -> bool:
+    status, found = ask("GET", api_port, f"/api/work_pools/{quote(pool, safe='')}")
     return status == 200 and bool(found["base_job_template"])
+
+
+def _reason(answer: Json) -> str:
+    """What the server says is wrong, without the request it repeats."""
+    if not isinstance(answer, dict):
+        return str(answer)
+    detail = answer.get("exception_detail", answer.get("detail", answer))
+    if isinstance(detail, list):
+        return "; ".join(str(one.get("msg", one)) if isinstance(one, dict) else str(one) for one in detail)
+    return str(detail)
 
 
 def _beats(worker: Json, name: str, since: float) -> bool:

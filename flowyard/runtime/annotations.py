@@ -16,7 +16,7 @@ from typing import Any
 _REF = "#/definitions/{model}"
 
 
-class Unresolved(Exception):
+class UnresolvedError(Exception):
     """An annotation names something that does not exist at run time."""
 
 
@@ -29,19 +29,17 @@ class Property:
 
 
 def evaluate(annotation: Any, function: Callable[..., Any]) -> Any:
-    """The annotation as an object, when it was written (or postponed) as text. Raises Unresolved."""
+    """The annotation as an object, when it was written (or postponed) as text. Raises UnresolvedError."""
     if not isinstance(annotation, str):
         return annotation
     names = getattr(inspect.unwrap(function), "__globals__", {})
     try:
-        return eval(annotation, names)  # the user's own code, imported already
+        return eval(annotation, names)  # noqa: S307 - the user's own code, imported already
     except (NameError, AttributeError, TypeError, SyntaxError) as error:
-        raise Unresolved(f"{type(error).__name__}: {error}") from error
+        raise UnresolvedError(f"{type(error).__name__}: {error}") from error
 
 
-def strict_property(
-    annotation: Any, default: Any = inspect.Parameter.empty
-) -> Property:
+def strict_property(annotation: Any, default: Any = inspect.Parameter.empty) -> Property:
     """The property pydantic makes of it, with nothing replaced by "anything".
 
     Raises PydanticInvalidForJsonSchema when the type has no JSON Schema.
@@ -58,7 +56,7 @@ def strict_property(
 
 
 def reference_types(annotation: Any) -> list[Any]:
-    """The types inside `annotation` that have no JSON Schema; the annotation itself when none can be named."""
+    """The types inside `annotation` that have no JSON Schema, or it as a whole when none can be named."""
     from pydantic.errors import (
         PydanticInvalidForJsonSchema,
         PydanticSchemaGenerationError,
@@ -92,11 +90,7 @@ def strip_optional(annotation: Any) -> Any:
     arguments = typing.get_args(annotation)
     if hasattr(annotation, "__metadata__"):
         return strip_optional(arguments[0])
-    if "Union" in str(
-        getattr(
-            typing.get_origin(annotation), "__name__", typing.get_origin(annotation)
-        )
-    ):
+    if "Union" in str(getattr(typing.get_origin(annotation), "__name__", typing.get_origin(annotation))):
         others = [each for each in arguments if each is not type(None)]
         if len(others) == 1:
             return strip_optional(others[0])
@@ -112,9 +106,7 @@ def annotation_text(annotation: Any) -> str:
     text = str(annotation)
     for each in typing.get_args(annotation):
         if isinstance(each, type) and typing.get_origin(each) is None:
-            text = text.replace(
-                f"{each.__module__}.{each.__qualname__}", _public_name(each)
-            )
+            text = text.replace(f"{each.__module__}.{each.__qualname__}", _public_name(each))
     return text
 
 

@@ -14,14 +14,13 @@ import reprlib
 from typing import Any
 
 MODULE = "flowyard.runtime.codec"
-SHOWN_JSON = (
-    65_536  # characters: a pickled value that is also shown as JSON may be this long
-)
+FORMAT = 1  # marks a document as ours: Prefect keeps the serializer in the run's state, not in the file
+SHOWN_JSON = 65_536  # characters: a pickled value that is also shown as JSON may be this long
 SHOWN_REPR = 2_000  # characters
 
 
 def dumps(value: Any) -> str:
-    """One JSON document: `type`, and `json`, or `pickle` with what people are shown (`json` or `repr`).
+    """One JSON document: `flowyard` (the format), `type`, and `json`, or `pickle` with what people are shown.
 
     Raises what pickling raises (PicklingError, TypeError, ...) for a value that is neither.
     """
@@ -31,21 +30,21 @@ def dumps(value: Any) -> str:
     import cloudpickle  # type: ignore[import-untyped]
 
     pickled = base64.b64encode(cloudpickle.dumps(value)).decode("ascii")
-    return json.dumps({**describe(value), "pickle": pickled})
+    return json.dumps({"flowyard": FORMAT, **describe(value), "pickle": pickled})
 
 
 def loads(document: str | bytes) -> Any:
     """The value that `dumps` wrote. Unpickles, so only where the flow's own code may run."""
     content = json.loads(document)
     if "pickle" in content:
-        return pickle.loads(base64.b64decode(content["pickle"]))
+        return pickle.loads(base64.b64decode(content["pickle"]))  # noqa: S301 - written by the flow itself
     return content["json"]
 
 
 def describe(value: Any) -> dict[str, Any]:
     """The value for people: `{"type", "json"}` when it can be shown as JSON, else `{"type", "repr"}`."""
     kind = type(value)
-    described = {"type": f"{kind.__module__}.{kind.__qualname__}"}
+    described = {"type": type_name(kind)}
     from pydantic_core import PydanticSerializationError, to_jsonable_python
 
     if not isinstance(value, BaseException):
@@ -61,17 +60,19 @@ def describe(value: Any) -> dict[str, Any]:
     return {**described, "repr": text.repr_instance(value, 1)}
 
 
+def type_name(kind: type) -> str:
+    """The qualified name of a type, as in `builtins.dict`."""
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def _exact(value: Any) -> str | None:
     """The document of a value that JSON gives back exactly, else None."""
-    kind = type(value)
+    document = {"flowyard": FORMAT, "type": type_name(type(value)), "json": value}
     try:
-        document = json.dumps(
-            {"type": f"{kind.__module__}.{kind.__qualname__}", "json": value},
-            allow_nan=False,
-        )
+        text = json.dumps(document, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return None
-    return document if _is_plain(value) else None
+    return text if _is_plain(value) else None
 
 
 def _is_plain(value: Any) -> bool:

@@ -14,9 +14,10 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-from flowyard.runtime.failures import CheckFailure, import_failure, user_traceback
+from flowyard.runtime.failures import CheckError, import_failure, user_traceback
 
 FORMAT = 1
 
@@ -28,30 +29,29 @@ def main(arguments: Sequence[str]) -> int:
         _isolate(home)
         try:
             document = describe(options.name, options.python, options.entrypoints)
-        except CheckFailure as failure:
+        except CheckError as failure:
             _report(failure, options.name)
             return 1
-    text = json.dumps(
-        document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False
-    )
-    with open(options.output, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    output = Path(options.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text + "\n", encoding="utf-8")
     return 0
 
 
 def describe(name: str, python: str, entrypoints: Sequence[str]) -> dict[str, Any]:
     """The description of the flows at `entrypoints`, imported from the working directory.
 
-    `name` is the flow's folder, `python` the minor version it was locked for. Raises CheckFailure.
+    `name` is the flow's folder, `python` the minor version it was locked for. Raises CheckError.
     """
     running = platform.python_version()
     if running.split(".")[:2] != python.split(".")[:2]:
-        raise CheckFailure(
+        raise CheckError(
             "wrong-python",
             f"the base image has Python {running}, and the flow was locked for {python}",
             hint=f"Use a base image with Python {python}, or lock the flow again.",
         )
-    folder = os.getcwd()
+    folder = str(Path.cwd())
     flows = [_describe_flow(folder, requested, name) for requested in entrypoints]
     _require_unique(flows)
     from prefect import __version__ as prefect
@@ -67,22 +67,16 @@ def describe(name: str, python: str, entrypoints: Sequence[str]) -> dict[str, An
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m flowyard.runtime.describe", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m flowyard.runtime.describe", description=__doc__)
     parser.add_argument("--name", required=True, help="the flow's folder name")
-    parser.add_argument(
-        "--python", required=True, help="the expected Python, such as 3.13"
-    )
+    parser.add_argument("--python", required=True, help="the expected Python, such as 3.13")
     parser.add_argument("--output", required=True, help="the file to write")
-    parser.add_argument(
-        "entrypoints", nargs="+", metavar="ENTRYPOINT", help="flow.py:etl, or flow.py"
-    )
+    parser.add_argument("entrypoints", nargs="+", metavar="ENTRYPOINT", help="flow.py:etl, or flow.py")
     return parser.parse_args(arguments)
 
 
 def _isolate(home: str) -> None:
-    """Importing Prefect must neither write outside `home` nor talk to anyone, nor depend on the build's settings."""
+    """Importing Prefect must not write outside `home`, talk to anyone or obey the build's settings."""
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     os.environ.update(
@@ -126,7 +120,7 @@ def _require_unique(flows: Sequence[dict[str, Any]]) -> None:
     for flow in flows:
         first = seen.setdefault(flow["id"], flow["requested"])
         if first != flow["requested"]:
-            raise CheckFailure(
+            raise CheckError(
                 "ambiguous-flow",
                 f"{first} and {flow['requested']} are both called {flow['id']!r}",
                 file=flow["entrypoint"].partition(":")[0],
@@ -138,19 +132,17 @@ def _distributions(path: Sequence[str]) -> dict[str, str]:
     """Installed distributions, normalised name to version, from the names of their metadata folders."""
     found: dict[str, str] = {}
     for folder in path:
-        for entry in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            match = re.fullmatch(r"(.+?)-([^-]+)\.dist-info", entry)
+        for entry in sorted(Path(folder).glob("*.dist-info")):
+            match = re.fullmatch(r"(.+?)-([^-]+)\.dist-info", entry.name)
             if match:
                 found.setdefault(re.sub(r"[-_.]+", "-", match[1]).lower(), match[2])
     return found
 
 
-def _report(failure: CheckFailure, name: str) -> None:
+def _report(failure: CheckError, name: str) -> None:
     """A few lines for a person, and as the very last one the line for the building program."""
     lines: list[str] = []
-    if failure.__cause__ is not None and not isinstance(
-        failure.__cause__, CheckFailure
-    ):
+    if failure.__cause__ is not None and not isinstance(failure.__cause__, CheckError):
         lines.append(user_traceback(failure.__cause__))
     lines.append(f"{failure.message}\n")
     if failure.hint:
@@ -163,7 +155,7 @@ def _program() -> NoReturn:
     if sys.flags.hash_randomization:
         # The order of a set in a default must not differ from build to build.
         command = [sys.executable, "-m", "flowyard.runtime.describe", *sys.argv[1:]]
-        os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})
+        os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
     os.dup2(2, 1)  # what imported code prints belongs to the log
     code = main(sys.argv[1:])
     sys.stdout.flush()

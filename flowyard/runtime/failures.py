@@ -16,6 +16,7 @@ import socket
 import sysconfig
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 
 CHECK_PREFIX = "flowyard-check: "
@@ -54,16 +55,14 @@ _NETWORK_TEXT = re.compile(
 )
 
 
-class CheckFailure(Exception):
+class CheckError(Exception):
     """One finding that ends the check: its kind, what was found (`message`) and what to do (`hint`).
 
     `file` is relative to the flow's folder. Kinds: import-failed, network-on-import, no-flow,
     ambiguous-flow, not-a-flow, lossy-parameter, wrong-python.
     """
 
-    def __init__(
-        self, kind: str, message: str, *, file: str = "", hint: str = ""
-    ) -> None:
+    def __init__(self, kind: str, message: str, *, file: str = "", hint: str = "") -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
@@ -82,21 +81,21 @@ class CheckFailure(Exception):
         return CHECK_PREFIX + json.dumps(found, sort_keys=True)
 
 
-def import_failure(error: BaseException, file: str) -> CheckFailure:
+def import_failure(error: BaseException, file: str) -> CheckError:
     """The finding for whatever `file` (relative to the working directory) raised while it was imported."""
-    if isinstance(error, CheckFailure):
+    if isinstance(error, CheckError):
         return error
     where = _where(error, file)
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if _is_network(error):
-        return CheckFailure(
+        return CheckError(
             "network-on-import",
             f"importing {file} uses the network {where}: {text}",
             file=file,
             hint="Move that call into the flow or one of its tasks: at module level it runs at every import, "
             "and an image is checked without network.",
         )
-    return CheckFailure(
+    return CheckError(
         "import-failed",
         f"{file} cannot be imported: {text} {where}",
         file=file,
@@ -122,22 +121,17 @@ def _user_frames(tb: TracebackType | None) -> list[traceback.FrameSummary]:
     return [
         frame
         for frame in traceback.extract_tb(tb)
-        if not frame.filename.startswith("<")
-        and not os.path.abspath(frame.filename).startswith(
-            tuple(folder + os.sep for folder in foreign)
-        )
+        if not frame.filename.startswith("<") and foreign.isdisjoint(Path(frame.filename).absolute().parents)
     ]
 
 
-def _foreign_folders() -> set[str]:
+def _foreign_folders() -> set[Path]:
     """The standard library, installed distributions and this package."""
     paths = sysconfig.get_paths()
-    folders = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
-    folders.add(os.path.dirname(os.path.abspath(__file__)))
+    folders = [Path(paths[key]) for key in ("stdlib", "platstdlib", "purelib", "platlib")]
     # A virtual environment's standard library lies with the interpreter it was made from.
-    folders.add(os.path.dirname(os.path.abspath(os.__file__)))
-    folders.update(site.getsitepackages())
-    return folders
+    folders += [Path(os.__file__).parent, Path(__file__).absolute().parent]
+    return {*folders, *map(Path, site.getsitepackages())}
 
 
 def _where(error: BaseException, file: str) -> str:
@@ -168,7 +162,7 @@ def _hint(error: BaseException) -> str:
         )
     if isinstance(error, SystemExit):
         return 'The file ends the program while it is imported: put that under `if __name__ == "__main__":`.'
-    return "A flow's file must be importable by itself, without network, environment variables or files of a run."
+    return "A flow's file must be importable by itself, without the network, variables or files of a run."
 
 
 def _is_network(error: BaseException) -> bool:
@@ -181,9 +175,7 @@ def _is_network_error(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _NETWORK_ERRNO:
         return True
     for base in type(error).__mro__:
-        if base.__module__.split(".")[
-            0
-        ] in _NETWORK_LIBRARIES and _NETWORK_NAMES.search(base.__name__):
+        if base.__module__.split(".")[0] in _NETWORK_LIBRARIES and _NETWORK_NAMES.search(base.__name__):
             return True
     return bool(_NETWORK_TEXT.search(str(error)))
 

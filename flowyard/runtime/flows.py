@@ -1,4 +1,4 @@
-"""The module a deployment's entrypoint names: `flowyard.runtime.flows.etl` is the image's flow with the id etl.
+"""The module a deployment's entrypoint names: `flowyard.runtime.flows.etl` is the image's flow etl.
 
 A module path, because Prefect then loads the flow where it lies; and this module in between, because it turns
 result persistence on without a change to the user's code.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -28,14 +29,11 @@ def __getattr__(name: str) -> Flow[..., Any]:
     """
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    path = os.environ.get("FLOWYARD_DESCRIPTION", DESCRIPTION)
-    with open(path, encoding="utf-8") as file:
-        description = json.load(file)
+    path = Path(os.environ.get("FLOWYARD_DESCRIPTION", DESCRIPTION))
+    description = json.loads(path.read_text(encoding="utf-8"))
     entrypoints = {flow["id"]: flow["entrypoint"] for flow in description["flows"]}
     if name not in entrypoints:
-        raise AttributeError(
-            f"this image has no flow {name!r}; it has: {', '.join(sorted(entrypoints))}"
-        )
+        raise AttributeError(f"this image has no flow {name!r}; it has: {', '.join(sorted(entrypoints))}")
     flow = _load(description["folder"], entrypoints[name])
     results = os.environ.get("FLOWYARD_RESULTS")
     return persisting(flow, results_folder(results)) if results else flow
@@ -47,9 +45,7 @@ def _load(folder: str, entrypoint: str) -> Flow[..., Any]:
         module = load_module(folder, file)
     except AttributeError as error:
         # Prefect takes an AttributeError for "no such flow", and would hide what the file did.
-        raise RuntimeError(
-            f"{file} cannot be imported: AttributeError: {error}"
-        ) from error
+        raise RuntimeError(f"{file} cannot be imported: AttributeError: {error}") from error
     return find_flow(module, file, function, "")[1]
 
 
@@ -57,10 +53,8 @@ def results_folder(address: str) -> str:
     """The absolute folder of a `file:///...` address. Raises ValueError for anything else."""
     parts = urlsplit(address)
     path = unquote(parts.path)
-    if parts.scheme != "file" or parts.netloc or not os.path.isabs(path):
-        raise ValueError(
-            f"FLOWYARD_RESULTS={address}: this image writes results to file:///<folder> only"
-        )
+    if parts.scheme != "file" or parts.netloc or not path.startswith("/"):
+        raise ValueError(f"FLOWYARD_RESULTS={address}: this image writes results to file:///<folder> only")
     return path
 
 
@@ -79,9 +73,7 @@ def persisting(flow: Flow[..., Any], folder: str) -> Flow[..., Any]:
         return flow.with_options(persist_result=True)
     serializer = flow.result_serializer
     if serializer is None and "default_serializer" not in chosen:
-        serializer = JSONSerializer(
-            jsonlib=codec.MODULE, object_encoder=None, object_decoder=None
-        )
+        serializer = JSONSerializer(jsonlib=codec.MODULE, object_encoder=None, object_decoder=None)
     ours = flow.with_options(persist_result=True, result_serializer=serializer)
     from prefect.filesystems import LocalFileSystem
 
@@ -91,7 +83,7 @@ def persisting(flow: Flow[..., Any], folder: str) -> Flow[..., Any]:
 
 
 def _keep_task_results_in_memory() -> None:
-    """Tasks take persistence over from their flow; the user asked for none, so they keep Prefect's default."""
+    """Tasks inherit persistence from their flow; the user asked for none, so they keep Prefect's default."""
     from prefect.settings.context import get_current_settings
 
     tasks = get_current_settings().tasks

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from flowyard.runtime.failures import CheckFailure
+from flowyard.runtime.failures import CheckError
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -29,24 +29,24 @@ def split(entrypoint: str) -> tuple[str, str | None]:
 def load_module(folder: str, file: str) -> ModuleType:
     """Import `file` (relative to `folder`) as the module or package member it is.
 
-    Raises CheckFailure when there is no such file or its module name belongs to another file; whatever
+    Raises CheckError when there is no such file or its module name belongs to another file; whatever
     the file raises is passed on.
     """
-    path = os.path.abspath(os.path.join(folder, file))
-    if not file.endswith(".py") or not os.path.isfile(path):
-        raise CheckFailure(
+    path = (Path(folder) / file).absolute()
+    if not file.endswith(".py") or not path.is_file():
+        raise CheckError(
             "no-flow",
             f"there is no file {file}",
             file=file,
             hint="An entrypoint is a Python file of the flow's folder, as in `flow.py:etl`.",
         )
     root, name = _module_name(path)
-    if root not in sys.path:
-        sys.path.insert(0, root)
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
     module = importlib.import_module(name)
     found = getattr(module, "__file__", None)
-    if found is None or not os.path.samefile(found, path):
-        raise CheckFailure(
+    if found is None or not path.samefile(found):
+        raise CheckError(
             "import-failed",
             f"{file} cannot be imported: the module name {name!r} belongs to {found or 'a built-in module'}",
             file=file,
@@ -55,22 +55,19 @@ def load_module(folder: str, file: str) -> ModuleType:
     return module
 
 
-def _module_name(path: str) -> tuple[str, str]:
+def _module_name(path: Path) -> tuple[Path, str]:
     """The folder to import from, and the dotted name: packages end where `__init__.py` does."""
-    root, name = os.path.split(path[: -len(".py")])
-    while os.path.isfile(os.path.join(root, "__init__.py")):
-        root, package = os.path.split(root)
-        name = f"{package}.{name}"
+    root, name = path.parent, path.stem
+    while (root / "__init__.py").is_file():
+        root, name = root.parent, f"{root.name}.{name}"
     return root, name
 
 
-def find_flow(
-    module: ModuleType, file: str, function: str | None, wanted: str
-) -> tuple[str, Flow[..., Any]]:
+def find_flow(module: ModuleType, file: str, function: str | None, wanted: str) -> tuple[str, Flow[..., Any]]:
     """The flow `function` names, or the one the file defines: where it is found, and itself.
 
     Without `function`: the flow called `wanted` (with `_` for `-`), else the only one.
-    Raises CheckFailure of kind no-flow, ambiguous-flow or not-a-flow.
+    Raises CheckError of kind no-flow, ambiguous-flow or not-a-flow.
     """
     if function is not None:
         return function, _named_flow(module, file, function)
@@ -83,13 +80,13 @@ def find_flow(
     if len(chosen) == 1:
         return chosen[0], flows[chosen[0]]
     if not flows:
-        raise CheckFailure(
+        raise CheckError(
             "no-flow",
             f"{file} defines no flow",
             file=file,
-            hint="Decorate a function of that file with `@flow`, or name the file that has one as entrypoint.",
+            hint="Decorate a function of that file with `@flow`, or name the file that has one.",
         )
-    raise CheckFailure(
+    raise CheckError(
         "ambiguous-flow",
         f"{file} defines {len(flows)} flows, none of them called {name}: {', '.join(flows)}",
         file=file,
@@ -104,7 +101,7 @@ def _named_flow(module: ModuleType, file: str, function: str) -> Flow[..., Any]:
     for part in function.split("."):
         if not hasattr(found, part):
             flows = ", ".join(_own_flows(module)) or "none"
-            raise CheckFailure(
+            raise CheckError(
                 "no-flow",
                 f"{file} has no {function!r}; its flows: {flows}",
                 file=file,
@@ -112,17 +109,14 @@ def _named_flow(module: ModuleType, file: str, function: str) -> Flow[..., Any]:
             )
         found = getattr(found, part)
     if not isinstance(found, Flow):
-        raise CheckFailure(
+        raise CheckError(
             "not-a-flow",
             f"{function} in {file} is no flow but a {type(found).__name__}",
             file=file,
             hint=f"Decorate {function} with `@flow`.",
         )
-    if (
-        "." in function
-        and next(iter(inspect.signature(found.fn).parameters), "") == "self"
-    ):
-        raise CheckFailure(
+    if "." in function and next(iter(inspect.signature(found.fn).parameters), "") == "self":
+        raise CheckError(
             "not-a-flow",
             f"{function} in {file} is a method: Prefect has no instance to call it on",
             file=file,
@@ -142,9 +136,7 @@ def _own_flows(module: ModuleType) -> dict[str, Flow[..., Any]]:
             flows[id(value)] = value
             names.setdefault(id(value), []).append(name)
     found = {
-        _function_name(flow)
-        if _function_name(flow) in names[key]
-        else min(names[key]): flow
+        _function_name(flow) if _function_name(flow) in names[key] else min(names[key]): flow
         for key, flow in flows.items()
     }
     return dict(sorted(found.items()))
@@ -154,8 +146,7 @@ def _is_defined_in(flow: Flow[..., Any], module: ModuleType) -> bool:
     function: Any = inspect.unwrap(flow.fn)
     code = getattr(function, "__code__", None)
     return function.__module__ == module.__name__ or (
-        code is not None
-        and os.path.abspath(code.co_filename) == os.path.abspath(module.__file__ or "")
+        code is not None and Path(code.co_filename).absolute() == Path(module.__file__ or "").absolute()
     )
 
 

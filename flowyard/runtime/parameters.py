@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import inspect
 import json
+import reprlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowyard.runtime.annotations import (
-    Unresolved,
+    UnresolvedError,
     annotation_text,
     evaluate,
     reference_types,
     strip_optional,
 )
-from flowyard.runtime.failures import CheckFailure
+from flowyard.runtime.failures import CheckError
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -41,7 +42,7 @@ class Parameters:
 def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
     """Prefect's parameter schema of `flow`, marked where a type has no JSON Schema.
 
-    Raises CheckFailure (lossy-parameter) naming every parameter the schema would misrepresent.
+    Raises CheckError (lossy-parameter) naming every parameter the schema would misrepresent.
     """
     from prefect.utilities.callables import parameter_schema
 
@@ -56,21 +57,19 @@ def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
                 continue  # bound by Python, not given by the run
             try:
                 types += _check(parameter, schema, flow.fn)
-            except _Loss as loss:
-                losses.append(
-                    f"parameter {parameter.name!r}{_written(parameter)} {loss}"
-                )
+            except _LossError as loss:
+                losses.append(f"parameter {parameter.name!r}{_written(parameter)} {loss}")
     if losses:
-        raise CheckFailure(
+        raise CheckError(
             "lossy-parameter",
             f"flow {flow.name!r} in {file}: {'; '.join(losses)}",
             file=file,
-            hint="What a run can be given is known from this schema alone, so nothing may be missing from it.",
+            hint="What a run can be given is known from the schema alone, so nothing may be missing there.",
         )
     return Parameters(schema, sorted(set(types)))
 
 
-class _Loss(Exception):
+class _LossError(Exception):
     """What Prefect's schema does not say about one parameter, and what to write instead."""
 
 
@@ -80,24 +79,20 @@ def _written(parameter: inspect.Parameter) -> str:
     return f" ({annotation_text(parameter.annotation)})"
 
 
-def _check(
-    parameter: inspect.Parameter, schema: dict[str, Any], function: Callable[..., Any]
-) -> list[str]:
-    """The by-reference types of one parameter, after marking its property. Raises _Loss."""
+def _check(parameter: inspect.Parameter, schema: dict[str, Any], function: Callable[..., Any]) -> list[str]:
+    """The by-reference types of one parameter, after marking its property. Raises _LossError."""
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        raise _Loss(
-            "collects any number of arguments, which a run cannot be given: name each parameter"
-        )
+        raise _LossError("collects any number of arguments, which a run cannot be given: name each parameter")
     try:
         annotation = evaluate(parameter.annotation, function)
-    except Unresolved as unresolved:
-        raise _Loss(
+    except UnresolvedError as unresolved:
+        raise _LossError(
             f"has an annotation that cannot be evaluated ({unresolved}): import its names at module level, "
             "outside `if TYPE_CHECKING:`"
         ) from unresolved
     found = schema.get("properties", {}).get(parameter.name)
     if found is None:
-        raise _Loss("is missing from Prefect's schema: rename it")
+        raise _LossError("is missing from Prefect's schema: rename it")
     _check_required(parameter, schema)
     types = reference_types(annotation)
     if types:
@@ -114,23 +109,16 @@ def _check_required(parameter: inspect.Parameter, schema: dict[str, Any]) -> Non
     if required == (_default(parameter.default) is inspect.Parameter.empty):
         return
     if required:
-        raise _Loss(
-            "has a default that Prefect's schema drops: give the value itself, not a factory"
-        )
-    raise _Loss("has no default, yet Prefect's schema does not require it: rename it")
+        raise _LossError("has a default that Prefect's schema drops: give the value itself, not a factory")
+    raise _LossError("has no default, yet Prefect's schema does not require it: rename it")
 
 
 def _check_reference(parameter: inspect.Parameter, types: list[Any]) -> None:
     names = ", ".join(annotation_text(each) for each in types)
     if any(each.__module__.startswith("pydantic.v1") for each in _bases(types)):
-        raise _Loss(
-            f"uses a model of pydantic 1 ({names}): make it a model of pydantic 2"
-        )
-    if (
-        parameter.default is not inspect.Parameter.empty
-        and parameter.default is not None
-    ):
-        raise _Loss(
+        raise _LossError(f"uses a model of pydantic 1 ({names}): make it a model of pydantic 2")
+    if parameter.default is not inspect.Parameter.empty and parameter.default is not None:
+        raise _LossError(
             f"has a default, but {names} has no JSON form: use None and make the value inside the flow"
         )
 
@@ -139,9 +127,7 @@ def _bases(types: list[Any]) -> list[type]:
     return [base for each in types for base in getattr(each, "__mro__", ())]
 
 
-def _check_type(
-    annotation: Any, default: Any, found: dict[str, Any], definitions: dict[str, Any]
-) -> None:
+def _check_type(annotation: Any, default: Any, found: dict[str, Any], definitions: dict[str, Any]) -> None:
     """Compare Prefect's property with the one pydantic makes of the same annotation and default."""
     from flowyard.runtime.annotations import strict_property
 
@@ -152,8 +138,8 @@ def _check_type(
         ours = _inline(strict.schema.get(key), strict.definitions, ())
         theirs = _inline(found.get(key), definitions, ())
         if ours != theirs and not _is_extra(key, default):
-            raise _Loss(
-                f"would lose {key!r} ({json.dumps(ours, sort_keys=True, default=str)}) in Prefect's schema: write "
+            raise _LossError(
+                f"would lose {key!r} ({_short(ours)}) in Prefect's schema: write "
                 "the constraint into the annotation, as in `Annotated[int, Field(ge=1)] = 3`"
             )
 
@@ -201,18 +187,14 @@ def _check_default(annotation: Any, default: Any, found: dict[str, Any]) -> None
     if value is inspect.Parameter.empty:
         return
     if "default" not in found:
-        raise _Loss(
-            f"has the default {_short(value)}, which has no JSON form: {_advice(annotation)}"
-        )
+        raise _LossError(f"has the default {_short(value)}, which has no JSON form: {_advice(annotation)}")
     try:
         given = json.loads(json.dumps(found["default"], allow_nan=False))
     except ValueError as error:
-        raise _Loss(
-            f"has the default {_short(value)}, which has no JSON form: use None instead"
-        ) from error
+        raise _LossError(f"has the default {_short(value)}, which has no JSON form: use None") from error
     if any(annotation is each for each in _UNTYPED):
         if not same(given, value, exact=True):
-            raise _Loss(
+            raise _LossError(
                 f"would get {_short(given)} for its default {_short(value)}: annotate it with its type"
             )
         return
@@ -221,18 +203,12 @@ def _check_default(annotation: Any, default: Any, found: dict[str, Any]) -> None
         read = adapter.validate_python(given)
         expected = adapter.validate_python(value)
     except ValidationError as error:
-        advice = (
-            "write `Optional[...]`"
-            if value is None
-            else "change the default or the annotation"
-        )
-        raise _Loss(
+        advice = "write `Optional[...]`" if value is None else "change the default or the annotation"
+        raise _LossError(
             f"has the default {_short(value)}, which does not fit its annotation: {advice}"
         ) from error
     if not (same(read, value) or same(read, expected)):
-        raise _Loss(
-            f"would get {_short(read)} for its default {_short(value)}: {_advice(annotation)}"
-        )
+        raise _LossError(f"would get {_short(read)} for its default {_short(value)}: {_advice(annotation)}")
 
 
 def _adapter(annotation: Any, adapter: Any, config: Any) -> Any:
@@ -259,11 +235,9 @@ _ALIKE: tuple[tuple[type, ...], ...] = (
 
 
 def same(left: Any, right: Any, *, exact: bool = False) -> bool:
-    """Whether both are the same value of the same type; unless `exact`, a list may be a tuple and 1 be 1.0."""
+    """Whether both are the same value and type; unless `exact`, a list may be a tuple and 1 be 1.0."""
     if type(left) is not type(right):
-        alike: tuple[type, ...] | None = next(
-            (kinds for kinds in _ALIKE if type(left) in kinds), None
-        )
+        alike: tuple[type, ...] | None = next((kinds for kinds in _ALIKE if type(left) in kinds), None)
         if exact or alike is None or type(right) not in alike:
             return False
         if alike == (list, tuple):
@@ -275,5 +249,7 @@ def same(left: Any, right: Any, *, exact: bool = False) -> bool:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    text = reprlib.Repr()
+    text.maxother = 80
+    # Unlike repr(), it survives a __repr__ that raises.
+    return text.repr_instance(value, 1)

@@ -1,9 +1,9 @@
 """The image's ENTRYPOINT: drops the settings of the worker's own machine, then becomes the given command.
 
-A worker hands every Prefect setting it runs with to its containers (its home folder, its poll interval, its log
-level); they describe another machine. Docker, ECS and Kubernetes work pools all set the container's *command*
-and leave the entrypoint alone, so this is the one place every run passes, whatever command it gets. It runs by
-path, isolated and without site-packages, because every run waits for it.
+A worker hands every Prefect setting it runs with to its containers (its home folder, its poll interval, its
+log level); they describe another machine. Docker, ECS and Kubernetes work pools all set the container's
+*command* and leave the entrypoint alone, so this is the one place every run passes, whatever its command. It
+runs by path, isolated and without site-packages, because every run waits for it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ FILES = ("PREFECT_API_SSL_CERT_FILE",)
 ALWAYS = {"PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES": "false"}
 
 
-def environment(
-    given: Mapping[str, str], exists: Callable[[str], bool]
-) -> tuple[dict[str, str], list[str]]:
+def environment(given: Mapping[str, str], exists: Callable[[str], bool]) -> tuple[dict[str, str], list[str]]:
     """The environment of the run, and a note for each value left out that one could miss.
 
     `FLOWYARD_KEEP_ENV` names, separated by commas, the variables that the deployment itself sets.
@@ -49,17 +47,11 @@ def environment(
     run = dict(ALWAYS)
     notes = []
     for name, value in given.items():
-        ours = (
-            not name.startswith("PREFECT_")
-            or name.startswith("PREFECT__")
-            or name in asked
-        )
+        ours = not name.startswith("PREFECT_") or name.startswith("PREFECT__") or name in asked
         if not ours and name not in KEPT:
             continue
         if not ours and name in FILES and not exists(value):
-            notes.append(
-                f"flowyard: {name}={value} is the worker's file and not in this image: ignored"
-            )
+            notes.append(f"flowyard: {name}={value} is the worker's file and not in this image: ignored")
             continue
         run[name] = value
     return run, notes
@@ -69,16 +61,12 @@ def main(command: list[str]) -> int:
     """Replace this process by `command`, or by Python when there is none. Returns only when that fails."""
     run, notes = environment(dict(os.environ), os.path.exists)
     for note in notes:
-        print(note, file=sys.stderr, flush=True)
+        sys.stderr.write(note + "\n")
     words = command or [sys.executable]
     try:
-        os.execvpe(words[0], words, run)
+        os.execvpe(words[0], words, run)  # noqa: S606 - to become the command is its purpose
     except OSError as error:
-        print(
-            f"flowyard: cannot start {words[0]!r}: {error.strerror}",
-            file=sys.stderr,
-            flush=True,
-        )
+        sys.stderr.write(f"flowyard: cannot start {words[0]!r}: {error.strerror}\n")
         # The codes a shell gives: not found, and found but not to be executed.
         return 127 if isinstance(error, FileNotFoundError) else 126
 

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -92,7 +93,8 @@ def listening(port: int) -> bool:
 
 
 def pid(service: Service | None) -> int:
-    assert service is not None and service.pid is not None
+    assert service is not None
+    assert service.pid is not None
     return service.pid
 
 
@@ -215,21 +217,21 @@ def test_a_pid_that_is_used_again_is_not_taken_for_the_service(shared: UpOptions
         stranger.wait()
 
 
-def test_a_deleted_work_pool_is_created_again(shared: UpOptions) -> None:
+def test_a_deleted_work_pool_is_created_again_with_its_template(shared: UpOptions) -> None:
     url = f"{api_url(up(shared, Said()))}/work_pools/{POOL}"
+    before = call("GET", url)
     call("DELETE", url)
     up(shared, Said())
-    assert call("GET", url)["type"] == "docker"
+    after = call("GET", url)
+    assert after["id"] != before["id"]
+    assert (after["type"], after["base_job_template"]) == ("docker", before["base_job_template"])
 
 
 def test_another_work_pool_needs_another_worker_only(shared: UpOptions) -> None:
-    before = up(shared, Said())
-    after = up(replace(shared, work_pool="second pool/ä"), Said())
-    assert (after.registry, after.prefect, after.work_pool) == (
-        before.registry,
-        before.prefect,
-        "second pool/ä",
-    )
+    before, pool = up(shared, Said()), "second pool ä"
+    after = up(replace(shared, work_pool=pool), Said())
+    assert (after.registry, after.prefect, after.work_pool) == (before.registry, before.prefect, pool)
+    assert pid(after.worker) != pid(before.worker)
     assert ours(shared.folder) == ["prefect", "registry", "worker"]
 
 
@@ -238,7 +240,18 @@ def test_a_work_pool_of_another_type_is_refused(shared: UpOptions) -> None:
     call("POST", f"{api_url(state)}/work_pools/", {"name": "processes", "type": "process"})
     with pytest.raises(PrefectError, match="is of type 'process'; the embedded worker serves 'docker'"):
         up(replace(shared, work_pool="processes"), Said())
-    assert ours(shared.folder) == ["prefect", "registry", "worker"] or up(shared, Said())
+    again = up(shared, Said())
+    assert (again.registry, again.prefect) == (state.registry, state.prefect)
+    assert ours(shared.folder) == ["prefect", "registry", "worker"]
+
+
+def test_a_name_the_server_refuses_is_said_with_its_reason(shared: UpOptions) -> None:
+    with pytest.raises(PrefectError) as caught:
+        up(replace(shared, work_pool="a/b"), Said())
+    assert caught.value.message == (
+        "the Prefect server answered 422 when asked for the work pool 'a/b': "
+        "String should match pattern '^[^/%&><]+$'"
+    )
 
 
 def test_a_corrupt_state_file_is_said_and_replaced(shared: UpOptions) -> None:
@@ -326,15 +339,17 @@ def test_down_ends_the_runs_of_its_own_worker_only(shared: UpOptions, engine: do
         BASE, ["sleep", "600"], detach=True, labels={"io.prefect.worker-name": "else"}
     )
     run = _started_run(api_url(state))
-    label = {"label": f"io.prefect.flow-run-id={run}"}
-    container = wait_for(lambda: engine.containers.list(filters=label))[0]
+    label = f"io.prefect.flow-run-id={run}"
+    container = wait_for(lambda: engine.containers.list(filters={"label": label}))[0]
     said = Said()
     try:
         down(shared.folder, said)
         container.reload()
         foreign.reload()
         assert (container.status, foreign.status) == ("exited", "running")
-        assert "worker: stopped, with 1 running containers" in said.lines
+        assert "worker: stopped, and its running containers (1)" in said.lines
+        settings = [one for one in container.attrs["Config"]["Env"] if re.match("PREFECT_[A-Z]", one)]
+        assert settings == [f"PREFECT_API_URL={api_url(state)}"]
     finally:
         foreign.remove(force=True)
         container.remove(force=True)
@@ -358,7 +373,7 @@ def test_down_leaves_nothing_running_and_keeps_data_and_ports(shared: UpOptions)
     down(shared.folder, Said())
     assert ours(shared.folder) == []
     assert state.ports is not None
-    assert not listening(state.ports.registry) and not listening(state.ports.prefect)
+    assert [listening(state.ports.registry), listening(state.ports.prefect)] == [False, False]
     assert read_state(shared.folder) == EmbeddedState(ports=state.ports)
     down(shared.folder, Said())
     again = up(replace(shared, ports=Ports(free_port(), free_port())), Said())
@@ -397,7 +412,9 @@ print(state, *said.lines, sep="\\n")
     quick, worked = sorted((said[1:] for said in lines), key=len)
     assert quick == ["services: waiting for another `up` or `down` of this project"]
     chosen = read_state(own.folder).ports
-    assert chosen is not None and chosen.registry > own.ports.registry and chosen.prefect > own.ports.prefect
+    assert chosen is not None
+    assert chosen.registry > own.ports.registry
+    assert chosen.prefect > own.ports.prefect
     assert worked[0] == (
         f"registry: port {own.ports.registry} is taken; using {chosen.registry}, "
         f"ship again what named {own.ports.registry}"
@@ -412,7 +429,7 @@ def test_an_up_that_fails_stops_what_it_started(own: UpOptions) -> None:
     assert read_state(own.folder) == EmbeddedState()
 
 
-def test_an_interrupted_up_stops_what_it_started(own: UpOptions) -> None:
+def _begun(own: UpOptions, environ: Mapping[str, str]) -> subprocess.Popen[str]:
     code = f"""
 import os
 from pathlib import Path
@@ -421,10 +438,32 @@ from flowyard.embedded.services import UpOptions, up
 from flowyard.embedded.state import Ports
 up(UpOptions(Path({str(own.folder)!r}), {POOL!r}, dict(os.environ), {own.ports!r}), Said())
 """
-    begun = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    argv = [sys.executable, "-c", code]
+    return subprocess.Popen(argv, cwd=ROOT, env=dict(environ), stderr=subprocess.PIPE, text=True)
+
+
+def test_an_interrupted_up_stops_what_it_started(own: UpOptions) -> None:
+    begun = _begun(own, own.environ)
     wait_for(lambda: ours(own.folder) == ["prefect", "registry"])
     begun.send_signal(signal.SIGINT)
     assert begun.communicate(timeout=30)[1].endswith("KeyboardInterrupt\n")
+    assert ours(own.folder) == []
+
+
+def test_down_finds_what_a_killed_up_had_started(own: UpOptions) -> None:
+    begun = _begun(own, own.environ)
+    wait_for(lambda: ours(own.folder) == ["prefect", "registry"])
+    begun.kill()
+    begun.communicate()
+    assert ours(own.folder) == ["prefect", "registry"]
+    down(own.folder, Said())
+    assert ours(own.folder) == []
+
+
+def test_without_an_engine_up_says_so_and_stops_what_it_started(own: UpOptions) -> None:
+    begun = _begun(own, {**own.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"})
+    printed = begun.communicate(timeout=60)[1]
+    assert "flowyard.errors.EngineError: the Docker engine did not do what was asked: " in printed
     assert ours(own.folder) == []
 
 
@@ -440,9 +479,9 @@ def test_a_service_that_does_not_start_shows_the_end_of_its_log(own: UpOptions) 
 def test_without_a_registry_program_or_image_the_error_says_what_to_do(own: UpOptions) -> None:
     no_program = {**own.environ, "PATH": "/nowhere"}
     with pytest.raises(EngineError) as caught:
-        up(replace(own, environ=no_program, registry_image="flowyard-test/absent:1"), Said())
+        up(replace(own, environ=no_program, registry_image="t/absent:1"), Said())
     assert caught.value.hint == (
-        "install the package docker-registry, or make the image flowyard-test/absent:1 available to the engine"
+        "install the package docker-registry, or make the image t/absent:1 available to the engine"
     )
     with pytest.raises(EngineError, match="the program docker-registry is not on PATH"):
         up(replace(own, environ=no_program, registry="program"), Said())
@@ -487,7 +526,8 @@ def test_the_registry_in_a_container(
 ) -> None:
     chosen = replace(own, registry="container", registry_image=registry_image)
     state = up(chosen, Said())
-    assert state.registry is not None and state.registry.container is not None
+    assert state.registry is not None
+    assert state.registry.container is not None
     container = engine.containers.get(state.registry.container)
     assert container.ports["5000/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": str(own.ports.registry)}]
     assert up(chosen, Said()) == state

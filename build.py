@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""Entry point: `python build.py flows/etl`, the same program as the installed command `flowyard`.
+
+It runs without an activated environment: the one that scripts/environment made is used when it is there.
+Nobody imports this file.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+OWN_PYTHON = ROOT / ".venv" / "bin" / "python"
+
+
+def main() -> None:
+    """Hand over to the project's own environment, or to the command line itself."""
+    if OWN_PYTHON.exists() and Path(sys.prefix).resolve() != ROOT / ".venv":
+        os.execv(OWN_PYTHON, [str(OWN_PYTHON), *sys.argv])
+    from flowyard.cli import main as run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Pins base images: a name such as `python:3.13-slim` gets the digest its registry holds today.
+
+The pins are committed (images/bases.lock), so that a build tomorrow stands on the same base; moving to a newer
+base is a visible change of that file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from flowyard.config import BasesFile
+from flowyard.errors import LockError, RegistryError
+from flowyard.load import BASES_LOCK
+from flowyard.parse import parse
+from flowyard.references import parse_reference
+from flowyard.values import BaseImage, Digest, Flow, ImageReference, Project
+
+_HEADER = "# Base images by digest: made by `python build.py lock`. Commit it.\n[bases]\n"
+
+
+class Bases(Protocol):
+    """Looks up a base image in its container registry."""
+
+    def base(self, reference: ImageReference) -> tuple[Digest, Mapping[str, str]]:
+        """The manifest digest the tag points to, and the image's environment. Raises RegistryError."""
+        ...
+
+
+def pin_bases(project: Project, flows: Sequence[Flow], bases: Bases, *, upgrade: bool) -> tuple[Path, ...]:
+    """Pin the bases of these flows that are not pinned yet; with `upgrade` also those of the lock.
+
+    Returns the lock when it was written. A base that registry.local.toml replaces is left alone. Raises
+    LockError for a base that cannot be looked up.
+    """
+    held, _ = parse(project.root / BASES_LOCK, BASES_LOCK.as_posix(), BasesFile)
+    pinned = {name: (table.reference, table.python) for name, table in held.bases.items()} if held else {}
+    wanted = {flow.base.name: flow.base for flow in flows}
+    for name, base in wanted.items():
+        if base.reference is None or (upgrade and name in pinned):
+            pinned[name] = _pin(base, bases)
+    before = (project.root / BASES_LOCK).read_text(encoding="utf-8") if held else ""
+    lines = [
+        f'"{name}" = {{ reference = "{reference}", python = "{python}" }}'
+        for name, (reference, python) in sorted(pinned.items())
+    ]
+    text = _HEADER + "\n".join([*lines, ""])
+    if not pinned or text == before:
+        return ()
+    (project.root / BASES_LOCK).write_text(text, encoding="utf-8")
+    return (BASES_LOCK,)
+
+
+def _pin(base: BaseImage, bases: Bases) -> tuple[str, str]:
+    repository, tag, digest = parse_reference(base.name)
+    try:
+        found, environment = bases.base(ImageReference(repository, tag or "latest"))
+    except RegistryError as error:
+        raise LockError(
+            f"base image {base.name} cannot be pinned: {error.message}",
+            hint="where no image registry can be reached, scripts/base-image makes a stand-in for this machine",
+        ) from error
+    python = base.python or ".".join(environment.get("PYTHON_VERSION", "").split(".")[:2])
+    if not python:
+        raise LockError(
+            f"base image {base.name} does not say which Python it holds",
+            hint='set `python = "3.13"` beside `base`',
+        )
+    pinned = digest or found
+    return f"{repository}{f':{tag}' if tag else ''}@{pinned}", python

@@ -1,0 +1,186 @@
+"""The command line: one verb a function, and the one place where errors end the program.
+
+Verbs import what they need when they run: a ship with nothing to do must not pay for the others.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from flowyard.errors import FlowyardError, UsageError
+
+HELP = """Flowyard turns every folder under flows/ into its own container image and the Prefect deployments that run it.
+
+With no verb, or when the first word is a path, the verb is ship: `python build.py flows/etl`.
+"""
+PIPELINE = Group("The pipeline", sort_key=1)
+AROUND = Group("Around it", sort_key=2)
+FULL_PLAN_CHANGES = 3
+
+app = App(name="flowyard", help=HELP, help_format="plaintext", version_flags=["--version"], version="")
+
+Flows = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="flows",
+        negative="",
+        help="Flow names, folders or globs; none means all.",
+        consume_multiple=False,
+    ),
+]
+TargetName = Annotated[
+    str | None,
+    Parameter(name=["--target", "-t"], help="Target of registry.toml; default: project.default-target."),
+]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for a program on stdout.")]
+Jobs = Annotated[
+    int | None,
+    Parameter(
+        name=["--jobs", "-j"], help="Images built at once; default: as many as there are cores, at most 4."
+    ),
+]
+
+
+@app.command(group=PIPELINE)
+def ship(*flows: Flows, target: TargetName = None, json: Json = False, jobs: Jobs = None) -> int:
+    """Build, check, push and register what changed. The default verb."""
+    from flowyard import verbs
+
+    return verbs.ship(flows, target, verbs.Output(json), jobs)
+
+
+@app.command(group=PIPELINE)
+def plan(
+    *flows: Flows,
+    target: TargetName = None,
+    json: Json = False,
+    detailed_exitcode: Annotated[
+        bool, Parameter(negative="", help="Exit with 0 when there is nothing to do, with 3 when there is.")
+    ] = False,
+) -> int:
+    """Say what ship would do to each flow, and why. Builds nothing."""
+    from flowyard import verbs
+
+    changes = verbs.plan(flows, target, verbs.Output(json))
+    return FULL_PLAN_CHANGES if changes and detailed_exitcode else 0
+
+
+@app.command(group=PIPELINE)
+def render(*flows: Flows) -> int:
+    """Print the Dockerfile of each flow."""
+    from flowyard import verbs
+
+    return verbs.render(flows)
+
+
+@app.command(group=PIPELINE)
+def build(*flows: Flows, target: TargetName = None, json: Json = False, jobs: Jobs = None) -> int:
+    """Build and check the images on this machine; push and register nothing."""
+    from flowyard import verbs
+
+    return verbs.build(flows, target, verbs.Output(json), jobs)
+
+
+@app.command(group=PIPELINE)
+def register(*flows: Flows, target: TargetName = None, json: Json = False) -> int:
+    """Register deployments of images that are in the container registry already; build nothing."""
+    from flowyard import verbs
+
+    return verbs.register(flows, target, verbs.Output(json))
+
+
+@app.command(name="list", group=AROUND)
+def list_(*, target: TargetName = None, json: Json = False) -> int:
+    """List the flows, their deployments and what runs them."""
+    from flowyard import verbs
+
+    return verbs.list_flows(target, verbs.Output(json))
+
+
+@app.command(group=AROUND)
+def lock(
+    *flows: Flows,
+    upgrade: Annotated[bool, Parameter(negative="", help="Take the newest versions that fit.")] = False,
+) -> int:
+    """Pin base images by digest, and dependencies with hashes. Commit what it writes."""
+    from flowyard import verbs
+
+    return verbs.lock(flows, upgrade)
+
+
+@app.command(group=AROUND)
+def run(
+    deployment: Annotated[str, Parameter(help="Flow, or flow/deployment: `etl`, `etl/daily`.")],
+    /,
+    *,
+    parameter: Annotated[
+        tuple[str, ...],
+        Parameter(name=["--parameter", "-p"], help="NAME=VALUE; VALUE is JSON or text.", negative=""),
+    ] = (),
+    target: TargetName = None,
+    json: Json = False,
+    timeout: Annotated[
+        float | None, Parameter(help="Seconds after which following ends with an error.")
+    ] = None,
+) -> int:
+    """Trigger a deployment, follow its run, print the flow's result."""
+    from flowyard import verbs
+
+    return verbs.run(deployment, parameter, target, verbs.Output(json), timeout)
+
+
+@app.command(group=AROUND)
+def up(*, target: TargetName = None) -> int:
+    """Start the embedded registry, Prefect server and docker worker, as far as they do not run."""
+    from flowyard import verbs
+
+    return verbs.up(target)
+
+
+@app.command(group=AROUND)
+def down(
+    *, delete_data: Annotated[bool, Parameter(negative="", help="Also delete database and images.")] = False
+) -> int:
+    """Stop what `up` started. The data is kept."""
+    from flowyard import verbs
+
+    return verbs.down(delete_data)
+
+
+app.register_install_completion_command()
+
+
+def with_default_verb(argv: Sequence[str]) -> list[str]:
+    """argv with the verb spelled out: ship, unless the first word is a verb or asks for help."""
+    words = list(argv)
+    if words and (words[0] in VERBS or words[0] in ("--help", "-h", "--version", "--install-completion")):
+        return words
+    return ["ship", *words]
+
+
+VERBS = frozenset(name for name in app if not name.startswith("-"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    words = with_default_verb(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+    except FlowyardError as error:
+        return _fail(error)
+    except CycloptsError as error:
+        return _fail(UsageError(str(error).strip(), hint=f"see `flowyard {words[0]} --help`"))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _fail(error: FlowyardError) -> int:
+    from flowyard.report import error_text
+
+    print(error_text(error), file=sys.stderr)
+    return error.exit_code

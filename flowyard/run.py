@@ -1,0 +1,150 @@
+"""`run`: trigger a deployment, follow it, and return what the flow returned.
+
+The result is read from the target's result storage by the flow's own image: only that has the packages a
+value may need, and nothing is ever unpickled on this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from flowyard.errors import FlowFailed, UsageError
+from flowyard.observe import deployments_by_flow
+from flowyard.parse import did_you_mean
+from flowyard.ports import PrefectApi
+from flowyard.values import Json, Project, Target
+
+POLL_SECONDS = 0.5
+_FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+_LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
+
+
+class Results(Protocol):
+    """Reads one persisted result with the image that wrote it."""
+
+    def read(self, image: str, volume: str, key: str) -> Json:
+        """`{"type": ..., "json": value}`, or `{"type": ..., "repr": text}` for what is not JSON."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Triggered:
+    """A flow run that was started: its id, its name, and the image its deployment names."""
+
+    id: str
+    name: str
+    deployment: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A flow run in its final state. `storage_key` says where its result is, None when it kept none."""
+
+    state: str
+    message: str
+    storage_key: str | None
+
+
+def find_deployment(api: PrefectApi, project: Project, target: Target, word: str) -> Mapping[str, Json]:
+    """The deployment that `etl` or `etl/daily` names. Raises UsageError when it is none or not one."""
+    flow, _, name = word.strip("/").removeprefix("flows/").partition("/")
+    live = deployments_by_flow(api, project.name, target.name)
+    if flow not in live:
+        listed = ", ".join(sorted(live)) or "nothing yet"
+        text = f"flow {flow!r} is not deployed on target {target.name}{did_you_mean(flow, live)}; deployed: {listed}"
+        raise UsageError(text, hint=f"run `python build.py flows/{flow}` first")
+    by_name = {str(deployment["name"]): deployment for deployment in live[flow]}
+    if not name and len(by_name) > 1:
+        listed = ", ".join(f"{flow}/{known}" for known in sorted(by_name))
+        raise UsageError(f"flow {flow} has several deployments; name one of: {listed}")
+    if name and name not in by_name:
+        listed = ", ".join(sorted(by_name))
+        raise UsageError(
+            f"flow {flow} has no deployment {name!r}{did_you_mean(name, by_name)}; it has: {listed}"
+        )
+    return by_name[name or next(iter(by_name))]
+
+
+def parse_parameters(words: tuple[str, ...], schema: Mapping[str, Json]) -> dict[str, Json]:
+    """`name=value` words as parameters: text where the schema says text, else JSON, else text.
+
+    Raises UsageError for a word without `=` and for a parameter the flow does not have.
+    """
+    known = schema.get("properties", {})
+    parameters: dict[str, Json] = {}
+    for word in words:
+        name, separator, text = word.partition("=")
+        if not separator:
+            raise UsageError(f"parameter {word!r} has no value; write it as {word}=VALUE")
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise UsageError(
+                f"the flow has no parameter {name!r}{did_you_mean(name, known)}; it has: {listed}"
+            )
+        parameters[name] = text if known[name].get("type") == "string" else _json_or_text(text)
+    return parameters
+
+
+def _json_or_text(text: str) -> Json:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def trigger(api: PrefectApi, deployment: Mapping[str, Json], parameters: Mapping[str, Json]) -> Triggered:
+    """Start a run. Raises PrefectError when the server refuses the parameters."""
+    body = {"parameters": dict(parameters), "state": {"type": "SCHEDULED"}}
+    run = api.request("POST", f"/deployments/{deployment['id']}/create_flow_run", body)
+    return Triggered(run["id"], run["name"], deployment["name"], deployment["job_variables"]["image"])
+
+
+def follow(
+    api: PrefectApi, run: Triggered, say: Callable[[str], None], timeout: float | None = None
+) -> Finished:
+    """Wait for the run's final state; hand each state and log line to `say`.
+
+    Raises FlowFailed when `timeout` seconds have passed; the run goes on then.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    seen, shown = 0, ""
+    while True:
+        state = api.request("GET", f"/flow_runs/{run.id}")["state"]
+        seen = _say_logs(api, run, seen, say)
+        if state["name"] != shown:
+            shown = state["name"]
+            say(f"{run.name}: {shown}")
+        if state["type"] in _FINAL:
+            _say_logs(api, run, seen, say)
+            data = state.get("data") or {}
+            return Finished(state["type"], state.get("message") or "", data.get("storage_key"))
+        if deadline is not None and time.monotonic() > deadline:
+            raise FlowFailed(f"run {run.name} was still {shown} after {timeout:g} s", hint="it goes on")
+        time.sleep(POLL_SECONDS)
+
+
+def _say_logs(api: PrefectApi, run: Triggered, seen: int, say: Callable[[str], None]) -> int:
+    body = {
+        "logs": {"flow_run_id": {"any_": [run.id]}},
+        "sort": "TIMESTAMP_ASC",
+        "offset": seen,
+        "limit": 200,
+    }
+    logs = api.request("POST", "/logs/filter", body)
+    for log in logs:
+        say(f"  {_LEVELS.get(log['level'], log['level'])} {log['message']}")
+    return seen + len(logs)
+
+
+def result_of(run: Triggered, finished: Finished, target: Target, results: Results) -> Json:
+    """What the flow returned. Raises FlowFailed when it did not complete or kept no result."""
+    if finished.state != "COMPLETED":
+        raise FlowFailed(f"run {run.name} ended {finished.state}: {finished.message}")
+    if target.results_volume is None or finished.storage_key is None:
+        return {"type": "unknown", "repr": "(no result was kept; set `results` in the target)"}
+    return results.read(run.image, target.results_volume, finished.storage_key)

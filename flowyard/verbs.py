@@ -1,0 +1,185 @@
+"""What each verb does: opens the project, calls the steps, prints the result.
+
+Between the command line, which knows words, and the pipeline, which knows values.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowyard import report
+from flowyard.adapters.oci import OciRegistry
+from flowyard.adapters.prefect_api import PrefectRest
+from flowyard.adapters.processes import SystemProcesses
+from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_url
+from flowyard.desired import select, want
+from flowyard.embedded.state import api_url, registry_host
+from flowyard.errors import UsageError
+from flowyard.load import find_root
+from flowyard.parallel import default_limit
+from flowyard.pipeline import plan_flows
+from flowyard.pipeline import ship as ship_flows
+from flowyard.terminal import progress_for
+from flowyard.wiring import open_project, open_workshop, open_yard
+from flowyard.workshop import build_images
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How results are printed: for a person, or as JSON for a program."""
+
+    json: bool
+
+    def result(self, text: str, json: str) -> None:
+        """Print the result on stdout; an empty text prints nothing."""
+        shown = json if self.json else text
+        if shown:
+            print(shown)
+
+
+def note(text: str) -> None:
+    """Say something that is not a result: on stderr."""
+    print(text, file=sys.stderr)
+
+
+def ship(words: Sequence[str], target: str | None, output: Output, jobs: int | None) -> int:
+    """Ship the flows and print their references."""
+    project = open_project()
+    flows = select(project, words)
+    with progress_for(sys.stderr, output.json, os.environ) as progress:
+        yard = open_yard(project, target, progress, jobs or default_limit())
+        outcomes = ship_flows(yard, flows)
+    return _end(yard.target.name, outcomes, output)
+
+
+def register(words: Sequence[str], target: str | None, output: Output) -> int:
+    """Register images that exist; a flow whose image does not is an error."""
+    project = open_project()
+    flows = select(project, words)
+    with progress_for(sys.stderr, output.json, os.environ) as progress:
+        yard = open_yard(project, target, progress, 1)
+        outcomes = ship_flows(yard, flows, build=False)
+    return _end(yard.target.name, outcomes, output)
+
+
+def _end(target: str, outcomes: Sequence[report.Outcome], output: Output) -> int:
+    for outcome in outcomes:
+        if outcome.error is not None:
+            note(report.error_text(outcome.error, outcome.plan.name))
+    note(report.ship_summary(target, outcomes))
+    output.result(report.ship_text(outcomes), report.ship_json(target, outcomes))
+    return report.exit_code(outcomes)
+
+
+def plan(words: Sequence[str], target: str | None, output: Output) -> bool:
+    """Print the plan; whether there is anything to do."""
+    project = open_project()
+    flows = select(project, words)
+    with progress_for(sys.stderr, True, os.environ) as progress:
+        made = plan_flows(open_yard(project, target, progress, 1), flows)
+    output.result(report.plan_text(made), report.plan_json(made))
+    return bool(made.changes)
+
+
+def render(words: Sequence[str]) -> int:
+    """Print the Dockerfiles."""
+    project = open_project()
+    target = locate(choose_target(project, None), project.root)
+    print("\n".join(want(project, flow, target).dockerfile for flow in select(project, words)), end="")
+    return 0
+
+
+def build(words: Sequence[str], target: str | None, output: Output, jobs: int | None) -> int:
+    """Build and check the images, and leave them in the engine."""
+    project = open_project()
+    flows = select(project, words)
+    chosen = locate(choose_target(project, target), project.root)
+    with progress_for(sys.stderr, output.json, os.environ) as progress:
+        outcomes = build_images(open_workshop(project, chosen, progress), flows, jobs or default_limit())
+    for outcome in outcomes:
+        if outcome.error is not None:
+            note(report.error_text(outcome.error, outcome.flow))
+    output.result(report.build_text(outcomes), report.build_json(outcomes))
+    return report.exit_code(outcomes)
+
+
+def list_flows(target: str | None, output: Output) -> int:
+    """Print the flows and their deployments as the files have them."""
+    project = open_project()
+    chosen = choose_target(project, target)
+    output.result(report.list_text(project, chosen), report.list_json(project, chosen))
+    return 0
+
+
+def lock(words: Sequence[str], upgrade: bool) -> int:
+    """Pin bases and lock dependencies; say what was written."""
+    from flowyard.bases import pin_bases
+    from flowyard.lock import Locker
+    from flowyard.wiring import uv_program
+
+    project = open_project()
+    written = list(pin_bases(project, select(project, words), OciRegistry(), upgrade=upgrade))
+    project = open_project()  # the pins that were just written count
+    locker = Locker(project.root, SystemProcesses(), uv_program(), upgrade=upgrade)
+    for flow in select(project, words):
+        note(f"locking {flow.name}")
+        written += locker.lock(flow)
+    for path in dict.fromkeys(written):
+        print(path.as_posix())
+    note("commit the files above" if written else "every lock is fresh")
+    return 0
+
+
+def run(
+    word: str, parameters: Sequence[str], target: str | None, output: Output, timeout: float | None
+) -> int:
+    """Trigger, follow on stderr, print the result on stdout."""
+    from flowyard.adapters.engine import VolumeResults
+    from flowyard.run import find_deployment, follow, parse_parameters, result_of, trigger
+
+    project = open_project()
+    connection = connect(choose_target(project, target), project.root, os.environ)
+    api = PrefectRest(connection.prefect)
+    deployment = find_deployment(api, project, connection.target, word)
+    values = parse_parameters(tuple(parameters), deployment["parameter_openapi_schema"])
+    triggered = trigger(api, deployment, values)
+    note(f"run {triggered.name} of {word}, image {triggered.image}")
+    note(f"  {ui_url(connection.prefect)}/runs/flow-run/{triggered.id}")
+    finished = follow(api, triggered, note, timeout)
+    result = result_of(triggered, finished, connection.target, VolumeResults())
+    output.result(report.result_text(result), report.result_json(triggered, finished, result))
+    return 0
+
+
+def up(target: str | None) -> int:
+    """Start the embedded services and say where they are."""
+    from flowyard.embedded.services import UpOptions
+    from flowyard.embedded.services import up as start
+
+    project = open_project()
+    chosen = choose_target(project, target)
+    if not chosen.prefect.embedded:
+        raise UsageError(
+            f"target {chosen.name} has no embedded services", hint='they need prefect = { api = "embedded" }'
+        )
+    with progress_for(sys.stderr, False, os.environ) as progress:
+        state = start(UpOptions(project.root / STATE_FOLDER, chosen.work_pool, os.environ), progress)
+    note("up; stop it with `python build.py down`")
+    print(f"container registry  {registry_host(state)}")
+    print(f"Prefect UI          {api_url(state).removesuffix('/api')}")
+    print(f"worker              polls work pool {chosen.work_pool}")
+    return 0
+
+
+def down(delete_data: bool) -> int:
+    """Stop the embedded services."""
+    from flowyard.embedded.services import down as stop
+
+    root = find_root(Path.cwd().resolve())
+    with progress_for(sys.stderr, False, os.environ) as progress:
+        stop(root / STATE_FOLDER, progress, delete_data=delete_data)
+    return 0

@@ -1,0 +1,79 @@
+"""The composition root: which adapter stands behind which port.
+
+The only module that knows them all; the steps get a `Yard` and do not know what is behind it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+
+from flowyard.adapters.buildx import Buildx, SystemLineProcesses
+from flowyard.adapters.git import Git
+from flowyard.adapters.oci import OciRegistry
+from flowyard.adapters.prefect_api import PrefectRest
+from flowyard.adapters.processes import SystemProcesses
+from flowyard.connect import STATE_FOLDER, choose_target, connect
+from flowyard.load import find_root, load
+from flowyard.pipeline import Yard
+from flowyard.ports import Progress
+from flowyard.values import Project, Target
+from flowyard.workshop import Workshop
+
+
+def open_project(start: Path | None = None) -> Project:
+    """The project around the current folder, loaded."""
+    return load(find_root((start or Path.cwd()).resolve()))
+
+
+def open_workshop(project: Project, target: Target, progress: Progress) -> Workshop:
+    """Everything that building needs; neither Prefect nor a container registry is asked for."""
+    processes = SystemLineProcesses()
+    state = project.root / STATE_FOLDER
+    return Workshop(
+        project=project,
+        target=target,
+        builder=Buildx(processes, progress, LogFolder(state / "logs" / "build"), os.environ),
+        stop=processes.stop,
+        progress=progress,
+        commit=Git(project.root, SystemProcesses()).commit,
+        contexts=state / "contexts",
+    )
+
+
+def open_yard(project: Project, target: str | None, progress: Progress, jobs: int) -> Yard:
+    """Everything a ship to this target needs. Raises UsageError when the target is not up."""
+    connection = connect(choose_target(project, target), project.root, os.environ)
+    return Yard(
+        workshop=open_workshop(project, connection.target, progress),
+        api=PrefectRest(connection.prefect),
+        registry=OciRegistry(),
+        history=Git(project.root, SystemProcesses()),
+        user=shipper(),
+        jobs=jobs,
+    )
+
+
+class LogFolder:
+    """Keeps the full log of each flow's last build in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, flow: str) -> Path:
+        """The log file of one flow; its folder exists."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{flow}.log"
+
+
+def shipper() -> str:
+    """Who ships, for the release record: the CI's actor, or the user of this machine."""
+    return os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN") or getpass.getuser()
+
+
+def uv_program() -> str:
+    """The uv that was installed with Flowyard."""
+    import uv
+
+    return uv.find_uv_bin()

@@ -1,0 +1,92 @@
+"""Where images are built: what it needs, and how a wanted flow becomes a build request.
+
+Apart from the pipeline, because `build` works without Prefect and without a container registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
+from flowyard.context import stage
+from flowyard.desired import build_context, want
+from flowyard.errors import FlowyardError
+from flowyard.order import Commit
+from flowyard.parallel import Done, Failed, run_parallel
+from flowyard.plan import Desired
+from flowyard.ports import Progress
+from flowyard.render import COMMON_SECRETS
+from flowyard.values import BuildSecret, Flow, Project, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """All that building needs: the configuration, a builder that `stop` interrupts, and a folder to stage in."""
+
+    project: Project
+    target: Target
+    builder: ImageBuilder
+    stop: Callable[[], None]
+    progress: Progress
+    commit: Callable[[Sequence[Path]], Commit | None]
+    contexts: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOutcome:
+    """What building one flow's image came to; exactly one of `built` and `error` is set."""
+
+    flow: str
+    built: BuiltImage | None = None
+    error: FlowyardError | None = None
+
+
+def build_images(workshop: Workshop, flows: Sequence[Flow], jobs: int) -> tuple[BuildOutcome, ...]:
+    """Build and check the flows' images and leave them in the local engine."""
+    commit = workshop.commit([flow.folder for flow in flows])
+
+    def build(flow: Flow) -> BuiltImage:
+        desired = want(workshop.project, flow, workshop.target)
+        return workshop.builder.build(build_request(workshop, desired, commit, push=False))
+
+    done = run_parallel(flows, build, jobs, workshop.stop)
+    return tuple(
+        BuildOutcome(one.item.name, one.value) if isinstance(one, Done) else _failed(one) for one in done
+    )
+
+
+def build_request(workshop: Workshop, desired: Desired, commit: Commit | None, *, push: bool) -> BuildRequest:
+    """Stage the flow's build context, and say how it is built."""
+    flow = desired.flow
+    workshop.progress.step(flow.name, "staging the build context")
+    context = workshop.contexts / flow.name
+    stage(build_context(workshop.project, flow), desired.dockerfile, context)
+    return BuildRequest(
+        flow=flow.name,
+        context=context,
+        reference=desired.reference,
+        platforms=flow.platforms,
+        secrets=_secrets(workshop.project, flow),
+        labels=_labels(workshop.project, desired, commit),
+        push=push,
+    )
+
+
+def _labels(project: Project, desired: Desired, commit: Commit | None) -> dict[str, str]:
+    labels = {"io.flowyard.project": project.name, "io.flowyard.key": desired.key}
+    return labels | (
+        {} if commit is None or commit.dirty else {"org.opencontainers.image.revision": commit.sha}
+    )
+
+
+def _secrets(project: Project, flow: Flow) -> tuple[BuildSecret, ...]:
+    wanted = {*COMMON_SECRETS, *flow.build_secrets}
+    return tuple(secret for secret in project.build_secrets if secret.id in wanted)
+
+
+def _failed(failure: Failed[Flow]) -> BuildOutcome:
+    if isinstance(failure.error, FlowyardError):
+        return BuildOutcome(failure.item.name, error=failure.error)
+    raise failure.error

@@ -1,0 +1,182 @@
+"""A Prefect API in memory: artifacts and concurrency limits, as far as the project uses them.
+
+It keeps the server's surprises: unknown names are ignored, and a restart forgets leases but not slots.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flowyard.adapters.prefect_api import Conflict, Gone, Locked, NotFound, Refused
+from flowyard.errors import PrefectError
+from flowyard.values import Json
+
+_ARTIFACT_KEY = re.compile(r"[a-z0-9-]*")
+_LIMIT_NAME = re.compile(r"[^/%&><]+")
+Handler = Callable[["FakePrefect", "re.Match[str]", Any], Json]
+
+
+class FakePrefect:
+    """A PrefectApi. `requests` keeps what was asked; with `failure` set, every request raises it."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, Json]] = []
+        self.failure: PrefectError | None = None
+        self.artifacts: list[dict[str, Any]] = []
+        self.limits: dict[str, dict[str, Any]] = {}
+        self.leases: dict[str, list[str]] = {}
+        self._lock = threading.Lock()
+        self._time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        """Answer as the server does."""
+        with self._lock:
+            self.requests.append((method, path, body))
+            if self.failure is not None:
+                raise self.failure
+            for pattern, handler in _ROUTES:
+                found = re.fullmatch(pattern, f"{method} {path}")
+                if found is not None:
+                    return handler(self, found, body)
+            raise AssertionError(f"the fake does not know {method} {path}")
+
+    def expire_leases(self) -> None:
+        """What the server does with leases that were not renewed: free the slots, forget the lease."""
+        for names in self.leases.values():
+            self.free(names)
+        self.leases.clear()
+
+    def restart(self) -> None:
+        """Leases are kept in memory only; the slots they took are kept in the database."""
+        self.leases.clear()
+
+    def free(self, names: list[str]) -> None:
+        """Give back one slot of each limit that exists and is on."""
+        for name in names:
+            limit = self.limits.get(name)
+            if limit is not None and limit["active"]:
+                limit["active_slots"] = max(0, limit["active_slots"] - 1)
+
+    def now(self) -> str:
+        """A time that moves on with every question."""
+        self._time += timedelta(seconds=1)
+        return self._time.isoformat()
+
+
+def _create_artifact(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
+    if not _ARTIFACT_KEY.fullmatch(body["key"]):
+        raise Refused("Artifact key must only contain lowercase letters, numbers, and dashes.", status=422)
+    now = fake.now()
+    fake.artifacts.append({**body, "id": str(uuid.uuid4()), "created": now, "updated": now})
+    return dict(fake.artifacts[-1])
+
+
+def _patch_artifact(fake: FakePrefect, found: re.Match[str], body: Any) -> Json:
+    for artifact in fake.artifacts:
+        if artifact["id"] == found[1]:
+            artifact.update(body, updated=fake.now())
+            return None
+    raise NotFound("Artifact not found.", status=404)
+
+
+def _filter_artifacts(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
+    wanted = set(body["artifacts"]["key"]["any_"])
+    newest_first = [dict(item) for item in reversed(fake.artifacts) if item["key"] in wanted]
+    return _page(newest_first, body)
+
+
+def _latest_artifacts(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
+    wanted = set(body["artifacts"]["key"]["any_"])
+    collections: dict[str, dict[str, Any]] = {}
+    for item in fake.artifacts:
+        if item["key"] in wanted:
+            first = collections.get(item["key"], item)["created"]
+            collections[item["key"]] = {
+                **item,
+                "id": str(uuid.uuid4()),
+                "latest_id": item["id"],
+                "created": first,
+            }
+    return _page([collections[key] for key in sorted(collections)], body)
+
+
+def _create_limit(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
+    if not _LIMIT_NAME.fullmatch(body["name"]):
+        raise Refused("name: String should match pattern", status=422)
+    if body["name"] in fake.limits:
+        raise Conflict("Data integrity conflict.", status=409)
+    fake.limits[body["name"]] = {"active_slots": 0, "slot_decay_per_second": 0.0, **body}
+    return dict(fake.limits[body["name"]])
+
+
+def _read_limit(fake: FakePrefect, found: re.Match[str], _: Any) -> Json:
+    if found[1] not in fake.limits:
+        raise NotFound("Concurrency Limit not found", status=404)
+    return dict(fake.limits[found[1]])
+
+
+def _patch_limit(fake: FakePrefect, found: re.Match[str], body: Any) -> Json:
+    fake.limits[found[1]].update(body)
+
+
+def _delete_limit(fake: FakePrefect, found: re.Match[str], _: Any) -> Json:
+    if fake.limits.pop(found[1], None) is None:
+        raise NotFound("Concurrency Limit not found", status=404)
+
+
+def _filter_limits(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
+    return _page([dict(fake.limits[name]) for name in sorted(fake.limits)], body)
+
+
+def _increment(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
+    known = [fake.limits[name] for name in body["names"] if name in fake.limits]
+    on = [limit for limit in known if limit["active"]]
+    if any(limit["active_slots"] >= limit["limit"] for limit in on):
+        raise Locked("", status=423)
+    for limit in on:
+        limit["active_slots"] += 1
+    lease = str(uuid.uuid4())
+    fake.leases[lease] = [limit["name"] for limit in on]
+    return {"lease_id": lease, "limits": [{"name": item["name"], "limit": item["limit"]} for item in known]}
+
+
+def _renew(fake: FakePrefect, found: re.Match[str], _: Any) -> Json:
+    if found[1] not in fake.leases:
+        raise Gone("Lease not found - it may have expired or been revoked", status=410)
+
+
+def _release(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
+    fake.free(fake.leases.pop(body["lease_id"], []))
+
+
+def _decrement(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
+    fake.free(body["names"])
+    return []
+
+
+def _page(found: list[dict[str, Any]], body: Any) -> Json:
+    start = body.get("offset", 0)
+    return found[start : start + body.get("limit", 200)]
+
+
+_LIMITS = "/v2/concurrency_limits"
+_ROUTES: tuple[tuple[str, Handler], ...] = (
+    (r"POST /artifacts/", _create_artifact),
+    (r"PATCH /artifacts/([^/]+)", _patch_artifact),
+    (r"POST /artifacts/filter", _filter_artifacts),
+    (r"POST /artifacts/latest/filter", _latest_artifacts),
+    (rf"POST {_LIMITS}/", _create_limit),
+    (rf"POST {_LIMITS}/filter", _filter_limits),
+    (rf"POST {_LIMITS}/increment-with-lease", _increment),
+    (rf"POST {_LIMITS}/decrement-with-lease", _release),
+    (rf"POST {_LIMITS}/decrement", _decrement),
+    (rf"POST {_LIMITS}/leases/([^/]+)/renew", _renew),
+    (rf"GET {_LIMITS}/([^/]+)", _read_limit),
+    (rf"PATCH {_LIMITS}/([^/]+)", _patch_limit),
+    (rf"DELETE {_LIMITS}/([^/]+)", _delete_limit),
+)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flowyard.adapters.prefect_address import address_from, profiles_file
+from flowyard.errors import PrefectError
+from flowyard.values import PrefectAddress, PrefectChoice, Secret
+
+PROFILES = """
+active = "local"
+
+[profiles.local]
+PREFECT_API_URL = "http://127.0.0.1:4200/api"
+
+[profiles.production]
+PREFECT_API_URL = "https://prefect.example.com/api"
+PREFECT_API_KEY = "profile-key"
+
+[profiles.basic]
+PREFECT_API_URL = "https://basic.example.com/api"
+PREFECT_API_AUTH_STRING = "admin:pass"
+
+[profiles.empty]
+"""
+NEITHER = PrefectChoice()
+
+
+@pytest.fixture
+def profiles(tmp_path: Path) -> Path:
+    path = tmp_path / "profiles.toml"
+    path.write_text(PROFILES)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("choice", "env", "address"),
+    [
+        (NEITHER, {}, PrefectAddress("http://127.0.0.1:4200/api")),
+        (
+            NEITHER,
+            {"PREFECT_PROFILE": "production"},
+            PrefectAddress("https://prefect.example.com/api", key=Secret("profile-key")),
+        ),
+        (NEITHER, {"PREFECT_API_URL": "http://other/api/"}, PrefectAddress("http://other/api")),
+        (
+            NEITHER,
+            {"PREFECT_API_URL": "http://other/api", "PREFECT_API_KEY": "k", "PREFECT_API_AUTH_STRING": "a:b"},
+            PrefectAddress("http://other/api", key=Secret("k"), auth_string=Secret("a:b")),
+        ),
+        (
+            PrefectChoice(profile="basic"),
+            {},
+            PrefectAddress("https://basic.example.com/api", auth_string=Secret("admin:pass")),
+        ),
+        (
+            PrefectChoice(profile="production"),
+            {"PREFECT_API_KEY": "env-key"},
+            PrefectAddress("https://prefect.example.com/api", key=Secret("env-key")),
+        ),
+        (  # a CI job has no profiles, but the variables
+            PrefectChoice(profile="elsewhere"),
+            {"PREFECT_API_URL": "https://ci/api", "PREFECT_API_KEY": "k"},
+            PrefectAddress("https://ci/api", key=Secret("k")),
+        ),
+        (  # the key of a profile stays with its own URL
+            NEITHER,
+            {"PREFECT_PROFILE": "production", "PREFECT_API_URL": "http://other/api"},
+            PrefectAddress("http://other/api"),
+        ),
+        (
+            PrefectChoice(api="https://prefect.example.com/api"),
+            {"PREFECT_PROFILE": "production", "PREFECT_API_URL": "http://ignored/api"},
+            PrefectAddress("https://prefect.example.com/api", key=Secret("profile-key")),
+        ),
+    ],
+)
+def test_address(choice: PrefectChoice, env: dict[str, str], address: PrefectAddress, profiles: Path) -> None:
+    assert address_from(choice, env, profiles) == address
+
+
+@pytest.mark.parametrize(
+    ("choice", "env", "message"),
+    [
+        (
+            NEITHER,
+            {"PREFECT_PROFILE": "empty"},
+            "no Prefect API is named: PREFECT_API_URL is not set and the profile 'empty' has none",
+        ),
+        (
+            NEITHER,
+            {"PREFECT_PROFILE": "missing"},
+            "no Prefect API is named: PREFECT_API_URL is not set and there is no active profile",
+        ),
+        (
+            PrefectChoice(profile="missing"),
+            {},
+            "{file} has no profile 'missing', and PREFECT_API_URL is not set",
+        ),
+        (
+            PrefectChoice(profile="production"),
+            {"PREFECT_API_URL": "http://127.0.0.1:4200/api"},
+            "the target names the Prefect profile 'production' (https://prefect.example.com/api),"
+            " but PREFECT_API_URL is http://127.0.0.1:4200/api",
+        ),
+        (
+            NEITHER,
+            {"PREFECT_API_URL": "prefect.example.com"},
+            "the Prefect API is 'prefect.example.com', which is not an http or https URL",
+        ),
+    ],
+)
+def test_no_address(choice: PrefectChoice, env: dict[str, str], message: str, profiles: Path) -> None:
+    with pytest.raises(PrefectError) as caught:
+        address_from(choice, env, profiles)
+    assert caught.value.message == message.format(file=profiles)
+    assert caught.value.hint
+
+
+def test_without_a_profiles_file(tmp_path: Path) -> None:
+    absent = tmp_path / "absent.toml"
+    assert address_from(NEITHER, {"PREFECT_API_URL": "http://a/api"}, absent) == PrefectAddress(
+        "http://a/api"
+    )
+    with pytest.raises(PrefectError, match="there is no active profile"):
+        address_from(NEITHER, {}, absent)
+
+
+def test_a_broken_profiles_file(tmp_path: Path) -> None:
+    broken = tmp_path / "profiles.toml"
+    broken.write_text("active = ")
+    with pytest.raises(PrefectError, match="profiles.toml cannot be read"):
+        address_from(NEITHER, {"PREFECT_API_URL": "http://a/api"}, broken)
+
+
+def test_the_embedded_api_is_not_looked_up(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="embedded"):
+        address_from(PrefectChoice(api="embedded"), {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("env", "path"),
+    [
+        ({"PREFECT_PROFILES_PATH": "/p/x.toml", "PREFECT_HOME": "/h"}, Path("/p/x.toml")),
+        ({"PREFECT_HOME": "/h"}, Path("/h/profiles.toml")),
+        ({}, Path.home() / ".prefect" / "profiles.toml"),
+    ],
+)
+def test_profiles_file(env: dict[str, str], path: Path) -> None:
+    assert profiles_file(env) == path

@@ -1,0 +1,282 @@
+"""Prefect's parameter schema against the code: what is kept is described, what would be lost is an error."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowyard.runtime.failures import CheckError
+from flowyard.runtime.load import find_flow, load_module
+from flowyard.runtime.parameters import Parameters, describe_parameters, same
+
+HEADER = """
+import datetime, decimal, enum, pathlib, uuid
+from dataclasses import dataclass
+from typing import Annotated, Any, Callable, Dict, List, Literal, Optional, Sequence, Set, Tuple, Union
+from pydantic import BaseModel, Field, SecretStr
+from prefect import flow
+
+class Colour(enum.Enum):
+    RED = "red"
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+class Model(BaseModel):
+    number: int = 1
+    colour: Colour = Colour.RED
+
+class Special(Model):
+    extra: int = 1
+
+class Holder(BaseModel):
+    token: SecretStr = SecretStr("t")
+
+@dataclass
+class Data:
+    day: datetime.date = datetime.date(2020, 1, 1)
+
+class Frame:
+    pass
+
+@dataclass
+class Box:
+    frame: Frame
+"""
+
+
+@pytest.fixture
+def describe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Describe the parameters of a flow written as the signature of `etl`."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def run(signature: str, header: str = HEADER, decorator: str = "@flow") -> Parameters:
+        name = f"parameters_{tmp_path.name}"
+        source = f"{header}\n\n{decorator}\ndef etl({signature}): ...\n"
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        module = load_module(str(tmp_path), f"{name}.py")
+        return describe_parameters(find_flow(module, "flow.py", "etl", "etl")[1], "flow.py")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("signature", "expected"),
+    [
+        ("x", {"position": 0, "title": "x"}),
+        ("x: Any", {"position": 0, "title": "x"}),
+        ("x: int", {"position": 0, "title": "x", "type": "integer"}),
+        ("x: int = '5'", {"default": "5", "position": 0, "title": "x", "type": "integer"}),
+        ("x: float = 1", {"default": 1, "position": 0, "title": "x", "type": "number"}),
+        ("x=(None)", {"default": None, "position": 0, "title": "x"}),
+        (
+            "x: Optional[str] = None",
+            {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "position": 0, "title": "x"},
+        ),
+        (
+            "x: Union[int, str] = 'a'",
+            {"anyOf": [{"type": "integer"}, {"type": "string"}], "default": "a", "position": 0, "title": "x"},
+        ),
+        (
+            "x: datetime.datetime = datetime.datetime(2020, 1, 1)",
+            {"default": "2020-01-01T00:00:00", "format": "date-time", "position": 0, "title": "x"}
+            | {"type": "string"},
+        ),
+        (
+            "x: datetime.timedelta = datetime.timedelta(hours=1)",
+            {"default": "PT1H", "format": "duration", "position": 0, "title": "x", "type": "string"},
+        ),
+        (
+            "x: pathlib.Path = pathlib.Path('a')",
+            {"default": "a", "format": "path", "position": 0, "title": "x", "type": "string"},
+        ),
+        (
+            "x: Literal['a', 'b'] = 'a'",
+            {"default": "a", "enum": ["a", "b"], "position": 0, "title": "x", "type": "string"},
+        ),
+        (
+            "x: SecretStr",
+            {"format": "password", "position": 0, "title": "x", "type": "string", "writeOnly": True},
+        ),
+        (
+            "x: Annotated[int, Field(ge=1)] = 3",
+            {"default": 3, "minimum": 1, "position": 0, "title": "x", "type": "integer"},
+        ),
+        (
+            "x: int = Field(3, description='how many')",
+            {"default": 3, "description": "how many", "position": 0, "title": "x", "type": "integer"},
+        ),
+        (
+            "x: Sequence[str] = ('a',)",
+            {"default": ["a"], "items": {"type": "string"}, "position": 0, "title": "x", "type": "array"},
+        ),
+        (
+            "x: Dict[int, int] = {1: 2}",
+            {"additionalProperties": {"type": "integer"}, "default": {"1": 2}, "position": 0, "title": "x"}
+            | {"type": "object"},
+        ),
+        (
+            "x: Colour = Colour.RED",
+            {"$ref": "#/definitions/Colour", "default": "red"} | {"position": 0, "title": "x"},
+        ),
+        ("x: Level = Level.LOW", {"$ref": "#/definitions/Level", "default": 1, "position": 0, "title": "x"}),
+        (
+            "x: Model = Model(number=2)",
+            {"$ref": "#/definitions/Model", "default": {"colour": "red", "number": 2}}
+            | {"position": 0, "title": "x"},
+        ),
+        (
+            "x: Data = Data()",
+            {"$ref": "#/definitions/Data", "default": {"day": "2020-01-01"}, "position": 0, "title": "x"},
+        ),
+    ],
+)
+def test_what_json_can_say_is_kept(describe: Any, signature: str, expected: dict[str, Any]) -> None:
+    described = describe(signature)
+    assert (described.schema["properties"]["x"], described.types) == (expected, [])
+
+
+def test_names_of_pydantic_methods_are_parameters_like_any_other(describe: Any) -> None:
+    schema = describe("copy: int, json: str = 'a'").schema
+    assert (sorted(schema["properties"]), schema["required"]) == (["copy", "json"], ["copy"])
+
+
+@pytest.mark.parametrize(
+    ("signature", "shown", "types"),
+    [
+        ("x: Frame", "{module}.Frame", ["{module}.Frame"]),
+        ("x: Frame = None", "{module}.Frame", ["{module}.Frame"]),
+        ("x: Optional[Frame] = None", "{module}.Frame", ["{module}.Frame"]),
+        ("x: Annotated[Frame, 'big'] = None", "{module}.Frame", ["{module}.Frame"]),
+        ("x: Dict[str, Frame]", "typing.Dict[str, {module}.Frame]", ["{module}.Frame"]),
+        ("x: Box", "{module}.Box", ["{module}.Box"]),
+        ("x: Callable[[int], int]", "typing.Callable[[int], int]", ["typing.Callable[[int], int]"]),
+        ("x: range", "range", ["range"]),
+    ],
+)
+def test_a_type_without_a_schema_is_named(
+    describe: Any, signature: str, shown: str, types: list[str]
+) -> None:
+    described = describe(signature)
+    kind = described.schema["properties"]["x"]["x-flowyard-type"]
+    module = described.types[0].split(".")[0]
+    assert (kind, described.types) == (
+        shown.format(module=module),
+        [each.format(module=module) for each in types],
+    )
+
+
+def test_a_public_name_is_preferred(describe: Any) -> None:
+    header = HEADER + "import email.message, email, sys\nemail.Message = email.message.Message\n"
+    assert describe("x: email.message.Message", header).types == ["email.Message"]
+
+
+@pytest.mark.parametrize(
+    ("signature", "loss"),
+    [
+        ("*x", "collects any number of arguments, which a run cannot be given: name each parameter"),
+        (
+            "**x: int",
+            "(int) collects any number of arguments, which a run cannot be given: name each parameter",
+        ),
+        (
+            "x: str = None",
+            "(str) has the default None, which does not fit its annotation: write `Optional[...]`",
+        ),
+        (
+            "x: bytes = b'\\xff'",
+            "(bytes) has the default b'\\xff', which has no JSON form: "
+            "use None and make the value inside the flow",
+        ),
+        (
+            "x: float = float('nan')",
+            "(float) has the default nan, which does not fit its annotation: "
+            "change the default or the annotation",
+        ),
+        ("x=(1, 2)", "would get [1, 2] for its default (1, 2): annotate it with its type"),
+        ("x=Level.LOW", "would get 1 for its default <Level.LOW: 1>: annotate it with its type"),
+        (
+            "x: SecretStr = SecretStr('s')",
+            "(pydantic.SecretStr) would get SecretStr('**********') for its default SecretStr('**********'): "
+            "a secret has no place in a schema; use None and load it inside the flow, from a Secret block",
+        ),
+        (
+            "x: Holder = Holder()",
+            "would get Holder(token=SecretStr('**********')) for its default "
+            "Holder(token=SecretStr('**********')): use None and make the value inside the flow",
+        ),
+        (
+            "x: Model = Special()",
+            "would get Model(number=1, colour=<Colour.RED: 'red'>) for its default "
+            "Special(number=1, colour=<Colour.RED: 'red'>, extra=1): "
+            "use None and make the value inside the flow",
+        ),
+        (
+            "x: Frame = Frame()",
+            "Frame has no JSON form: use None and make the value inside the flow",
+        ),
+        (
+            "x: int = Field(3, ge=1)",
+            "(int) would lose 'minimum' (1) in Prefect's schema: write the constraint into the annotation, "
+            "as in `Annotated[int, Field(ge=1)] = 3`",
+        ),
+        (
+            "x: list = Field(default_factory=list)",
+            "(list) has a default that Prefect's schema drops: give the value itself, not a factory",
+        ),
+        (
+            "x: 'Missing' = 3",
+            "(Missing) has an annotation that cannot be evaluated (NameError: name 'Missing' is not defined): "
+            "import its names at module level, outside `if TYPE_CHECKING:`",
+        ),
+    ],
+)
+def test_what_would_be_lost_is_an_error(describe: Any, signature: str, loss: str) -> None:
+    with pytest.raises(CheckError) as caught:
+        describe(signature)
+    assert caught.value.kind == "lossy-parameter"
+    assert caught.value.message.startswith("flow 'etl' in flow.py: parameter 'x' ")
+    assert caught.value.message.endswith(loss)
+
+
+def test_every_lossy_parameter_is_named_at_once(describe: Any) -> None:
+    with pytest.raises(CheckError) as caught:
+        describe("a: str = None, b: int = 1, *c")
+    assert [part.split(" ")[1] for part in caught.value.message.split("parameter ")[1:]] == [
+        "(str)",
+        "collects",
+    ]
+
+
+def test_postponed_annotations_are_read_like_others(describe: Any) -> None:
+    described = describe(
+        "day: datetime.date, x: Optional[Model] = None", "from __future__ import annotations" + HEADER
+    )
+    assert described.schema["properties"]["day"] == {
+        "format": "date",
+        "position": 0,
+        "title": "day",
+        "type": "string",
+    }
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "exact", "expected"),
+    [
+        (1, 1.0, False, True),
+        (1, 1.0, True, False),
+        ([1], (1,), False, True),
+        ([1], (1,), True, False),
+        ({1}, frozenset({1}), False, True),
+        (1, "1", False, False),
+        (float("nan"), float("nan"), False, False),
+    ],
+)
+def test_sameness(left: Any, right: Any, exact: bool, expected: bool) -> None:
+    assert same(left, right, exact=exact) is expected
