@@ -23,15 +23,7 @@ FULL_PLAN_CHANGES = 3
 
 app = App(name="flowyard", help=HELP, help_format="plaintext", version_flags=["--version"], version="")
 
-Flows = Annotated[
-    tuple[str, ...],
-    Parameter(
-        name="flows",
-        negative="",
-        help="Flow names, folders or globs; none means all.",
-        consume_multiple=False,
-    ),
-]
+Flow = Annotated[str, Parameter(help="Flow name, folder or glob; none means all flows.")]
 TargetName = Annotated[
     str | None,
     Parameter(name=["--target", "-t"], help="Target of registry.toml; default: project.default-target."),
@@ -46,7 +38,7 @@ Jobs = Annotated[
 
 
 @app.command(group=PIPELINE)
-def ship(*flows: Flows, target: TargetName = None, json: Json = False, jobs: Jobs = None) -> int:
+def ship(*flows: Flow, target: TargetName = None, json: Json = False, jobs: Jobs = None) -> int:
     """Build, check, push and register what changed. The default verb."""
     from flowyard import verbs
 
@@ -55,7 +47,7 @@ def ship(*flows: Flows, target: TargetName = None, json: Json = False, jobs: Job
 
 @app.command(group=PIPELINE)
 def plan(
-    *flows: Flows,
+    *flows: Flow,
     target: TargetName = None,
     json: Json = False,
     detailed_exitcode: Annotated[
@@ -70,7 +62,7 @@ def plan(
 
 
 @app.command(group=PIPELINE)
-def render(*flows: Flows) -> int:
+def render(*flows: Flow) -> int:
     """Print the Dockerfile of each flow."""
     from flowyard import verbs
 
@@ -78,7 +70,7 @@ def render(*flows: Flows) -> int:
 
 
 @app.command(group=PIPELINE)
-def build(*flows: Flows, target: TargetName = None, json: Json = False, jobs: Jobs = None) -> int:
+def build(*flows: Flow, target: TargetName = None, json: Json = False, jobs: Jobs = None) -> int:
     """Build and check the images on this machine; push and register nothing."""
     from flowyard import verbs
 
@@ -86,7 +78,7 @@ def build(*flows: Flows, target: TargetName = None, json: Json = False, jobs: Jo
 
 
 @app.command(group=PIPELINE)
-def register(*flows: Flows, target: TargetName = None, json: Json = False) -> int:
+def register(*flows: Flow, target: TargetName = None, json: Json = False) -> int:
     """Register deployments of images that are in the container registry already; build nothing."""
     from flowyard import verbs
 
@@ -103,7 +95,7 @@ def list_(*, target: TargetName = None, json: Json = False) -> int:
 
 @app.command(group=AROUND)
 def lock(
-    *flows: Flows,
+    *flows: Flow,
     upgrade: Annotated[bool, Parameter(negative="", help="Take the newest versions that fit.")] = False,
 ) -> int:
     """Pin base images by digest, and dependencies with hashes. Commit what it writes."""

@@ -130,7 +130,7 @@ def test_without_a_profiles_file(tmp_path: Path) -> None:
 def test_a_broken_profiles_file(tmp_path: Path) -> None:
     broken = tmp_path / "profiles.toml"
     broken.write_text("active = ")
-    with pytest.raises(PrefectError, match="profiles.toml cannot be read"):
+    with pytest.raises(PrefectError, match=r"profiles\.toml cannot be read"):
         address_from(NEITHER, {"PREFECT_API_URL": "http://a/api"}, broken)
 
 

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from flowyard.adapters.prefect_api import PrefectRest, read_all
-from flowyard.values import Json, PrefectAddress, Secret
+from flowyard.adapters.prefect_api import read_all
+from flowyard.values import Json
 
 
 class Pages:
@@ -28,11 +26,3 @@ def test_read_all(count: int, asked: int) -> None:
         ("POST", "/artifacts/filter", {"sort": "KEY_ASC", "limit": 200, "offset": 200 * page})
         for page in range(asked)
     ]
-
-
-def test_a_client_that_asks_nothing_costs_nothing() -> None:
-    """No work in the constructor: the HTTP library is loaded with the first request."""
-    client = PrefectRest(PrefectAddress("http://127.0.0.1:1/api", key=Secret("k")))
-    assert "_http" not in vars(client)
-    assert "secret" not in repr(vars(client)).lower().replace("secret(***)", "")
-    assert "flowyard.adapters.prefect_api" in sys.modules

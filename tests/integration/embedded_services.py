@@ -1,0 +1,128 @@
+"""State folders, questions and fixtures for the tests of the embedded services.
+
+One state folder serves most tests, since `up` is idempotent: each calls it and starts from a running whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import psutil
+import pytest
+import urllib3
+
+from flowyard.embedded.process import MARK
+from flowyard.embedded.services import UpOptions, down
+from flowyard.embedded.state import Ports, Service
+
+BASE = "flowyard/base-python:3.13"
+POOL = "embedded-test"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Said:
+    """A progress that keeps what it was told."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def step(self, flow: str, text: str) -> None:
+        self.lines.append(f"{flow}: {text}")
+
+    def done(self, flow: str, text: str, *, failed: bool = False) -> None:
+        self.lines.append(f"{flow}: {text}{' (failed)' if failed else ''}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def options(folder: Path) -> UpOptions:
+    return UpOptions(folder, POOL, dict(os.environ), Ports(free_port(), free_port()))
+
+
+def call(method: str, url: str, body: Any = None) -> Any:
+    answer = urllib3.request(method, url, json=body, retries=False, timeout=10)
+    assert answer.status < 300, (answer.status, answer.data)
+    return json.loads(answer.data) if answer.data else None
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+    return found
+
+
+def ours(folder: Path) -> list[str]:
+    """The roles of all living processes that carry this state folder's mark."""
+    found = []
+    for running in psutil.process_iter():
+        try:
+            value = running.environ().get(MARK, "")
+            if value.endswith(f":{folder.resolve()}") and running.status() != psutil.STATUS_ZOMBIE:
+                found.append(value.partition(":")[0])
+        except psutil.Error:
+            continue
+    return sorted(found)
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def pid(service: Service | None) -> int:
+    assert service is not None
+    assert service.pid is not None
+    return service.pid
+
+
+def killed(service: Service | None) -> None:
+    os.kill(pid(service), signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(pid(service))], timeout=5)
+
+
+def push_blob(host: str, content: bytes) -> str:
+    began = urllib3.request("POST", f"http://{host}/v2/kept/blobs/uploads/", retries=False)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    where = began.headers["Location"]
+    sent = urllib3.request("PUT", f"{where}&digest={digest}", body=content, retries=False)
+    assert sent.status == 201, sent.data
+    return f"http://{host}/v2/kept/blobs/{digest}"
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpOptions]:
+    chosen = options(tmp_path_factory.mktemp("shared") / "state")
+    yield chosen
+    down(chosen.folder, Said(), delete_data=True)
+    assert ours(chosen.folder) == []
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[UpOptions]:
+    chosen = options(tmp_path / "state")
+    yield chosen
+    down(chosen.folder, Said(), delete_data=True)
+    assert ours(chosen.folder) == []
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()

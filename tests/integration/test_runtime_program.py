@@ -1,0 +1,269 @@
+"""The runtime part as an image runs it: programs of their own, laid out as in the image, on a real Prefect."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowyard
+
+PYTHON = ".".join(str(part) for part in sys.version_info[:2])
+START = "flowyard/runtime/start.py"
+FLOW = '''
+from prefect import flow, task
+from shared.numbers import DOUBLE
+
+print("noise on import")
+
+
+class Unit:
+    pass
+
+
+@task
+def double(number: int) -> int:
+    return DOUBLE * number
+
+
+@flow
+def etl(number: int, unit: Unit = None, tags: set = {"c", "b", "a", "d"}) -> dict:
+    """Double a number."""
+    return {"doubled": double(number), "unit": unit}
+
+
+@flow
+def pair():
+    return (1, 2)
+
+
+@flow
+def fails():
+    raise ValueError("as it should")
+
+
+@flow(persist_result=True, result_serializer="pickle")
+def chooses():
+    return {"kept": double(2)}
+
+
+@flow(persist_result=False)
+def refuses():
+    return 1
+'''
+
+
+@dataclass(frozen=True)
+class Image:
+    """A folder laid out like an image, and how to run a program in it."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "project" / "flows" / "etl"
+
+    def environment(self) -> dict[str, str]:
+        lib = Path(flowyard.__file__).parent.parent
+        path = os.pathsep.join(map(str, (lib, self.root / "project", self.folder)))
+        return {
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/bin", "/bin")),
+            "HOME": str(self.root),
+            "PYTHONPATH": path,
+            "DO_NOT_TRACK": "1",
+            "FLOWYARD_DESCRIPTION": str(self.root / "description.json"),
+        }
+
+    def run(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command through the image's entrypoint, in the flow's folder."""
+        start = Path(flowyard.__file__).parent / "runtime" / "start.py"
+        return subprocess.run(
+            [sys.executable, "-I", "-S", str(start), *command],
+            env={**self.environment(), **(environment or {})},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def describe(self, *entrypoints: str) -> subprocess.CompletedProcess[str]:
+        """Run the check, with hash randomisation as a build step has it."""
+        output = str(self.root / "description.json")
+        arguments = ["--name", "etl", "--python", PYTHON, "--output", output, *entrypoints]
+        return self.run(["python", "-m", "flowyard.runtime.describe", *arguments])
+
+    def description(self) -> Any:
+        return json.loads((self.root / "description.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Image:
+    """An image's folders with one flow and one shared folder."""
+    made = Image(tmp_path)
+    made.folder.mkdir(parents=True)
+    (made.folder / "flow.py").write_text(FLOW, encoding="utf-8")
+    shared = tmp_path / "project" / "shared"
+    shared.mkdir()
+    (shared / "numbers.py").write_text("DOUBLE = 2\n", encoding="utf-8")
+    return made
+
+
+def test_a_description_is_the_same_every_time(image: Image) -> None:
+    texts = set()
+    for _ in range(2):
+        described = image.describe("flow.py", "flow.py:pair")
+        assert (described.returncode, described.stdout, described.stderr.splitlines()[:1]) == (
+            0,
+            "",
+            ["noise on import"],
+        )
+        texts.add((image.root / "description.json").read_text(encoding="utf-8"))
+    assert len(texts) == 1
+    assert image.description()["flows"][0]["types"] == ["flow.Unit"]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("from prefect.variables import Variable; Variable.get('day')", "network-on-import"),
+        ("import urllib.request; urllib.request.urlopen('http://127.0.0.1:9/')", "network-on-import"),
+        ("import threading; threading.Thread(target=threading.Event().wait).start(); 1 / 0", "import-failed"),
+        ("import atexit; atexit.register(print, 'late'); 1 / 0", "import-failed"),
+    ],
+)
+def test_the_machine_line_is_the_last_one(image: Image, line: str, kind: str) -> None:
+    (image.folder / "flow.py").write_text(f"{line}\n", encoding="utf-8")
+    described = image.describe("flow.py")
+    last = described.stderr.splitlines()[-1]
+    assert (described.returncode, described.stdout) == (1, "")
+    found = json.loads(last.removeprefix("flowyard-check: "))
+    assert (found["kind"], f"(flow.py, line 1: {line})" in found["message"]) == (kind, True)
+
+
+def test_the_entrypoint_becomes_the_command(image: Image) -> None:
+    program = "import json, os; print(json.dumps(sorted(n for n in os.environ if n.startswith('PREFECT'))))"
+    ended = image.run(
+        ["python", "-c", program + "; raise SystemExit(7)"],
+        {"PREFECT_HOME": "/worker", "PREFECT_API_URL": "http://api", "PREFECT__FLOW_RUN_ID": "1"},
+    )
+    names = ["PREFECT_API_URL", "PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES", "PREFECT__FLOW_RUN_ID"]
+    assert (ended.returncode, json.loads(ended.stdout), ended.stderr) == (7, names, "")
+
+
+def test_a_command_that_is_not_there_ends_as_in_a_shell(image: Image) -> None:
+    codes = [image.run(["not-there"]).returncode, image.run([str(image.folder)]).returncode]
+    assert codes == [127, 126]
+
+
+class Runs:
+    """Runs flows of an image through a deployment, as a worker would."""
+
+    def __init__(self, api: str, image: Image) -> None:
+        self._api = api
+        self._image = image
+
+    def state(self, flow: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Run the flow with this id to its end; the run's state."""
+        described = {each["id"]: each for each in self._image.description()["flows"]}[flow]
+        body = {
+            "name": f"runtime-{self._image.root.name}",
+            "flow_id": self._post("/flows/", {"name": f"runtime-{described['name']}"})["id"],
+            "entrypoint": f"flowyard.runtime.flows.{flow}",
+            "parameter_openapi_schema": described["parameter_schema"],
+            "enforce_parameter_schema": described["enforce_parameter_schema"],
+            "pull_steps": [
+                {"prefect.deployments.steps.set_working_directory": {"directory": str(self._image.folder)}}
+            ],
+        }
+        deployment = self._post("/deployments/", body)["id"]
+        pending = {"parameters": parameters or {}, "state": {"type": "PENDING"}}
+        run = self._post(f"/deployments/{deployment}/create_flow_run", pending)["id"]
+        self._image.run(["prefect", "flow-run", "execute"], self._environment(run))
+        with urllib.request.urlopen(f"{self._api}/flow_runs/{run}") as answer:
+            return json.load(answer)["state"]
+
+    def shown(self, state: Any) -> Any:
+        """What the image itself says about the result of a run in this state."""
+        data = state["data"]
+        command = [
+            "python",
+            "-m",
+            "flowyard.runtime.result",
+            data["storage_key"],
+            json.dumps(data["serializer"]),
+        ]
+        return json.loads(self._image.run(command).stdout)
+
+    def files(self) -> int:
+        """How many results are kept."""
+        return sum(1 for _ in (self._image.root / "results").glob("*"))
+
+    def _environment(self, run: str) -> dict[str, str]:
+        return {
+            "PREFECT_API_URL": self._api,
+            "PREFECT_HOME": "/worker",
+            "PREFECT__FLOW_RUN_ID": run,
+            "FLOWYARD_RESULTS": (self._image.root / "results").as_uri(),
+        }
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self._api + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture
+def runs(prefect_api: str, image: Image) -> Runs:
+    """The image with all its flows described."""
+    flows = [f"flow.py:{name}" for name in ("etl", "pair", "fails", "chooses", "refuses")]
+    assert image.describe(*flows).returncode == 0
+    return Runs(prefect_api, image)
+
+
+@pytest.mark.parametrize(
+    ("flow", "parameters", "state", "shown", "files"),
+    [
+        (
+            "etl",
+            {"number": 21},
+            "COMPLETED",
+            {"type": "builtins.dict", "json": {"doubled": 42, "unit": None}},
+            1,  # the flow's result, not its task's
+        ),
+        ("pair", {}, "COMPLETED", {"type": "builtins.tuple", "json": [1, 2]}, 1),
+        (
+            "fails",
+            {},
+            "FAILED",
+            {"type": "builtins.ValueError", "repr": "ValueError('as it should')"},
+            1,
+        ),
+        (
+            "chooses",
+            {},
+            "COMPLETED",
+            {"type": "builtins.dict", "json": {"kept": 4}},
+            2,  # who asks for persistence gets Prefect's: the task's result too
+        ),
+    ],
+)
+def test_a_deployment_runs_and_its_result_can_be_read(
+    runs: Runs, flow: str, parameters: dict[str, int], state: str, shown: dict[str, Any], files: int
+) -> None:
+    ended = runs.state(flow, parameters)
+    assert (ended["type"], runs.shown(ended), runs.files()) == (state, shown, files)
+
+
+def test_a_flow_that_refuses_persistence_keeps_nothing(runs: Runs) -> None:
+    assert (runs.state("refuses")["type"], runs.files()) == ("COMPLETED", 0)
