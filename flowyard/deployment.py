@@ -11,13 +11,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flowyard.key import KEY_LENGTH, fingerprint
+from flowyard.render import PROJECT_FOLDER
 from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule, Target
 from flowyard.work_pools import job_variables
 
 MARK = "flowyard."
+# Raised when Flowyard itself registers the same settings differently.
+REGISTRATION_FORMAT = "1"
+# The code is in the image. Without this step Prefect copies the working directory elsewhere for every run.
+_STAY = "prefect.deployments.steps.set_working_directory"
 _COMPARED = (
     *("name", "entrypoint", "version", "description", "tags", "parameters", "parameter_openapi_schema"),
-    *("enforce_parameter_schema", "job_variables", "work_pool_name", "work_queue_name"),
+    *("pull_steps", "enforce_parameter_schema", "job_variables", "work_pool_name", "work_queue_name"),
 )
 
 
@@ -60,6 +65,7 @@ def spec_inputs(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[s
             del settings[name]  # they are in the job variables they were mapped to
         for name, value in settings.items():
             inputs[f"deployments.{deployment.name}.{name.replace('_', '-')}"] = fingerprint(value)
+    inputs["registration format"] = REGISTRATION_FORMAT
     inputs["work pool"] = fingerprint([target.work_pool, target.work_pool_type, target.work_queue])
     return inputs
 
@@ -80,6 +86,7 @@ def payload(
     body: dict[str, Json] = {
         "name": deployment.name,
         "entrypoint": f"flowyard.runtime.flows.{described.id}",
+        "pull_steps": [{_STAY: {"directory": f"{PROJECT_FOLDER}/flows/{marks.flow}"}}],
         "version": marks.key[:12],
         "description": deployment.description or described.description,
         "tags": sorted({*deployment.tags, project_tag(marks.project)}),
@@ -143,7 +150,7 @@ def _again(schedule: Mapping[str, Json]) -> dict[str, Json]:
 
 def restored(live: Mapping[str, Json]) -> dict[str, Json]:
     """The body that puts a deployment back as it was read."""
-    fields = (*_COMPARED, "flow_id", "labels", "paused", "path", "pull_steps", "concurrency_options")
+    fields = (*_COMPARED, "flow_id", "labels", "paused", "path", "concurrency_options")
     body = {name: live[name] for name in fields if live.get(name) is not None}
     limit = live.get("global_concurrency_limit") or {}
     schedules = [_again(schedule) for schedule in live.get("schedules", [])]

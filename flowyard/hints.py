@@ -62,7 +62,8 @@ HINTS = (
     ),
     Hint(
         r"no matching distribution found|could not find a version that satisfies|"
-        r"no solution found when resolving|has no wheels with a matching|no usable wheels|requires-python|requires a different python",
+        r"no solution found when resolving|has no wheels with a matching|no usable wheels|"
+        r"requires-python|requires a different python",
         "no release of that package fits this Python and platform: check its name and version, "
         "or choose another base image, then run `lock` again",
     ),
@@ -92,7 +93,8 @@ HINTS = (
     ),
     Hint(
         r"temporary failure in name resolution|temporary failure resolving|could not resolve host|"
-        r"no such host|failed to lookup address|name or service not known|network is unreachable|no route to host",
+        r"no such host|failed to lookup address|name or service not known|"
+        r"network is unreachable|no route to host",
         "the build has no network or no name resolution: check the engine's DNS and proxy settings",
     ),
     Hint(

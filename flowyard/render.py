@@ -17,6 +17,7 @@ from flowyard.values import Flow
 TEMPLATE = "Dockerfile.j2"
 USER_ID = 10001
 DESCRIPTION = "opt/flowyard/description.json"
+PROJECT_FOLDER = "/opt/project"
 RESULTS_FOLDER = "/var/lib/flowyard/results"
 ENTRYPOINT = ("/opt/venv/bin/python", "-I", "-S", "/opt/flowyard/lib/flowyard/runtime/start.py")
 COMMON_SECRETS = ("ca", "index")
@@ -59,6 +60,7 @@ def _variables(flow: Flow, own: Path | None, locks: tuple[str, ...]) -> dict[str
         "entrypoints": flow.entrypoints,
         "secret_mounts": " ".join(f"--mount=type=secret,id={secret}" for secret in secrets),
         "user_id": USER_ID,
+        "project_folder": PROJECT_FOLDER,
         "results_folder": RESULTS_FOLDER,
         "description": f"/{DESCRIPTION}",
         "entrypoint": json.dumps(ENTRYPOINT),

@@ -114,7 +114,7 @@ class LiveProgress:
         self._clock = clock
         self._rows: dict[str, Row] = {}
         self._live: Live | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # rich asks for the table while it is being set up
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,6 @@
-"""State folders, questions and fixtures for the tests of the embedded services.
+"""State folders and questions for the tests of the embedded services.
 
-One state folder serves most tests, since `up` is idempotent: each calls it and starts from a running whole.
+A state folder can serve many tests, since `up` is idempotent: each calls it and starts from a running whole.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import docker
 import psutil
-import pytest
 import urllib3
 
 from flowyard.embedded.process import MARK
@@ -105,24 +104,10 @@ def push_blob(host: str, content: bytes) -> str:
     return f"http://{host}/v2/kept/blobs/{digest}"
 
 
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpOptions]:
-    chosen = options(tmp_path_factory.mktemp("shared") / "state")
+@contextmanager
+def services_in(folder: Path) -> Iterator[UpOptions]:
+    """Options for a state folder in `folder`, of which nothing is left running."""
+    chosen = options(folder / "state")
     yield chosen
     down(chosen.folder, Said(), delete_data=True)
     assert ours(chosen.folder) == []
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[UpOptions]:
-    chosen = options(tmp_path / "state")
-    yield chosen
-    down(chosen.folder, Said(), delete_data=True)
-    assert ours(chosen.folder) == []
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[docker.DockerClient]:
-    client = docker.from_env()
-    yield client
-    client.close()

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import docker
@@ -25,9 +27,20 @@ from tests.integration.embedded_services import (
     killed,
     ours,
     pid,
+    services_in,
 )
 
-pytest_plugins = ["tests.integration.embedded_services"]
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpOptions]:
+    with services_in(tmp_path_factory.mktemp("shared")) as chosen:
+        yield chosen
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[docker.DockerClient]:
+    with closing(docker.from_env()) as client:
+        yield client
 
 
 def test_up_starts_all_three(shared: UpOptions) -> None:

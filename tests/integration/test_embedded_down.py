@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import docker
+import pytest
 import urllib3
 
 from flowyard.embedded.services import UpOptions, down, up
@@ -20,10 +23,27 @@ from tests.integration.embedded_services import (
     listening,
     ours,
     push_blob,
+    services_in,
     wait_for,
 )
 
-pytest_plugins = ["tests.integration.embedded_services"]
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpOptions]:
+    with services_in(tmp_path_factory.mktemp("shared")) as chosen:
+        yield chosen
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[UpOptions]:
+    with services_in(tmp_path) as chosen:
+        yield chosen
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[docker.DockerClient]:
+    with closing(docker.from_env()) as client:
+        yield client
 
 
 def _started_run(api: str) -> str:

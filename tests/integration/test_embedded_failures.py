@@ -6,8 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +20,15 @@ from tests.integration.embedded_services import (
     ROOT,
     Said,
     ours,
+    services_in,
     wait_for,
 )
 
-pytest_plugins = ["tests.integration.embedded_services"]
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[UpOptions]:
+    with services_in(tmp_path) as chosen:
+        yield chosen
 
 
 def test_taken_ports_and_two_ups_at_once(own: UpOptions) -> None:

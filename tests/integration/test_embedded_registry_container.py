@@ -8,6 +8,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +22,20 @@ from tests.integration.embedded_services import (
     BASE,
     Said,
     push_blob,
+    services_in,
 )
 
-pytest_plugins = ["tests.integration.embedded_services"]
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[UpOptions]:
+    with services_in(tmp_path) as chosen:
+        yield chosen
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[docker.DockerClient]:
+    with closing(docker.from_env()) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

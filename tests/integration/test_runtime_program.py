@@ -1,9 +1,10 @@
-"""The runtime part as an image runs it: programs of their own, laid out as in the image, on a real Prefect."""
+"""The runtime part as an image runs it: programs of their own, laid out as there, on a real Prefect server."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -17,7 +18,7 @@ import pytest
 import flowyard
 
 PYTHON = ".".join(str(part) for part in sys.version_info[:2])
-START = "flowyard/runtime/start.py"
+PACKAGE = Path(flowyard.__file__).parent
 FLOW = '''
 from prefect import flow, task
 from shared.numbers import DOUBLE
@@ -72,8 +73,7 @@ class Image:
         return self.root / "project" / "flows" / "etl"
 
     def environment(self) -> dict[str, str]:
-        lib = Path(flowyard.__file__).parent.parent
-        path = os.pathsep.join(map(str, (lib, self.root / "project", self.folder)))
+        path = os.pathsep.join(map(str, (self.root / "lib", self.root / "project", self.folder)))
         return {
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/bin", "/bin")),
             "HOME": str(self.root),
@@ -86,7 +86,7 @@ class Image:
         self, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command through the image's entrypoint, in the flow's folder."""
-        start = Path(flowyard.__file__).parent / "runtime" / "start.py"
+        start = self.root / "lib" / "flowyard" / "runtime" / "start.py"
         return subprocess.run(
             [sys.executable, "-I", "-S", str(start), *command],
             env={**self.environment(), **(environment or {})},
@@ -115,6 +115,10 @@ def image(tmp_path: Path) -> Image:
     shared = tmp_path / "project" / "shared"
     shared.mkdir()
     (shared / "numbers.py").write_text("DOUBLE = 2\n", encoding="utf-8")
+    # Alone, as in an image: the runtime part needs nothing else of the package.
+    library = tmp_path / "lib" / "flowyard"
+    shutil.copytree(PACKAGE / "runtime", library / "runtime")
+    shutil.copy(PACKAGE / "__init__.py", library)
     return made
 
 

@@ -147,7 +147,8 @@ def test_the_checks_finding_becomes_a_check_error() -> None:
 
 def test_a_dockerfile_error_is_told() -> None:
     assert failure(REQUEST, replay("failed-syntax")[0], Path("/log")).message == (
-        "etl: the build failed: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)"
+        "etl: the build failed: dockerfile parse error on line 2: "
+        "unknown instruction: COPPY (did you mean COPY?)"
     )
 
 
@@ -258,7 +259,7 @@ def test_a_push_that_fails_for_a_while_is_tried_again(tmp_path: Path) -> None:
 
 def test_a_push_is_given_up_after_five_tries(tmp_path: Path) -> None:
     processes = Recorded(*[("failed-push", 1)] * 5)
-    with pytest.raises(BuildFailed, match="pushing 127.0.0.1:5000/flows/etl:0123abcd failed") as caught:
+    with pytest.raises(BuildFailed, match=r"pushing 127\.0\.0\.1:5000/flows/etl:0123abcd failed") as caught:
         Buildx(processes, Told(), Logs(tmp_path), {}).build(PUSH)
     assert (len(processes.argvs), len(processes.paused)) == (5, 4)
     assert caught.value.log == tmp_path / "etl.log"

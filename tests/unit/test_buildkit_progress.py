@@ -98,7 +98,8 @@ def test_a_failing_run_keeps_its_last_twelve_lines() -> None:
 def test_a_failing_copy_has_no_output_but_a_reason() -> None:
     reader, _ = replay("failed-copy")
     error = (
-        "failed to calculate checksum of ref 08ac2aa7-e65e-428d-9167-0fdae9e024b9::xit755wv427pzqkfl6aeny59o: "
+        "failed to calculate checksum of ref "
+        "08ac2aa7-e65e-428d-9167-0fdae9e024b9::xit755wv427pzqkfl6aeny59o: "
         '"/missing.txt": not found'
     )
     assert reader.failed() == FailedStep("[2/2] COPY missing.txt /app/", error, (), None)

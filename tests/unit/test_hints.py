@@ -20,7 +20,7 @@ SAID = [
     ("docker: 'buildx' is not a docker command.", "install or update the buildx plugin"),
     ("exec /bin/sh: exec format error", "the image is for another processor"),
     (
-        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n  × Hash mismatch for `x`",
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n  Hash mismatch for `x`",
         "a file on the package index",
     ),
     (
@@ -79,7 +79,7 @@ def test_every_pattern_compiles() -> None:
         "toomanyrequests: slow down",
         "received unexpected HTTP status: 500 Internal Server Error",
         "received unexpected HTTP status: 503 Service Unavailable",
-        "failed to push r/x:1: unexpected status from PUT request to https://r/v2/x/manifests/1: 429 Too Many Requests",
+        "failed to push r/x:1: unexpected status from PUT request to https://r/v2/: 429 Too Many Requests",
         'Put "http://127.0.0.1:5739/v2/ok/manifests/1": EOF',
         "read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer",
         "net/http: TLS handshake timeout",

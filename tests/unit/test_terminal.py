@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 
 import pytest
 
@@ -67,9 +65,10 @@ def test_too_many_rows_keep_what_failed_and_what_runs() -> None:
 def test_the_live_display_shows_every_flow_with_its_brackets() -> None:
     stream, now = Tty(), [0.0]
     with LiveProgress(stream, lambda: now[0]) as progress:
-        progress.step("etl", "building: [dependencies 2/3] RUN pip")
+        progress.step("etl", "pushing")
         now[0] = 2.5
-        progress.done("etl", "built", failed=False)
+        progress.done("etl", "built")
+        progress.step("other", "building: [dependencies 2/3] RUN pip")
         progress.step("clean", "building: [check 1/1] RUN x")
         progress.done("clean", "build failed", failed=True)
     shown = stream.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -75,7 +76,7 @@ def test_two_builds_at_once_one_of_which_fails(tmp_path: Path) -> None:
 
 def test_a_registry_that_is_not_there_fails_the_push_at_once(tmp_path: Path) -> None:
     folder = context(tmp_path / "etl", "FROM scratch\nCOPY flow.py /flow.py\n")
-    with pytest.raises(BuildFailed, match="etl: pushing 127.0.0.1:1/flows/etl:1 failed: ") as caught:
+    with pytest.raises(BuildFailed, match=r"etl: pushing 127\.0\.0\.1:1/flows/etl:1 failed: ") as caught:
         builder(tmp_path).build(request("etl", folder, "127.0.0.1:1"))
     assert caught.value.hint.startswith("nothing answers at that address")
     subprocess.run(["docker", "image", "rm", "127.0.0.1:1/flows/etl:1"], check=True, capture_output=True)
@@ -112,7 +113,7 @@ def test_a_secret_with_an_odd_path_reaches_buildx(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
-    """A program of its own is interrupted while its child, which ends by itself in ten minutes, still runs."""
+    """A program of its own is interrupted while its children, which take ten minutes, still run."""
     script = tmp_path / "run.py"
     script.write_text(
         "import os, sys\n"
@@ -136,8 +137,6 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
 
 def test_stopping_ends_a_real_build(tmp_path: Path) -> None:
     """The engine is asked for a base image that never answers, so the build would wait."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         folder = context(tmp_path / "etl", f"FROM {host}/base:1\n")
