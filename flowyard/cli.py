@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from flowyard.errors import FlowyardError, UsageError
 
-HELP = """Flowyard turns every folder under flows/ into its own container image and the Prefect deployments that run it.
+HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
 
 With no verb, or when the first word is a path, the verb is ship: `python build.py flows/etl`.
 """

@@ -62,7 +62,8 @@ def plan_flows(yard: Yard, flows: Sequence[Flow]) -> Plan:
 def ship(yard: Yard, flows: Sequence[Flow], *, build: bool = True) -> tuple[Outcome, ...]:
     """Ship the flows; one flow's failure does not keep the others from being shipped.
 
-    Without `build` only images that exist are registered. Raises FlowyardError only for what concerns all of them, before anything was changed.
+    Without `build` only images that exist are registered. Raises FlowyardError only for what concerns all
+    of them, before anything was changed.
     """
     plan = plan_flows(yard, flows)
     commit = yard.workshop.commit([flow.folder for flow in flows])

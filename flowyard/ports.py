@@ -54,11 +54,19 @@ class Completed(Protocol):
     """What a finished program left."""
 
     @property
-    def returncode(self) -> int: ...
+    def returncode(self) -> int:
+        """The exit code; negative for a signal."""
+        ...
+
     @property
-    def stdout(self) -> str: ...
+    def stdout(self) -> str:
+        """What it printed on stdout."""
+        ...
+
     @property
-    def stderr(self) -> str: ...
+    def stderr(self) -> str:
+        """What it printed on stderr."""
+        ...
 
 
 class Progress(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from flowyard.errors import FlowyardError
 from flowyard.plan import Action, FlowPlan, Plan
@@ -37,7 +38,16 @@ class Outcome:
     error: FlowyardError | None = None
 
 
-def exit_code(outcomes: Iterable[Outcome]) -> int:
+class Ended(Protocol):
+    """Anything that ended well or with an error."""
+
+    @property
+    def error(self) -> FlowyardError | None:
+        """None when it went well."""
+        ...
+
+
+def exit_code(outcomes: Iterable[Ended]) -> int:
     """0 when everything went well; the error's own code when all failures have the same; else 1."""
     codes = {outcome.error.exit_code for outcome in outcomes if outcome.error is not None}
     return codes.pop() if len(codes) == 1 else int(bool(codes))
@@ -78,13 +88,8 @@ def _plan_entry(flow: FlowPlan) -> dict[str, Json]:
 
 
 def ship_text(outcomes: Iterable[Outcome]) -> str:
-    """The references, one a line: what stdout holds."""
-    return "\n".join(
-        f"{name.name}  {outcome.image}"
-        for outcome in outcomes
-        if outcome.image
-        for name in outcome.deployments
-    )
+    """Flow and image reference, one flow a line: what stdout holds."""
+    return "\n".join(f"{outcome.plan.name}  {outcome.image}" for outcome in outcomes if outcome.image)
 
 
 def ship_json(target: str, outcomes: Iterable[Outcome]) -> str:

@@ -50,7 +50,7 @@ def ship(words: Sequence[str], target: str | None, output: Output, jobs: int | N
     """Ship the flows and print their references."""
     project = open_project()
     flows = select(project, words)
-    with progress_for(sys.stderr, output.json, os.environ) as progress:
+    with progress_for(sys.stderr, False, os.environ) as progress:
         yard = open_yard(project, target, progress, jobs or default_limit())
         outcomes = ship_flows(yard, flows)
     return _end(yard.target.name, outcomes, output)
@@ -60,7 +60,7 @@ def register(words: Sequence[str], target: str | None, output: Output) -> int:
     """Register images that exist; a flow whose image does not is an error."""
     project = open_project()
     flows = select(project, words)
-    with progress_for(sys.stderr, output.json, os.environ) as progress:
+    with progress_for(sys.stderr, False, os.environ) as progress:
         yard = open_yard(project, target, progress, 1)
         outcomes = ship_flows(yard, flows, build=False)
     return _end(yard.target.name, outcomes, output)
@@ -98,7 +98,7 @@ def build(words: Sequence[str], target: str | None, output: Output, jobs: int | 
     project = open_project()
     flows = select(project, words)
     chosen = locate(choose_target(project, target), project.root)
-    with progress_for(sys.stderr, output.json, os.environ) as progress:
+    with progress_for(sys.stderr, False, os.environ) as progress:
         outcomes = build_images(open_workshop(project, chosen, progress), flows, jobs or default_limit())
     for outcome in outcomes:
         if outcome.error is not None:

@@ -59,7 +59,8 @@ class BoundedRetry(urllib3.Retry):
 
     deadline: float = 0.0
 
-    def new(self, **kw: Any) -> Self:  # the base class's way of copying itself
+    def new(self, **kw: Any) -> Self:  # the base class's signature
+        """A copy with other counters and the same deadline."""
         copy = super().new(**kw)
         copy.deadline = self.deadline
         return copy

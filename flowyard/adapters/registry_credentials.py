@@ -75,7 +75,7 @@ def find_credentials(sections: dict[str, Json], key: str, file: Path) -> Credent
     """What `sections` or the helper they name hold for `key`. Raises RegistryError like read_credentials."""
     if not sections:
         return None
-    from docker import auth, errors  # type: ignore[import-untyped]  # it has no types
+    from docker import auth, errors
 
     try:
         config = auth.load_config(config_dict=dict(sections))

@@ -96,7 +96,7 @@ def _check(parameter: inspect.Parameter, schema: dict[str, Any], function: Calla
     _check_required(parameter, schema)
     types = reference_types(annotation)
     if types:
-        _check_reference(parameter, types)
+        _check_reference(parameter, annotation, types)
         found["x-flowyard-type"] = annotation_text(strip_optional(annotation))
         return [annotation_text(each) for each in types]
     _check_type(annotation, parameter.default, found, schema.get("definitions", {}))
@@ -113,14 +113,18 @@ def _check_required(parameter: inspect.Parameter, schema: dict[str, Any]) -> Non
     raise _LossError("has no default, yet Prefect's schema does not require it: rename it")
 
 
-def _check_reference(parameter: inspect.Parameter, types: list[Any]) -> None:
+def _check_reference(parameter: inspect.Parameter, annotation: Any, types: list[Any]) -> None:
     names = ", ".join(annotation_text(each) for each in types)
     if any(each.__module__.startswith("pydantic.v1") for each in _bases(types)):
         raise _LossError(f"uses a model of pydantic 1 ({names}): make it a model of pydantic 2")
-    if parameter.default is not inspect.Parameter.empty and parameter.default is not None:
+    value = _default(parameter.default)
+    if value is inspect.Parameter.empty:
+        return
+    if value is not None:
         raise _LossError(
             f"has a default, but {names} has no JSON form: use None and make the value inside the flow"
         )
+    _read(annotation, None)
 
 
 def _bases(types: list[Any]) -> list[type]:
@@ -181,8 +185,6 @@ def _default(default: Any) -> Any:
 
 def _check_default(annotation: Any, default: Any, found: dict[str, Any]) -> None:
     """Read the default back from the schema as Prefect reads a run's parameters."""
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
-
     value = _default(default)
     if value is inspect.Parameter.empty:
         return
@@ -198,27 +200,27 @@ def _check_default(annotation: Any, default: Any, found: dict[str, Any]) -> None
                 f"would get {_short(given)} for its default {_short(value)}: annotate it with its type"
             )
         return
-    adapter: TypeAdapter[Any] = _adapter(annotation, TypeAdapter, ConfigDict)
+    read, expected = _read(annotation, given), _read(annotation, value)
+    if not (same(read, value) or same(read, expected)):
+        raise _LossError(f"would get {_short(read)} for its default {_short(value)}: {_advice(annotation)}")
+
+
+def _read(annotation: Any, value: Any) -> Any:
+    """What the flow receives for `value`: Prefect validates defaults too, so a wrong one fails every run."""
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+    adapter: TypeAdapter[Any]
     try:
-        read = adapter.validate_python(given)
-        expected = adapter.validate_python(value)
+        adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:  # models and dataclasses bring their own configuration and accept no other
+        adapter = TypeAdapter(annotation)
+    try:
+        return adapter.validate_python(value)
     except ValidationError as error:
         advice = "write `Optional[...]`" if value is None else "change the default or the annotation"
         raise _LossError(
             f"has the default {_short(value)}, which does not fit its annotation: {advice}"
         ) from error
-    if not (same(read, value) or same(read, expected)):
-        raise _LossError(f"would get {_short(read)} for its default {_short(value)}: {_advice(annotation)}")
-
-
-def _adapter(annotation: Any, adapter: Any, config: Any) -> Any:
-    """A TypeAdapter; models and dataclasses bring their own configuration and accept no other."""
-    from pydantic import PydanticUserError
-
-    try:
-        return adapter(annotation, config=config(arbitrary_types_allowed=True))
-    except PydanticUserError:
-        return adapter(annotation)
 
 
 def _advice(annotation: Any) -> str:

@@ -31,7 +31,8 @@ def ensure_work_pool(api: PrefectApi, target: Target) -> Mapping[str, Json]:
             pool = _read(api, target.work_pool)
     if pool["type"] != target.work_pool_type:
         raise PrefectError(
-            f"work pool {target.work_pool} is of type {pool['type']}; target {target.name} says {target.work_pool_type}",
+            f"work pool {target.work_pool} is of type {pool['type']}, "
+            f"but target {target.name} says {target.work_pool_type}",
             hint="set the pool's own type in registry.toml, or name another pool",
         )
     return pool["base_job_template"] or _template(api, target.work_pool_type)

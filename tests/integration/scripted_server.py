@@ -34,8 +34,8 @@ class Asked:
 class ScriptedServer:
     """Serves `script` on loopback. A context manager.
 
-    `script` maps `METHOD /path` (without query) to the answers in turn; the last one is repeated. What is not in
-    it answers 599, which no client takes for anything.
+    `script` maps `METHOD /path` (without query) to the answers in turn; the last one is repeated. What is not
+    in it answers 599, which no client takes for anything.
     """
 
     def __init__(self, script: Mapping[str, Sequence[Reply]]) -> None:
@@ -75,14 +75,22 @@ class ScriptedServer:
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value.replace("{port}", str(server.port)))
-                self.send_header("Content-Length", str(len(reply.body)))
+                if "Content-Length" not in reply.headers:
+                    self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(reply.body)
 
-            do_GET = do_HEAD = do_POST = answer
+            def do_GET(self) -> None:
+                self.answer()
 
-            def log_message(self, format: str, *args: object) -> None:
+            def do_HEAD(self) -> None:
+                self.answer()
+
+            def do_POST(self) -> None:
+                self.answer()
+
+            def log_message(self, *_: object) -> None:
                 """Keep the tests' output clean."""
 
         return Handler

@@ -6,7 +6,8 @@ import threading
 from dataclasses import replace
 
 import pytest
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.server.schemas.actions import ArtifactCreate, ArtifactUpdate
 
 from flowyard.adapters.prefect_api import PrefectRest
@@ -101,8 +102,9 @@ def test_payloads_are_what_prefects_own_models_accept() -> None:
 
 def test_prefects_own_client_reads_the_record(prefect_api: str) -> None:
     kept = append(PrefectRest(PrefectAddress(prefect_api)), record("client"))
-    with get_client(sync_client=True, httpx_settings={"base_url": prefect_api}) as client:
-        (found,) = client.read_artifacts(limit=1, sort="CREATED_DESC")
-    assert (found.key, found.type) == ("flowyard--client--local--etl---daily", "table")
+    key = ArtifactFilterKey(any_=["flowyard--client--local--etl---daily"])
+    with SyncPrefectClient(prefect_api) as client:
+        (found,) = client.read_artifacts(artifact_filter=ArtifactFilter(key=key))
+    assert (found.type, found.data) == ("table", record_artifact(record("client"))["data"])
     assert found.created is not None
     assert found.created.isoformat() == kept.created.replace("Z", "+00:00")

@@ -1,4 +1,4 @@
-"""The runtime part as an image runs it: programs of their own, laid out as there, on a real Prefect server."""
+"""The runtime part as an image runs it: programs of their own, laid out as there, on a real Prefect."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ import flowyard
 PYTHON = ".".join(str(part) for part in sys.version_info[:2])
 PACKAGE = Path(flowyard.__file__).parent
 FLOW = '''
+from typing import Optional
+
 from prefect import flow, task
-from shared.numbers import DOUBLE
+from common.numbers import DOUBLE
 
 print("noise on import")
 
@@ -36,7 +38,7 @@ def double(number: int) -> int:
 
 
 @flow
-def etl(number: int, unit: Unit = None, tags: set = {"c", "b", "a", "d"}) -> dict:
+def etl(number: int, unit: Optional[Unit] = None, tags: set = {"c", "b", "a", "d"}) -> dict:
     """Double a number."""
     return {"doubled": double(number), "unit": unit}
 
@@ -108,13 +110,13 @@ class Image:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Image:
-    """An image's folders with one flow and one shared folder."""
+    """An image's folders with one flow and one included folder."""
     made = Image(tmp_path)
     made.folder.mkdir(parents=True)
     (made.folder / "flow.py").write_text(FLOW, encoding="utf-8")
-    shared = tmp_path / "project" / "shared"
-    shared.mkdir()
-    (shared / "numbers.py").write_text("DOUBLE = 2\n", encoding="utf-8")
+    common = tmp_path / "project" / "common"
+    common.mkdir()
+    (common / "numbers.py").write_text("DOUBLE = 2\n", encoding="utf-8")
     # Alone, as in an image: the runtime part needs nothing else of the package.
     library = tmp_path / "lib" / "flowyard"
     shutil.copytree(PACKAGE / "runtime", library / "runtime")

@@ -1,4 +1,4 @@
-"""A token server as the registry's token authentication wants it: signs JSON Web Tokens with its own certificate.
+"""A token server as the registry's token authentication wants it, signing with its own certificate.
 
 Small enough to read, because what it accepts is part of the proof.
 """
@@ -86,8 +86,8 @@ def _encoded(content: bytes) -> str:
 class TokenServer:
     """Serves tokens on loopback. A context manager.
 
-    `user` and `password` may pull everything, `identity` is the identity token that may too; without any of them
-    `public/...` may be pulled. `requests` keeps what was asked: method and who, in order.
+    `user` and `password` may pull everything, `identity` is the identity token that may too; without any of
+    them `public/...` may be pulled. `requests` keeps what was asked: method and who, in order.
     """
 
     def __init__(self, authority: Authority, tls: tuple[Path, Path] | None = None) -> None:
@@ -158,7 +158,7 @@ class TokenServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *_: object) -> None:
                 """Keep the tests' output clean."""
 
         return Handler

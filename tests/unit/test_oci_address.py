@@ -68,5 +68,5 @@ def test_a_repository_has_one_address(repository: Repository, url: str, scope: s
 
 
 def test_what_is_no_host_is_not_asked() -> None:
-    with pytest.raises(RegistryError, match="'user@r.example' is not the host of a container registry"):
+    with pytest.raises(RegistryError, match=r"'user@r\.example' is not the host of a container registry"):
         api_url(Repository("user@r.example", "a"))

@@ -107,7 +107,8 @@ def test_an_index_of_attestations_holds_no_image() -> None:
 
 
 def test_an_index_is_known_by_its_manifests() -> None:
-    assert [is_index(found) for found in ({"manifests": []}, {"layers": []}, {"manifests": "x"})] == [
+    documents: list[dict[str, Any]] = [{"manifests": []}, {"layers": []}, {"manifests": "x"}]
+    assert [is_index(document) for document in documents] == [
         True,
         False,
         False,

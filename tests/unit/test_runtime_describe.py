@@ -125,14 +125,14 @@ def _line(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, str], list[str]
             "try:\n    raise ConnectionRefusedError(111, 'refused')\n"
             "except OSError as error:\n    raise ValueError('no data') from error\n",
             "network-on-import",
-            "importing rtflow.py uses the network (rtflow.py, line 4: raise ValueError('no data') from error): "
-            "ValueError: no data",
+            "importing rtflow.py uses the network (rtflow.py, line 4: raise ValueError('no data') from error)"
+            ": ValueError: no data",
         ),
         (
             "import urllib.error\nraise urllib.error.URLError(OSError(101, 'Network is unreachable'))\n",
             "network-on-import",
-            "importing rtflow.py uses the network (rtflow.py, line 2: raise urllib.error.URLError(OSError(101, "
-            "'Network is unreachable'))): URLError: <urlopen error [Errno 101] Network is unreachable>",
+            "importing rtflow.py uses the network (rtflow.py, line 2: raise urllib.error.URLError(OSError(101"
+            ", 'Network is unreachable'))): URLError: <urlopen error [Errno 101] Network is unreachable>",
         ),
         (
             "import httpx\nraise httpx.ConnectTimeout('late')\n",
@@ -143,8 +143,9 @@ def _line(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, str], list[str]
         (
             "raise RuntimeError('could not translate host name \"db\" to address')\n",
             "network-on-import",
-            "importing rtflow.py uses the network (rtflow.py, line 1: raise RuntimeError('could not translate "
-            'host name "db" to address\')): RuntimeError: could not translate host name "db" to address',
+            "importing rtflow.py uses the network (rtflow.py, line 1: raise RuntimeError('could not "
+            'translate host name "db" to address\')): RuntimeError: could not translate host name "db" to '
+            "address",
         ),
         (
             "open('/not/here')\n",
@@ -157,8 +158,8 @@ def _line(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, str], list[str]
         (
             "from prefect import flow\n@flow\ndef etl(*days): ...\n",
             "lossy-parameter",
-            "flow 'etl' in rtflow.py: parameter 'days' collects any number of arguments, which a run cannot be "
-            "given: name each parameter",
+            "flow 'etl' in rtflow.py: parameter 'days' collects any number of arguments, which a run cannot "
+            "be given: name each parameter",
         ),
     ],
 )
@@ -188,8 +189,8 @@ def test_the_traceback_is_cut_to_the_users_frames(
 def test_a_missing_module_is_explained(check: Describe, capsys: pytest.CaptureFixture[str]) -> None:
     check("rtflow.py", rtflow="import not_installed.part\n")
     assert _line(capsys)[0]["hint"] == (
-        "Add the distribution that provides 'not_installed' to the flow's dependencies and lock them again, or, "
-        "when 'not_installed' is a folder of the project, add it to `include`."
+        "Add the distribution that provides 'not_installed' to the flow's dependencies and lock them again, "
+        "or, when 'not_installed' is a folder of the project, add it to `include`."
     )
 
 
