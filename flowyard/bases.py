@@ -6,29 +6,23 @@ base is a visible change of that file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from flowyard.config import BasesFile
 from flowyard.errors import LockError, RegistryError
 from flowyard.load import BASES_LOCK
 from flowyard.parse import parse
+from flowyard.ports import BaseImages
 from flowyard.references import parse_reference
-from flowyard.values import BaseImage, Digest, Flow, ImageReference, Project
+from flowyard.values import BaseImage, Flow, ImageReference, Project
 
 _HEADER = "# Base images by digest: made by `python build.py lock`. Commit it.\n[bases]\n"
 
 
-class Bases(Protocol):
-    """Looks up a base image in its container registry."""
-
-    def base(self, reference: ImageReference) -> tuple[Digest, Mapping[str, str]]:
-        """The manifest digest the tag points to, and the image's environment. Raises RegistryError."""
-        ...
-
-
-def pin_bases(project: Project, flows: Sequence[Flow], bases: Bases, *, upgrade: bool) -> tuple[Path, ...]:
+def pin_bases(
+    project: Project, flows: Sequence[Flow], bases: BaseImages, *, upgrade: bool
+) -> tuple[Path, ...]:
     """Pin the bases of these flows that are not pinned yet; with `upgrade` also those of the lock.
 
     Returns the lock when it was written. A base that registry.local.toml replaces is left alone. Raises
@@ -52,7 +46,7 @@ def pin_bases(project: Project, flows: Sequence[Flow], bases: Bases, *, upgrade:
     return (BASES_LOCK,)
 
 
-def _pin(base: BaseImage, bases: Bases) -> tuple[str, str]:
+def _pin(base: BaseImage, bases: BaseImages) -> tuple[str, str]:
     repository, tag, digest = parse_reference(base.name)
     try:
         found, environment = bases.base(ImageReference(repository, tag or "latest"))

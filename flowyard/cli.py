@@ -5,8 +5,11 @@ Verbs import what they need when they run: a ship with nothing to do must not pa
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -160,6 +163,10 @@ VERBS = frozenset(name for name in app if not name.startswith("-"))
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = with_default_verb(sys.argv[1:] if argv is None else argv)
+    # Looking for pydantic plugins reads the metadata of every installed package, and there are none for us.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # A cancelled CI job sends SIGTERM; it has to end the builds and give the lease back as Ctrl-C does.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
     except FlowyardError as error:
@@ -169,6 +176,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _fail(error: FlowyardError) -> int:

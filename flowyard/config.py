@@ -26,7 +26,13 @@ def _kebab(name: str) -> str:
 class Table(BaseModel):
     """A TOML table whose keys are kebab-case and all known."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=_kebab)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=_kebab,
+        defer_build=True,  # most tables are never validated on their own; every ship would pay for them
+    )
 
 
 class ScheduleTable(Table):
@@ -66,7 +72,9 @@ class DeploymentTable(Table):
         "ENQUEUE", description="What happens to a run over the limit: it waits, or is cancelled."
     )
     work_queue: str | None = Field(None, description="Queue of the target's work pool.")
-    resources: ResourcesTable = Field(ResourcesTable(), description="What one run may use.")  # type: ignore[call-arg]
+    resources: ResourcesTable = Field(
+        default_factory=lambda: ResourcesTable.model_validate({}), description="What one run may use."
+    )
     env: dict[EnvName, str] = Field({}, description="Environment variables of the run. Never secrets.")
     job_variables: dict[str, Any] = Field(
         {}, description="Job variables of the work pool, passed as they are."
@@ -143,7 +151,9 @@ class TargetTable(Table):
 
     registry: Annotated[EmbeddedRegistry | OciRegistry, Field(discriminator="type")]
     work_pool: WorkPoolTable
-    prefect: PrefectTable = Field(PrefectTable(), description="The Prefect API.")  # type: ignore[call-arg]
+    prefect: PrefectTable = Field(
+        default_factory=lambda: PrefectTable.model_validate({}), description="The Prefect API."
+    )
     results: str | None = Field(
         None, pattern=r"^volume:[a-zA-Z0-9][a-zA-Z0-9_.-]*$", description="Result storage: `volume:NAME`."
     )
@@ -167,7 +177,10 @@ class RegistryFile(Table):
     """registry.toml: the targets this repository ships to, and defaults for every flow."""
 
     project: ProjectTable
-    defaults: BuildTable = Field(BuildTable(), description="Any of these keys may stand in a flow.toml.")  # type: ignore[call-arg]
+    defaults: BuildTable = Field(
+        default_factory=lambda: BuildTable.model_validate({}),
+        description="Any of these keys may stand in a flow.toml.",
+    )
     targets: dict[Name, TargetTable] = Field(min_length=1, description="Targets by name.")
 
 

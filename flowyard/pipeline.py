@@ -181,8 +181,9 @@ def _note_head(yard: Yard, flows: Sequence[FlowPlan], commit: Commit | None) -> 
     shipped = [flow.name for flow in flows if flow.desired is not None and flow.desired.deployments]
     head = read_head(yard.api, yard.project.name, yard.target.name)
     sha = commit.sha if commit else None
-    older = refused({name: head.commits.get(name) for name in shipped}, sha, yard.history)
-    move_head(yard.api, head, {name: sha for name in shipped if name not in older})
+    # Where the order does not count, the head simply is what was shipped last.
+    history = None if yard.target.order == "none" else yard.history
+    move_head(yard.api, head, dict.fromkeys(shipped, sha), history)
 
 
 def _failed(failure: Failed[FlowPlan]) -> Outcome:

@@ -31,6 +31,14 @@ class ContainerRegistry(Protocol):
         ...
 
 
+class BaseImages(Protocol):
+    """Where base images come from."""
+
+    def base(self, reference: ImageReference) -> tuple[Digest, Mapping[str, str]]:
+        """The manifest digest the tag points to, and the image's environment. Raises RegistryError."""
+        ...
+
+
 class PrefectApi(Protocol):
     """Prefect's REST API: one request, decoded."""
 

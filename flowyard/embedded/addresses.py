@@ -1,7 +1,7 @@
 """Free ports, and the HTTP questions that tell whether a service answers.
 
-Everything here is asked on loopback, so the timeouts are short and nothing is tried twice: the caller
-decides whether to wait.
+Everything here is asked on loopback, so the timeouts are short and a missing answer is not waited for: the
+caller decides that.
 """
 
 from __future__ import annotations
@@ -18,6 +18,18 @@ from flowyard.errors import EngineError
 from flowyard.values import Json
 
 _NEIGHBOURS = 50
+_LOCKED = urllib3.Retry(
+    total=8,
+    connect=0,
+    read=0,
+    other=0,
+    redirect=0,
+    allowed_methods=None,
+    status_forcelist=(503,),
+    backoff_factor=0.1,
+    backoff_max=2.0,
+    raise_on_status=False,
+)
 
 
 def choose_port(preferred: int, hosts: Sequence[str]) -> int:
@@ -40,10 +52,13 @@ def answers(port: int, path: str, seconds: float = 5.0) -> bool:
 
 
 def ask(method: str, port: int, path: str, body: Json = None, seconds: float = 10.0) -> tuple[int, Json]:
-    """One request to loopback: the status, 0 when nothing answered, and the decoded JSON, if any."""
+    """One request to loopback: the status, 0 when nothing answered, and the decoded JSON, if any.
+
+    Only 503 is tried again, for about ten seconds: it is what Prefect answers when SQLite is locked.
+    """
     timeout = urllib3.Timeout(connect=1.0, read=seconds)
     try:
-        with urllib3.HTTPConnectionPool(LOOPBACK, port, timeout=timeout, retries=False) as pool:
+        with urllib3.HTTPConnectionPool(LOOPBACK, port, timeout=timeout, retries=_LOCKED) as pool:
             answer = pool.request(method, path, json=body)
     except urllib3.exceptions.HTTPError:
         return 0, None

@@ -79,5 +79,7 @@ def environment(inherited: Mapping[str, str], home: Path, port: int) -> dict[str
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}:{port},http://localhost:{port}",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # In memory, a restart would forget the leases of running ships and keep their slots taken for ever.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }

@@ -8,7 +8,6 @@ triggers the flow will ever see.
 from __future__ import annotations
 
 import inspect
-import json
 import reprlib
 import warnings
 from collections.abc import Callable
@@ -188,12 +187,9 @@ def _check_default(annotation: Any, default: Any, found: dict[str, Any]) -> None
     value = _default(default)
     if value is inspect.Parameter.empty:
         return
-    if "default" not in found:
+    given = found.get("default")
+    if given is None and value is not None:  # left out, or a number that JSON does not have
         raise _LossError(f"has the default {_short(value)}, which has no JSON form: {_advice(annotation)}")
-    try:
-        given = json.loads(json.dumps(found["default"], allow_nan=False))
-    except ValueError as error:
-        raise _LossError(f"has the default {_short(value)}, which has no JSON form: use None") from error
     if any(annotation is each for each in _UNTYPED):
         if not same(given, value, exact=True):
             raise _LossError(

@@ -6,6 +6,8 @@ that ran out of memory; and they are removed when they end, because the stock wo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flowyard.render import RESULTS_FOLDER
 from flowyard.values import DeploymentSpec, Json, Target
 
@@ -26,6 +28,14 @@ def job_variables(target: Target, deployment: DeploymentSpec) -> dict[str, Json]
     if volumes:
         variables["volumes"] = volumes
     return {**variables, **own, "env": _env(target, deployment, own.pop("env", {}))}
+
+
+def base_job_template() -> Mapping[str, Json]:
+    """The docker worker's own template. It imports prefect, so only a pool that is made pays for it."""
+    from prefect_docker.worker import DockerWorker
+
+    template: Mapping[str, Json] = DockerWorker.get_default_base_job_template()
+    return template
 
 
 def _create_options(deployment: DeploymentSpec) -> dict[str, Json]:

@@ -1,7 +1,7 @@
 """Makes the target's work pool when it is missing, and reads its base job template.
 
-The template of a new pool comes from the Prefect server's own collection of worker types, so that neither a
-worker nor its package needs to be on the machine that ships.
+The template of a new pool comes from the worker's own package: the collection of worker types that the Prefect
+server keeps is older than the workers (it lacks `container_create_kwargs` of docker pools).
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from flowyard.adapters.prefect_api import Conflict, NotFound
 from flowyard.errors import PrefectError
 from flowyard.ports import PrefectApi
 from flowyard.values import Json, Target
+from flowyard.work_pools import base_job_template
 
 
 def ensure_work_pool(api: PrefectApi, target: Target) -> Mapping[str, Json]:
     """The base job template of the target's work pool, which is made when it is missing.
 
-    Raises PrefectError when the pool is of another type, or the server does not know the type.
+    Raises PrefectError when the pool is of another type.
     """
     try:
         pool = _read(api, target.work_pool)
     except NotFound:
-        template = _template(api, target.work_pool_type)
+        template = base_job_template(target.work_pool_type)
         body = {"name": target.work_pool, "type": target.work_pool_type, "base_job_template": template}
         try:
             pool = api.request("POST", "/work_pools/", body)
@@ -35,21 +36,8 @@ def ensure_work_pool(api: PrefectApi, target: Target) -> Mapping[str, Json]:
             f"but target {target.name} says {target.work_pool_type}",
             hint="set the pool's own type in registry.toml, or name another pool",
         )
-    return pool["base_job_template"] or _template(api, target.work_pool_type)
+    return pool["base_job_template"] or base_job_template(target.work_pool_type)
 
 
 def _read(api: PrefectApi, name: str) -> Json:
     return api.request("GET", f"/work_pools/{quote(name, safe='')}")
-
-
-def _template(api: PrefectApi, pool_type: str) -> Mapping[str, Json]:
-    collections = api.request("GET", "/collections/views/aggregate-worker-metadata")
-    for workers in collections.values():
-        for worker in workers.values():
-            if worker["type"] == pool_type:
-                template: Mapping[str, Json] = worker["default_base_job_configuration"]
-                return template
-    raise PrefectError(
-        f"the Prefect server knows no worker of type {pool_type}",
-        hint=f"make the work pool by hand: prefect work-pool create --type {pool_type} NAME",
-    )

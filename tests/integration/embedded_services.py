@@ -53,7 +53,8 @@ def options(folder: Path) -> UpOptions:
 
 
 def call(method: str, url: str, body: Any = None) -> Any:
-    answer = urllib3.request(method, url, json=body, retries=False, timeout=10)
+    locked = urllib3.Retry(total=8, allowed_methods=None, status_forcelist=(503,), backoff_factor=0.1)
+    answer = urllib3.request(method, url, json=body, retries=locked, timeout=10)
     assert answer.status < 300, (answer.status, answer.data)
     return json.loads(answer.data) if answer.data else None
 

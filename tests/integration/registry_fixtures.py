@@ -5,58 +5,25 @@ A pytest plugin of the modules that name it in `pytest_plugins`.
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flowyard.adapters.oci import OciRegistry
-from flowyard.adapters.oci_address import Limits
-from flowyard.values import Digest, ImageReference, Repository
 from tests.fakes import FakeContainerRegistry
-from tests.integration.images import Pusher, image
+from tests.integration.images import Pusher
+from tests.integration.registry_held import (
+    QUICK,
+    Held,
+    basic_pusher,
+    docker_config,
+    login,
+    putting,
+    token_putting,
+)
 from tests.integration.registry_program import PASSWORD, USER, basic_auth, running_registry, token_auth
 from tests.integration.token_server import Authority, TokenServer
-
-Put = Callable[[ImageReference, Sequence[Mapping[str, bytes]], Mapping[str, str]], Digest]
-
-QUICK = Limits(connect=2.0, read=5.0, total=3.0, tries=3, backoff=0.05)
-
-
-@dataclass(frozen=True)
-class Held:
-    """A registry to test, how to put images into it, and the host it answers for."""
-
-    registry: OciRegistry | FakeContainerRegistry
-    put: Put
-    host: str
-
-    def reference(self, path: str, tag: str) -> ImageReference:
-        return ImageReference(Repository(self.host, path), tag)
-
-
-def docker_config(folder: Path, document: object) -> dict[str, str]:
-    """An environment whose Docker configuration is `document`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(document))
-    return {"DOCKER_CONFIG": str(folder)}
-
-
-def login(host: str, user: str, password: str) -> dict[str, object]:
-    """What `docker login` writes without a credential helper."""
-    return {"auths": {host: {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}}}
-
-
-def putting(pusher: Pusher) -> Put:
-    def put(
-        reference: ImageReference, layers: Sequence[Mapping[str, bytes]], env: Mapping[str, str]
-    ) -> Digest:
-        return pusher.push(reference.repository, reference.tag, image(layers, env))
-
-    return put
 
 
 @pytest.fixture(scope="module")
@@ -94,24 +61,6 @@ def token_host(
 ) -> Iterator[str]:
     with running_registry(tmp_path_factory.mktemp("token"), token_auth(tokens.realm, pems[0])) as host:
         yield host
-
-
-def basic_pusher() -> Pusher:
-    return Pusher(f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}")
-
-
-def token_pusher(authority: Authority, path: str) -> Pusher:
-    access = [{"type": "repository", "name": path, "actions": ["pull", "push"]}]
-    return Pusher(f"Bearer {authority.token(access)}")
-
-
-def token_putting(authority: Authority) -> Put:
-    def put(
-        reference: ImageReference, layers: Sequence[Mapping[str, bytes]], env: Mapping[str, str]
-    ) -> Digest:
-        return putting(token_pusher(authority, reference.repository.path))(reference, layers, env)
-
-    return put
 
 
 @pytest.fixture(params=["fake", "open", "basic", "token"])

@@ -5,12 +5,14 @@ For the answers a well-behaved registry never gives.
 
 from __future__ import annotations
 
+import ssl
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,15 @@ class Asked:
     authorization: str = ""
 
 
+class HangUpServer(ThreadingHTTPServer):
+    """A server whose clients may hang up, as the tests of refusals make them do; other errors are printed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that the client ended or whose certificate it refused."""
+        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError)):
+            super().handle_error(request, client_address)
+
+
 class ScriptedServer:
     """Serves `script` on loopback. A context manager.
 
@@ -41,7 +52,7 @@ class ScriptedServer:
     def __init__(self, script: Mapping[str, Sequence[Reply]]) -> None:
         self.asked: list[Asked] = []
         self._left = {key: list(replies) for key, replies in script.items()}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = HangUpServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.port = self._server.server_port
         self.host = f"127.0.0.1:{self.port}"

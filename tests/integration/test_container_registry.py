@@ -11,7 +11,7 @@ from flowyard.adapters.oci import OciRegistry, host_architecture
 from flowyard.errors import RegistryError
 from flowyard.values import Digest, ImageReference, PublishedImage, Repository
 from tests.integration.images import INDEX, Pusher, digest_of, image, index
-from tests.integration.registry_fixtures import QUICK, Held
+from tests.integration.registry_held import QUICK, Held
 
 pytest_plugins = ("tests.integration.registry_fixtures",)
 

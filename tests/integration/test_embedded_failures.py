@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from flowyard.embedded.addresses import ask
 from flowyard.embedded.services import UpOptions, down, up
 from flowyard.embedded.state import EmbeddedState, read_state
 from flowyard.errors import EngineError, PrefectError
@@ -19,6 +22,7 @@ from tests.integration.embedded_services import (
     POOL,
     ROOT,
     Said,
+    free_port,
     ours,
     services_in,
     wait_for,
@@ -127,3 +131,29 @@ def test_without_a_registry_program_or_image_the_error_says_what_to_do(own: UpOp
     )
     with pytest.raises(EngineError, match="the program docker-registry is not on PATH"):
         up(replace(own, environ=no_program, registry="program"), Said())
+
+
+@pytest.mark.parametrize(
+    ("statuses", "answer", "left"),
+    [([503, 503, 200], (200, {"a": 1}), []), ([500, 200], (500, {"a": 1}), [200])],
+)
+def test_only_a_locked_database_is_asked_again(
+    statuses: list[int], answer: tuple[int, object], left: list[int]
+) -> None:
+    class Scripted(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(statuses.pop(0))
+            self.send_header("Content-Length", "8")
+            self.end_headers()
+            self.wfile.write(b'{"a": 1}')
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as scripted:
+        Thread(target=scripted.serve_forever, daemon=True).start()
+        assert ask("POST", scripted.server_port, "/", {}) == answer
+        scripted.shutdown()
+    assert statuses == left
+
+
+def test_nothing_on_the_port_is_status_zero() -> None:
+    assert ask("GET", free_port(), "/") == (0, None)

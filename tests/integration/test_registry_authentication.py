@@ -13,7 +13,7 @@ from flowyard.adapters.oci import OciRegistry
 from flowyard.errors import RegistryError
 from flowyard.values import ImageReference, Repository
 from tests.integration.images import image
-from tests.integration.registry_fixtures import QUICK, basic_pusher, docker_config, login, token_putting
+from tests.integration.registry_held import QUICK, basic_pusher, docker_config, login, token_putting
 from tests.integration.registry_program import PASSWORD, USER, running_registry, token_auth
 from tests.integration.token_server import Authority, TokenServer
 

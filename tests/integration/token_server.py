@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
 from flowyard.values import Json
+from tests.integration.scripted_server import HangUpServer
 
 ISSUER = "token server of the tests"
 SERVICE = "registry of the tests"
@@ -94,7 +95,7 @@ class TokenServer:
         self.authority = authority
         self.user, self.password, self.identity = "reader", 'correct:horse, "battery"', "identity-of-reader"
         self.requests: list[tuple[str, str]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = HangUpServer(("127.0.0.1", 0), self._handler())
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)

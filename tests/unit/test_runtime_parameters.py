@@ -195,8 +195,7 @@ def test_a_public_name_is_preferred(describe: Any) -> None:
         ),
         (
             "x: float = float('nan')",
-            "(float) has the default nan, which does not fit its annotation: "
-            "change the default or the annotation",
+            "(float) has the default nan, which has no JSON form: use None and make the value inside the flow",
         ),
         ("x=(1, 2)", "would get [1, 2] for its default (1, 2): annotate it with its type"),
         ("x=Level.LOW", "would get 1 for its default <Level.LOW: 1>: annotate it with its type"),
