@@ -23,6 +23,8 @@ _FIRST_PAUSE = 1.0  # seconds, doubled from try to try
 _LONGEST_NAME = 200  # characters of a step's name in a message
 _COMMAND = re.compile(r'process ".*" did not complete successfully: ', re.DOTALL)
 
+_FLAGS = re.compile(r"--(?:mount|network|chown|chmod|from|link)(?:=\S+)?\s+")  # noise to people
+
 # Variables that would change what is built without being part of the content key.
 _NOT_INHERITED = frozenset({"SOURCE_DATE_EPOCH", "BUILDX_GIT_LABELS", "BUILDKIT_PROGRESS"})
 _SETTINGS = {
@@ -131,7 +133,7 @@ def step_text(event: StepEvent) -> str | None:
     if event.state != "started":
         return None
     if is_instruction(event.name):
-        return f"building: {event.name}"
+        return f"building: {_FLAGS.sub('', event.name)}"
     if is_push(event.name):
         return "pushing"
     return "exporting" if event.name.startswith("exporting ") else None

@@ -20,6 +20,8 @@ MARK = "flowyard."
 REGISTRATION_FORMAT = "1"
 # The code is in the image. Without this step Prefect copies the working directory elsewhere for every run.
 _STAY = "prefect.deployments.steps.set_working_directory"
+# Where Prefect begins to count a recurrence rule that says nothing itself.
+_RRULE_START = "DTSTART:20200101T000000"
 _COMPARED = (
     *("name", "entrypoint", "version", "description", "tags", "parameters", "parameter_openapi_schema"),
     *("pull_steps", "enforce_parameter_schema", "job_variables", "work_pool_name", "work_queue_name"),
@@ -112,7 +114,7 @@ def schedule_payload(schedule: Schedule) -> dict[str, Json]:
         when = {"interval": schedule.interval, "timezone": schedule.timezone}
         when |= {"anchor_date": schedule.anchor} if schedule.anchor else {}
     else:
-        when = {"rrule": schedule.rrule, "timezone": schedule.timezone}
+        when = {"rrule": _anchored(schedule.rrule or ""), "timezone": schedule.timezone}
     identity = schedule.name or fingerprint([when, dict(schedule.parameters)])[:12]
     return {
         "schedule": when,
@@ -120,6 +122,11 @@ def schedule_payload(schedule: Schedule) -> dict[str, Json]:
         "parameters": dict(schedule.parameters),
         "slug": f"flowyard-{identity}",
     }
+
+
+def _anchored(rrule: str) -> str:
+    """The rule with its start said: a server adds one to a rule without, and not always the same."""
+    return rrule if "DTSTART" in rrule else f"{_RRULE_START}\n{rrule}"
 
 
 def is_ours(schedule: Mapping[str, Json]) -> bool:

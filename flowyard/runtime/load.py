@@ -41,7 +41,8 @@ def load_module(folder: str, file: str) -> ModuleType:
             hint="An entrypoint is a Python file of the flow's folder, as in `flow.py:etl`.",
         )
     root, name = _module_name(path)
-    if str(root) not in sys.path:
+    if sys.path[:1] != [str(root)]:
+        # First, even when it is on the path: Prefect may have put a copy of the working directory before it.
         sys.path.insert(0, str(root))
     module = importlib.import_module(name)
     found = getattr(module, "__file__", None)

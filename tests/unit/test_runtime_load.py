@@ -119,6 +119,12 @@ def test_what_is_no_flow_is_named(
     assert _refused(write(rtflow=source), entrypoint) == (kind, message)
 
 
+def test_a_copy_that_comes_first_on_the_path_is_not_taken(write: Write) -> None:
+    folder = write(**{"rtflow": ONE.format(name="etl"), "copy/rtflow": ONE.format(name="stale")})
+    sys.path[:0] = [str(folder / "copy"), str(folder)]
+    assert _found(folder, "rtflow.py") == "etl"
+
+
 def test_a_name_that_belongs_to_another_module_is_refused(write: Write) -> None:
     kind, message = _refused(write(json=ONE.format(name="etl")), "json.py")
     assert (kind, message) == (
