@@ -159,7 +159,7 @@ def failure(request: BuildRequest, reader: BuildReader, log: Path) -> FlowyardEr
     finding = _check_finding(step) if step else None
     if finding is not None:
         message, hint = finding
-        return CheckFailed(f"{request.flow}: {message}", hint=hint, log=log)
+        return CheckFailed(message, hint=hint, log=log)
     return BuildFailed(_message(request, step, reader), hint=hint_for(_everything_said(reader)), log=log)
 
 
@@ -223,17 +223,16 @@ def _check_finding(step: FailedStep) -> tuple[str, str] | None:
         return None
     if not isinstance(found, dict) or not isinstance(found.get("message"), str):
         return None
-    place = f"{found['file']}: " if found.get("file") else ""
-    return f"{place}{found['message']}", str(found.get("hint") or "")
+    return found["message"], str(found.get("hint") or "")
 
 
 def _message(request: BuildRequest, step: FailedStep | None, reader: BuildReader) -> str:
     """What failed, why, and the last lines of the failing step."""
     if _failed_in_push(reader):
         why = (step.error if step else "") or reader.error_text()
-        return f"{request.flow}: pushing {request.reference} failed: {why.strip()}"
+        return f"pushing {request.reference} failed: {why.strip()}"
     if step is None:
-        return f"{request.flow}: the build failed: {reader.error_text() or 'buildx said nothing'}"
+        return f"the build failed: {reader.error_text() or 'buildx said nothing'}"
     lines = "".join(f"\n  | {line}" for line in step.tail)
     name = step.name if len(step.name) <= _LONGEST_NAME else f"{step.name[:_LONGEST_NAME]}..."
-    return f"{request.flow}: {name} failed: {_COMMAND.sub('', step.error)}{lines}"
+    return f"{name} failed: {_COMMAND.sub('', step.error)}{lines}"

@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from flowyard.context import ContextFile, collect
 from flowyard.deployment import spec_inputs, spec_of
-from flowyard.errors import UsageError
+from flowyard.errors import LockError, UsageError
 from flowyard.key import image_inputs, key_of
 from flowyard.lock import locks_of
 from flowyard.parse import did_you_mean
@@ -46,6 +46,21 @@ def _named(project: Project, word: str) -> tuple[Flow, ...]:
 def build_context(project: Project, flow: Flow) -> tuple[ContextFile, ...]:
     """The files of the flow's build context, hashed."""
     return collect(project.root, flow, locks_of(project.root, flow).files)
+
+
+def want_all(project: Project, flows: Iterable[Flow], target: Target) -> tuple[Desired, ...]:
+    """All the flows as the files want them. Raises one LockError that names every lock to be mended."""
+    wanted: list[Desired] = []
+    errors: list[LockError] = []
+    for flow in flows:
+        try:
+            wanted.append(want(project, flow, target))
+        except LockError as error:
+            errors.append(error)
+    if errors:
+        messages = dict.fromkeys(error.message for error in errors)
+        raise LockError("\n       ".join(messages), hint=errors[0].hint)
+    return tuple(wanted)
 
 
 def want(project: Project, flow: Flow, target: Target) -> Desired:

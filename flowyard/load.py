@@ -39,8 +39,11 @@ def load(root: Path) -> Project:
     bases = reader.optional(root / BASES_LOCK, BasesFile) or BasesFile()  # type: ignore[call-arg]
     flows: dict[str, FlowFile] = {}
     for folder in flow_folders(root):
-        found = reader.optional(folder / FLOW_FILE, FlowFile)
-        flows[folder.name] = found or FlowFile()  # type: ignore[call-arg]
+        if (folder / FLOW_FILE).exists():
+            found = reader.required(folder / FLOW_FILE, FlowFile)
+            flows |= {} if found is None else {folder.name: found}
+        else:
+            flows[folder.name] = FlowFile.model_validate({})
     if registry is None:
         raise ConfigurationError(reader.problems)
     sources = Sources(

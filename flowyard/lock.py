@@ -91,6 +91,10 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
 def _fingerprint(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
@@ -122,8 +126,7 @@ class Locker:
         fingerprint = _fingerprint(text, *([python] if python else []))
         if self._fresh(path, fingerprint):
             return []
-        requirements = tuple(line for line in text.splitlines() if line and not line.startswith("#"))
-        outcome = self._compile(path, requirements, python or "3.11", constraint=None)
+        outcome = self._compile(path, _listed(text), python or "3.11", constraint=None)
         if isinstance(outcome, _Refusal):
             raise LockError(f"{path.as_posix()} cannot be made: {outcome.text}")
         return [self._write(path, fingerprint, "", outcome)]
@@ -136,7 +139,7 @@ class Locker:
         outcome = self._compile(path, requirements, python, constraint=prefect_lock(python))
         if not isinstance(outcome, _Refusal):
             return [self._write(path, fingerprint, "", outcome)]
-        own = (*requirements, *_read(self._root / PREFECT_INPUT).split())
+        own = (*requirements, *_listed(_read(self._root / PREFECT_INPUT)))
         alone = self._compile(path, own, python, constraint=None)
         if isinstance(alone, _Refusal):
             raise LockError(f"{path.as_posix()} cannot be made: {alone.text}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from flowyard.deployment import Marks
 from flowyard.description import read_description
-from flowyard.desired import want
+from flowyard.desired import want_all
 from flowyard.errors import FlowFailed, FlowyardError, OrderError, RegistryError
 from flowyard.lease import Lease, flow_limit, hold
 from flowyard.observe import observe
@@ -54,7 +54,7 @@ class Yard:
 
 def plan_flows(yard: Yard, flows: Sequence[Flow]) -> Plan:
     """What would happen to these flows, and why."""
-    desired = tuple(want(yard.project, flow, yard.target) for flow in flows)
+    desired = want_all(yard.project, flows, yard.target)
     observed = observe(yard.api, yard.registry, yard.project, yard.target, desired)
     return make_plan(yard.target.name, desired, observed, whole=len(flows) == len(yard.project.flows))
 

@@ -66,8 +66,8 @@ def test_two_builds_at_once_one_of_which_fails(tmp_path: Path) -> None:
     assert (done.value.cached_steps, done.value.steps) == (0, 1)
     assert (again.digest, again.cached_steps, again.steps) == (done.value.digest, 1, 1)
     assert isinstance(failed.error, BuildFailed)
-    assert failed.error.message.startswith("bad: [3/3] COPY missing.txt / failed: ") or (
-        failed.error.message.startswith("bad: [2/2] COPY missing.txt / failed: ")
+    assert failed.error.message.startswith("[3/3] COPY missing.txt / failed: ") or (
+        failed.error.message.startswith("[2/2] COPY missing.txt / failed: ")
     )
     assert failed.error.hint.startswith("the file is not in the build context")
     assert "COPY missing.txt" in (tmp_path / "bad.log").read_text()
@@ -76,7 +76,7 @@ def test_two_builds_at_once_one_of_which_fails(tmp_path: Path) -> None:
 
 def test_a_registry_that_is_not_there_fails_the_push_at_once(tmp_path: Path) -> None:
     folder = context(tmp_path / "etl", "FROM scratch\nCOPY flow.py /flow.py\n")
-    with pytest.raises(BuildFailed, match=r"etl: pushing 127\.0\.0\.1:1/flows/etl:1 failed: ") as caught:
+    with pytest.raises(BuildFailed, match=r"pushing 127\.0\.0\.1:1/flows/etl:1 failed: ") as caught:
         builder(tmp_path).build(request("etl", folder, "127.0.0.1:1"))
     assert caught.value.hint.startswith("nothing answers at that address")
     subprocess.run(["docker", "image", "rm", "127.0.0.1:1/flows/etl:1"], check=True, capture_output=True)

@@ -121,7 +121,7 @@ def test_a_failing_run_is_told_with_its_last_lines() -> None:
     )
     assert (type(error), error.message, error.hint, error.log) == (
         BuildFailed,
-        f"etl: {name} failed: exit code: 1{tail}\n  | /bin/sh: 1: pip: not found",
+        f"{name} failed: exit code: 1{tail}\n  | /bin/sh: 1: pip: not found",
         "",
         Path("/log"),
     )
@@ -129,7 +129,7 @@ def test_a_failing_run_is_told_with_its_last_lines() -> None:
 
 def test_a_failing_copy_is_told_with_its_hint() -> None:
     error = failure(REQUEST, replay("failed-copy")[0], Path("/log"))
-    assert error.message.startswith("etl: [2/2] COPY missing.txt /app/ failed: failed to calculate checksum")
+    assert error.message.startswith("[2/2] COPY missing.txt /app/ failed: failed to calculate checksum")
     assert error.hint == (
         "the file is not in the build context: check its name, and that no ignore file leaves it out"
     )
@@ -139,7 +139,7 @@ def test_the_checks_finding_becomes_a_check_error() -> None:
     error = failure(REQUEST, replay("failed-check")[0], Path("/log"))
     assert (type(error), error.message, error.hint, error.log) == (
         CheckFailed,
-        "etl: flow.py: no module named pandas",
+        "no module named pandas",
         "add pandas",
         Path("/log"),
     )
@@ -147,7 +147,7 @@ def test_the_checks_finding_becomes_a_check_error() -> None:
 
 def test_a_dockerfile_error_is_told() -> None:
     assert failure(REQUEST, replay("failed-syntax")[0], Path("/log")).message == (
-        "etl: the build failed: dockerfile parse error on line 2: "
+        "the build failed: dockerfile parse error on line 2: "
         "unknown instruction: COPPY (did you mean COPY?)"
     )
 
@@ -156,7 +156,7 @@ def test_a_failed_push_is_no_failed_step_of_the_dockerfile() -> None:
     reader, _ = replay("failed-push")
     assert push_worth_retrying(PUSH, reader)
     assert failure(PUSH, reader, Path("/log")).message == (
-        "etl: pushing 127.0.0.1:5000/flows/etl:0123abcd failed: "
+        "pushing 127.0.0.1:5000/flows/etl:0123abcd failed: "
         "received unexpected HTTP status: 503 Service Unavailable"
     )
 
