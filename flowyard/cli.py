@@ -24,7 +24,14 @@ PIPELINE = Group("The pipeline", sort_key=1)
 AROUND = Group("Around it", sort_key=2)
 FULL_PLAN_CHANGES = 3
 
-app = App(name="flowyard", help=HELP, help_format="plaintext", version_flags=["--version"], version="")
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("flowyard")
+
+
+app = App(name="flowyard", help=HELP, help_format="plaintext", version_flags=["--version"], version=_version)
 
 Flow = Annotated[str, Parameter(help="Flow name, folder or glob; none means all flows.")]
 TargetName = Annotated[

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -18,12 +18,14 @@ from flowyard.config import (
     FlowFile,
     LocalFile,
     OciRegistry,
+    PrefectTable,
     RegistryFile,
     TargetTable,
 )
 from flowyard.dependencies import read_dependencies
 from flowyard.errors import Problem
 from flowyard.parse import did_you_mean, show
+from flowyard.references import parse_reference
 from flowyard.schedules import schedule_of
 from flowyard.values import (
     BaseImage,
@@ -33,12 +35,13 @@ from flowyard.values import (
     PrefectChoice,
     Project,
     Resources,
+    Schedule,
     Target,
 )
 
 DEFAULT_BASE = "python:3.13-slim"
 OWN_DOCKERFILES = ("Dockerfile.j2", "Dockerfile")
-_FLOW_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+_FLOW_NAME = re.compile(r"(?=.{1,63}$)[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*")  # a component of a repository
 _OFFICIAL_PYTHON = re.compile(r"(?:docker\.io/)?(?:library/)?python:(3\.\d+)(?:[.-].*)?")
 Value = TypeVar("Value")
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
@@ -71,7 +74,8 @@ def complete(sources: Sources) -> tuple[Project, tuple[Problem, ...]]:
         problems.append(Problem("registry.toml", "project.default-target", f"{found}; targets: {known}"))
     secrets, secret_problems = _build_secrets(sources)
     project = Project(table.name, sources.root, tuple(flows), targets, table.default_target, secrets)
-    return project, (*problems, *secret_problems)
+    once = dict.fromkeys((*problems, *secret_problems))  # a default's problem comes with every flow
+    return project, tuple(once)
 
 
 def _check_names(sources: Sources) -> Iterator[Problem]:
@@ -80,8 +84,8 @@ def _check_names(sources: Sources) -> Iterator[Problem]:
             yield Problem(
                 f"flows/{name}",
                 "",
-                "is not a name a container registry takes; use lower-case letters, digits, - and _, "
-                "at most 63 characters",
+                "is not a name a container registry takes; use lower-case letters and digits, joined by "
+                "-, _ or __, at most 63 characters",
             )
     for name, target in sources.registry.targets.items():
         if target.prefect.api is not None and target.prefect.profile is not None:
@@ -93,14 +97,14 @@ def _check_names(sources: Sources) -> Iterator[Problem]:
             yield Problem(
                 "registry.toml", key, f"{show(target.registry.url)} has a scheme; write host and path only"
             )
-    repositories: dict[str, str] = {}
+    owners: dict[tuple[str, PrefectTable], str] = {}
     for name, target in sources.registry.targets.items():
         if "{flow}" not in target.registry.repository:
             key = f"targets.{name}.registry.repository"
             yield Problem("registry.toml", key, "lacks `{flow}`: two flows would share one repository")
         pool = target.work_pool.name
-        owner = repositories.setdefault(pool, name)
-        if owner != name and sources.registry.targets[owner].prefect == target.prefect:
+        owner = owners.setdefault((pool, target.prefect), name)
+        if owner != name:
             key = f"targets.{name}.work-pool.name"
             yield Problem(
                 "registry.toml", key, f'"{pool}" is already the work pool of target {owner}; use another'
@@ -196,20 +200,39 @@ class _FlowBuilder:
     def _base(self) -> BaseImage:
         name = _first(self._file.base, self._defaults.base) or DEFAULT_BASE
         pinned = self._sources.bases.get(name)
+        if pinned is None:
+            self._check_reference(name)
         official = _OFFICIAL_PYTHON.fullmatch(name)
         declared = _first(self._file.python, None if self._file.base else self._defaults.python)
         python = declared or (pinned.python if pinned else None) or (official[1] if official else None)
         return BaseImage(name, pinned.reference if pinned else None, python)
 
+    def _check_reference(self, name: str) -> None:
+        try:
+            parse_reference(name)
+        except ValueError as error:
+            if self._file.base is None:
+                self.problems.append(Problem("registry.toml", "defaults.base", str(error)))
+            else:
+                self._problem("base", str(error))
+
     def _includes(self) -> tuple[Path, ...]:
+        for include in self._defaults.include or ():
+            if (text := self._include_problem(include)) is not None:
+                self.problems.append(Problem("registry.toml", "defaults.include", text))
+        for include in self._file.include or ():
+            if (text := self._include_problem(include)) is not None:
+                self._problem("include", text)
         includes = [*(self._defaults.include or ()), *(self._file.include or ())]
-        for include in includes:
-            path = PurePosixPath(include)
-            if path.is_absolute() or ".." in path.parts:
-                self._problem("include", f"{show(include)} leaves the repository; name a folder inside it")
-            elif not (self._sources.root / path).is_dir():
-                self._problem("include", f"{show(include)}: there is no such folder in the repository")
         return tuple(sorted({Path(include) for include in includes}))
+
+    def _include_problem(self, include: str) -> str | None:
+        path = PurePosixPath(include)
+        if path.is_absolute() or ".." in path.parts:
+            return f"{show(include)} leaves the repository; name a folder inside it"
+        if not (self._sources.root / path).is_dir():
+            return f"{show(include)}: there is no such folder in the repository"
+        return None
 
     def _own_dockerfile(self) -> Path | None:
         for name in OWN_DOCKERFILES:
@@ -229,11 +252,13 @@ class _FlowBuilder:
                 guess = did_you_mean(target, self._sources.registry.targets)
                 known = ", ".join(sorted(self._sources.registry.targets))
                 self._problem(f"{key}.targets", f"`{target}` is not a target{guess}; targets: {known}")
-        schedules = []
+        schedules: list[Schedule] = []
         for position, schedule in enumerate(table.schedules):
             completed, problem = schedule_of(schedule)
             if problem is not None:
                 self._problem(f"{key}.schedules[{position}]{problem[0]}", problem[1])
+            if _identity(completed) in map(_identity, schedules):
+                self._problem(f"{key}.schedules[{position}]", "repeats another schedule; remove one of them")
             schedules.append(completed)
         own = self._entrypoint(f"{key}.entrypoint", table.entrypoint) if table.entrypoint else entrypoint
         tags = {*(self._defaults.tags or ()), *(self._file.tags or ()), *table.tags}
@@ -252,6 +277,11 @@ class _FlowBuilder:
             job_variables=table.job_variables,
             targets=targets,
         )
+
+
+def _identity(schedule: Schedule) -> str | Schedule:
+    """What Prefect tells schedules of a deployment apart by: the name, or all but whether it is on."""
+    return schedule.name or replace(schedule, active=True)
 
 
 def _resources(table: DeploymentTable) -> Resources:

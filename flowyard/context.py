@@ -59,15 +59,17 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
     the copied folder and for what is neither file, folder nor link.
     """
     files = [_file(f"locks/{name}", root, root / path) for name, path in locks]
-    for script in sorted((root / "images/scripts").iterdir()):
-        files.append(_file(f"scripts/{script.name}", root, script))
+    scripts = root / "images/scripts"
+    for script in _walk(scripts, scripts, pathspec.GitIgnoreSpec.from_lines(ALWAYS_IGNORED)):
+        files.append(_file(f"scripts/{script.relative_to(scripts).as_posix()}", root, script))
     for path in (RUNTIME_FOLDER.parent / "__init__.py", *sorted(RUNTIME_FOLDER.glob("*.py"))):
         inside = path.relative_to(RUNTIME_FOLDER.parent).as_posix()
         files.append(ContextFile(f"lib/flowyard/{inside}", f"flowyard {inside}", path, _fingerprint(path)))
     files += _tree(root, flow.folder, NOT_SOURCE)
     for include in flow.includes:
         files += _tree(root, include, ())
-    return tuple(sorted(files, key=lambda file: file.path))
+    once = {file.path: file for file in files}  # folders that are included may lie in one another
+    return tuple(once[path] for path in sorted(once))
 
 
 def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
@@ -93,6 +95,7 @@ def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
 def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[ContextFile]:
     ignored = pathspec.GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *extra, *_own_rules(root / folder)])
     for path in _walk(root / folder, root / folder, ignored):
+        _check(root, root / folder, path)
         yield _file(f"project/{path.relative_to(root).as_posix()}", root, path)
 
 
@@ -116,11 +119,11 @@ def _walk(top: Path, folder: Path, ignored: pathspec.GitIgnoreSpec) -> Iterator[
         if directory:
             yield from _walk(top, path, ignored)
         else:
-            yield _checked(top, path)
+            yield path
 
 
-def _checked(top: Path, path: Path) -> Path:
-    shown = f"{top.parent.name}/{top.name}/{path.relative_to(top).as_posix()}"
+def _check(root: Path, top: Path, path: Path) -> None:
+    shown = path.relative_to(root).as_posix()
     if path.is_symlink():
         target = PurePosixPath(os.readlink(path))
         landing = os.path.normpath(path.parent / target)
@@ -129,7 +132,6 @@ def _checked(top: Path, path: Path) -> Path:
             raise ConfigurationError([Problem(shown, "", text)])
     elif not stat.S_ISREG(path.stat().st_mode):
         raise ConfigurationError([Problem(shown, "", "is neither a file, a folder nor a link; remove it")])
-    return path
 
 
 def _file(inside: str, root: Path, path: Path) -> ContextFile:

@@ -5,9 +5,9 @@ The bridge from configuration to planning: files are read and hashed here, nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from flowyard.context import ContextFile, collect
 from flowyard.deployment import spec_inputs, spec_of
@@ -16,8 +16,10 @@ from flowyard.key import image_inputs, key_of
 from flowyard.lock import locks_of
 from flowyard.parse import did_you_mean
 from flowyard.plan import Desired
-from flowyard.render import render
+from flowyard.render import Rendered, render
 from flowyard.values import Flow, ImageReference, Project, Target
+
+Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
 
 
 def select(project: Project, words: Iterable[str]) -> tuple[Flow, ...]:
@@ -48,13 +50,15 @@ def build_context(project: Project, flow: Flow) -> tuple[ContextFile, ...]:
     return collect(project.root, flow, locks_of(project.root, flow).files)
 
 
-def want_all(project: Project, flows: Iterable[Flow], target: Target) -> tuple[Desired, ...]:
+def want_all(
+    project: Project, flows: Iterable[Flow], target: Target, renderer: Renderer = render
+) -> tuple[Desired, ...]:
     """All the flows as the files want them. Raises one LockError that names every lock to be mended."""
     wanted: list[Desired] = []
     errors: list[LockError] = []
     for flow in flows:
         try:
-            wanted.append(want(project, flow, target))
+            wanted.append(want(project, flow, target, renderer))
         except LockError as error:
             errors.append(error)
     if errors:
@@ -63,11 +67,11 @@ def want_all(project: Project, flows: Iterable[Flow], target: Target) -> tuple[D
     return tuple(wanted)
 
 
-def want(project: Project, flow: Flow, target: Target) -> Desired:
+def want(project: Project, flow: Flow, target: Target, renderer: Renderer = render) -> Desired:
     """The flow as the files want it. Raises LockError and ConfigurationError."""
     locks = locks_of(project.root, flow)
     files = collect(project.root, flow, locks.files)
-    rendered = render(project.root, flow, locks.install)
+    rendered = renderer(project.root, flow, locks.install)
     image = image_inputs(project.root, flow, files, rendered)
     deployments = tuple(spec for spec in flow.deployments if target.name in spec.targets)
     spec = spec_inputs(target, deployments)

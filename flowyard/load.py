@@ -44,6 +44,10 @@ def load(root: Path) -> Project:
             flows |= {} if found is None else {folder.name: found}
         else:
             flows[folder.name] = FlowFile.model_validate({})
+    if not (root / "flows").is_dir():
+        reader.problems += (
+            Problem("flows", "", "is missing; make a folder flows/NAME with a flow.py in it"),
+        )
     if registry is None:
         raise ConfigurationError(reader.problems)
     sources = Sources(
@@ -62,12 +66,7 @@ def load(root: Path) -> Project:
 
 def flow_folders(root: Path) -> tuple[Path, ...]:
     """The folders under flows/, sorted by name. Hidden folders and caches are not flows."""
-    folder = root / "flows"
-    if not folder.is_dir():
-        raise ConfigurationError(
-            [Problem("flows", "", "is missing; make a folder flows/NAME with a flow.py in it")]
-        )
-    found = (entry for entry in folder.iterdir() if entry.is_dir())
+    found = (entry for entry in (root / "flows").glob("*") if entry.is_dir())
     return tuple(sorted(entry for entry in found if not entry.name.startswith((".", "__"))))
 
 

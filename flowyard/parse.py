@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, time
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -41,11 +43,31 @@ def parse(path: Path, shown: str, model: type[Model]) -> tuple[Model | None, tup
         return None, (Problem(shown, "", f"is not valid TOML: {error}"),)
     except OSError as error:
         return None, (Problem(shown, "", f"cannot be read: {error.strerror}"),)
+    problems: dict[str, Problem] = {}
+    found = None
     try:
-        return model.model_validate(data), ()
+        found = model.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        return None, tuple(Problem(shown, _key(item, data), _text(item, model)) for item in details)
+        for item in error.errors(include_url=False):
+            key = _key(item, data)
+            problems[key] = Problem(shown, key, _text(item, model))
+    for key, text in _without_json(data):
+        problems.setdefault(key, Problem(shown, key, text))
+    return (None if problems else found), tuple(problems.values())
+
+
+def _without_json(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Values that TOML knows and JSON does not, in which everything is sent: key path and what to do."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _without_json(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _without_json(inner, f"{key}[{position}]")
+    elif isinstance(value, date | time):
+        yield key, f'is a date or time; put it in quotes: "{value.isoformat()}"'
+    elif isinstance(value, float) and not isfinite(value):
+        yield key, f"must be a finite number, found {value}"
 
 
 def _key(item: ErrorDetails, data: Mapping[str, Any]) -> str:

@@ -54,7 +54,7 @@ class Yard:
 
 def plan_flows(yard: Yard, flows: Sequence[Flow]) -> Plan:
     """What would happen to these flows, and why."""
-    desired = want_all(yard.project, flows, yard.target)
+    desired = want_all(yard.project, flows, yard.target, yard.workshop.render)
     observed = observe(yard.api, yard.registry, yard.project, yard.target, desired)
     return make_plan(yard.target.name, desired, observed, whole=len(flows) == len(yard.project.flows))
 

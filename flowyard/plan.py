@@ -91,8 +91,11 @@ def plan_flow(desired: Desired, observed: Observed) -> FlowPlan:
     """What would happen to one flow."""
     live = observed.deployments.get(desired.flow.name, ())
     image = deployed_image(desired, live)
-    if not desired.deployments and not live:
-        return FlowPlan(desired.flow.name, Action.UNCHANGED, ("no deployment on this target",), desired)
+    if not desired.deployments:
+        reasons: tuple[str, ...] = ("no deployment on this target",)
+        if live:  # whatever else has changed, nothing here needs an image any more
+            return FlowPlan(desired.flow.name, Action.REMOVE, reasons, live=live)
+        return FlowPlan(desired.flow.name, Action.UNCHANGED, reasons, desired)
     if image is not None:
         reasons = tuple(_registration_reasons(desired, live, observed))
         action = Action.REGISTER if reasons else Action.UNCHANGED

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flowyard.deployment import Marks, carry_over, normal, payload, restored
-from flowyard.errors import FlowyardError, PrefectError
+from flowyard.errors import FlowyardError, PrefectError, RegistryError
 from flowyard.ports import PrefectApi
 from flowyard.validate import validate_job_variables, validate_parameters
-from flowyard.values import DeploymentSpec, ImageDescription, Json, PublishedImage, Target
+from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,22 @@ def remove(api: PrefectApi, live: Iterable[Mapping[str, Json]]) -> None:
 
 def _validate(unit: Unit, base_job_template: Mapping[str, Json]) -> None:
     for deployment in unit.deployments:
-        described = unit.description.flow(deployment.entrypoint)
+        described = _described(unit, deployment)
         body = payload(unit.target, deployment, described, unit.image, unit.marks)
         where = (unit.marks.flow, deployment)
         validate_job_variables(*where, body["job_variables"], base_job_template, unit.target.work_pool)
         validate_parameters(*where, described)
+
+
+def _described(unit: Unit, deployment: DeploymentSpec) -> FlowDescription:
+    try:
+        return unit.description.flow(deployment.entrypoint)
+    except KeyError:
+        known = ", ".join(flow.requested for flow in unit.description.flows) or "none"
+        raise RegistryError(
+            f"{unit.image} does not describe the entrypoint {deployment.entrypoint}; it describes: {known}",
+            hint="the flow's own Dockerfile has to pass every entrypoint to flowyard.runtime.describe",
+        ) from None
 
 
 def _write(api: PrefectApi, unit: Unit, deployment: DeploymentSpec) -> _Write:

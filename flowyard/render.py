@@ -39,10 +39,18 @@ def render(root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:
     own = flow.dockerfile
     if own is not None and own.suffix != ".j2":
         return Rendered((root / own).read_text(encoding="utf-8"), (own,))
-    return _render(root, own or Path("images") / TEMPLATE, _variables(flow, own, locks))
+    return _render(root, own or Path("images") / TEMPLATE, template_variables(flow, locks))
 
 
-def _variables(flow: Flow, own: Path | None, locks: tuple[str, ...]) -> dict[str, Any]:
+def template_files(root: Path, flow: Flow) -> tuple[Path, ...]:
+    """Every file a rendering may read, relative to `root`: the shared templates and the flow's own."""
+    shared = sorted((root / "images").rglob("*.j2"))
+    own = () if flow.dockerfile is None else (flow.dockerfile,)
+    return (*(path.relative_to(root) for path in shared), *own)
+
+
+def template_variables(flow: Flow, locks: tuple[str, ...]) -> dict[str, Any]:
+    """What a template may use; images/README.md describes each. Raises LockError for an unpinned base."""
     if flow.base.reference is None or flow.base.python is None:
         raise LockError(
             f"flow {flow.name}: base image {flow.base.name} is not pinned", hint="run `python build.py lock`"
@@ -50,7 +58,7 @@ def _variables(flow: Flow, own: Path | None, locks: tuple[str, ...]) -> dict[str
     secrets = sorted({*COMMON_SECRETS, *flow.build_secrets})
     return {
         "flow": flow.name,
-        "template": (own or Path("images") / TEMPLATE).as_posix(),
+        "template": (flow.dockerfile or Path("images") / TEMPLATE).as_posix(),
         "folder": flow.folder.as_posix(),
         "base": flow.base.reference,
         "python": flow.base.python,
@@ -92,8 +100,10 @@ def _render(root: Path, template: Path, variables: dict[str, Any]) -> Rendered:
             text = environment.get_template(template.name).render(variables)
         else:
             text = environment.from_string((root / template).read_text(encoding="utf-8")).render(variables)
+    except jinja2.TemplateSyntaxError as error:
+        file = Path(error.filename).relative_to(root) if error.filename else template
+        text = error.message or "is not a template"
+        raise ConfigurationError([Problem(file.as_posix(), f"line {error.lineno}", text)]) from error
     except jinja2.TemplateError as error:
-        line = getattr(error, "lineno", None)
-        key = f"line {line}" if line else ""
-        raise ConfigurationError([Problem(template.as_posix(), key, str(error))]) from error
+        raise ConfigurationError([Problem(template.as_posix(), "", str(error))]) from error
     return Rendered(text, tuple(dict.fromkeys(used)))

@@ -23,10 +23,18 @@ _FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 
 
+@dataclass(frozen=True, slots=True)
+class ResultPlace:
+    """Where a result is kept: its `key` in the result storage, and the serializer's settings as JSON."""
+
+    key: str
+    serializer: str
+
+
 class Results(Protocol):
     """Reads one persisted result with the image that wrote it."""
 
-    def read(self, image: str, volume: str, key: str) -> Json:
+    def read(self, image: str, volume: str, place: ResultPlace) -> Json:
         """`{"type": ..., "json": value}`, or `{"type": ..., "repr": text}` for what is not JSON."""
         ...
 
@@ -43,11 +51,11 @@ class Triggered:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A flow run in its final state. `storage_key` says where its result is, None when it kept none."""
+    """A flow run in its final state. `result` says where its result is, None when it kept none."""
 
     state: str
     message: str
-    storage_key: str | None
+    result: ResultPlace | None
 
 
 def find_deployment(api: PrefectApi, project: Project, target: Target, word: str) -> Mapping[str, Json]:
@@ -121,11 +129,17 @@ def follow(
             say(f"{run.name}: {shown}")
         if state["type"] in _FINAL:
             _say_logs(api, run, seen, say)
-            data = state.get("data") or {}
-            return Finished(state["type"], state.get("message") or "", data.get("storage_key"))
+            return Finished(state["type"], state.get("message") or "", _result_place(state))
         if deadline is not None and time.monotonic() > deadline:
             raise FlowFailed(f"run {run.name} was still {shown} after {timeout:g} s", hint="it goes on")
         time.sleep(POLL_SECONDS)
+
+
+def _result_place(state: Mapping[str, Json]) -> ResultPlace | None:
+    data = state.get("data") or {}
+    if not isinstance(data, Mapping) or not data.get("storage_key"):
+        return None
+    return ResultPlace(str(data["storage_key"]), json.dumps(data.get("serializer") or {}))
 
 
 def _say_logs(api: PrefectApi, run: Triggered, seen: int, say: Callable[[str], None]) -> int:
@@ -145,6 +159,6 @@ def result_of(run: Triggered, finished: Finished, target: Target, results: Resul
     """What the flow returned. Raises FlowFailed when it did not complete or kept no result."""
     if finished.state != "COMPLETED":
         raise FlowFailed(f"run {run.name} ended {finished.state}: {finished.message}")
-    if target.results_volume is None or finished.storage_key is None:
+    if target.results_volume is None or finished.result is None:
         return {"type": "unknown", "repr": "(no result was kept; set `results` in the target)"}
-    return results.read(run.image, target.results_volume, finished.storage_key)
+    return results.read(run.image, target.results_volume, finished.result)

@@ -18,6 +18,7 @@ from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
 from flowyard.pipeline import Yard
 from flowyard.ports import Progress
+from flowyard.render_memo import RenderMemo
 from flowyard.values import Project, Target
 from flowyard.workshop import Workshop
 
@@ -34,6 +35,7 @@ def open_workshop(project: Project, target: Target, progress: Progress) -> Works
     return Workshop(
         project=project,
         target=target,
+        render=RenderMemo(state / "rendered"),
         builder=Buildx(processes, progress, LogFolder(state / "logs" / "build"), os.environ),
         stop=processes.stop,
         progress=progress,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.context import stage
-from flowyard.desired import build_context, want
+from flowyard.desired import Renderer, build_context, want
 from flowyard.errors import FlowyardError
 from flowyard.order import Commit
 from flowyard.parallel import Done, Failed, run_parallel
@@ -27,6 +27,7 @@ class Workshop:
 
     project: Project
     target: Target
+    render: Renderer
     builder: ImageBuilder
     stop: Callable[[], None]
     progress: Progress
@@ -48,7 +49,7 @@ def build_images(workshop: Workshop, flows: Sequence[Flow], jobs: int) -> tuple[
     commit = workshop.commit([flow.folder for flow in flows])
 
     def build(flow: Flow) -> BuiltImage:
-        desired = want(workshop.project, flow, workshop.target)
+        desired = want(workshop.project, flow, workshop.target, workshop.render)
         return workshop.builder.build(build_request(workshop, desired, commit, push=False))
 
     done = run_parallel(flows, build, jobs, workshop.stop)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowyard.errors import EngineError
 from flowyard.render import RESULTS_FOLDER
+from flowyard.run import ResultPlace
 from flowyard.values import Json
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def engine() -> docker.DockerClient:
 class VolumeResults:
     """Results in a volume of the local engine, read by the image that wrote them."""
 
-    def read(self, image: str, volume: str, key: str) -> Json:
+    def read(self, image: str, volume: str, place: ResultPlace) -> Json:
         """The result as JSON. Raises EngineError with what the image said."""
         import docker
 
@@ -37,7 +38,7 @@ class VolumeResults:
         try:
             output = client.containers.run(
                 image,
-                ["python", "-m", "flowyard.runtime.result", key],
+                ["python", "-m", "flowyard.runtime.result", place.key, place.serializer],
                 volumes=[f"{volume}:{RESULTS_FOLDER}:ro"],
                 network_mode="none",
                 remove=True,
@@ -45,9 +46,9 @@ class VolumeResults:
                 stderr=False,
             )
         except docker.errors.ContainerError as error:
-            raise EngineError(f"the result {key} could not be read: {_text(error.stderr)}") from error
+            raise EngineError(f"the result {place.key} could not be read: {_text(error.stderr)}") from error
         except docker.errors.DockerException as error:
-            raise EngineError(f"the result {key} could not be read: {error}") from error
+            raise EngineError(f"the result {place.key} could not be read: {error}") from error
         finally:
             client.close()
         return json.loads(output)

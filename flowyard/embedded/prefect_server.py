@@ -16,7 +16,9 @@ _GRACEFUL_SECONDS = 3  # open web sockets of workers and browsers would hold the
 
 def listen(address: str, port: int) -> socket.socket:
     """A bound socket. Raises OSError when the port is taken."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol is said because asyncio looks for it: only then does it switch Nagle's algorithm off, which
+    # costs 40 ms in each answer.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((address, port))
     bound.set_inheritable(True)

@@ -18,6 +18,9 @@ RESULTS_ENV = "FLOWYARD_RESULTS"
 def job_variables(target: Target, deployment: DeploymentSpec) -> dict[str, Json]:
     """What prefect-docker's base job template knows, from the neutral settings and the user's own."""
     own = {**target.job_variables, **deployment.job_variables}
+    for name, kind in (("container_create_kwargs", dict), ("volumes", list), ("env", dict)):
+        if not isinstance(own.get(name, kind()), kind):
+            return own  # it is refused with the work pool's own schema, which says what is wrong
     create = {"init": True, **_create_options(deployment), **own.pop("container_create_kwargs", {})}
     variables: dict[str, Json] = {"auto_remove": True, "container_create_kwargs": create}
     if deployment.resources.memory is not None:

@@ -1,0 +1,48 @@
+"""Remembers rendered Dockerfiles by what they were rendered from.
+
+Importing and running the template engine is a tenth of the time of a ship with nothing to do. Rendering is a
+pure function of the variables and the template files, so its result is kept under their fingerprint; what is
+remembered can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from flowyard.key import fingerprint
+from flowyard.render import Rendered, render, template_files, template_variables
+from flowyard.values import Flow
+
+_FORMAT = 1
+
+
+class RenderMemo:
+    """Renders like `render`, and keeps the results in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:
+        """As `render`."""
+        path = self._folder / f"{_fingerprint(root, flow, locks)}.json"
+        with suppress(OSError, ValueError, KeyError):
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            return Rendered(kept["text"], tuple(Path(name) for name in kept["templates"]))
+        rendered = render(root, flow, locks)
+        self._keep(path, rendered)
+        return rendered
+
+    def _keep(self, path: Path, rendered: Rendered) -> None:
+        content = {"text": rendered.text, "templates": [name.as_posix() for name in rendered.templates]}
+        temporary = path.with_suffix(".new")
+        with suppress(OSError):  # a checkout that cannot be written is only slower
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(content), encoding="utf-8")
+            temporary.replace(path)
+
+
+def _fingerprint(root: Path, flow: Flow, locks: tuple[str, ...]) -> str:
+    templates = {path.as_posix(): (root / path).read_text("utf-8") for path in template_files(root, flow)}
+    return fingerprint([_FORMAT, template_variables(flow, locks), templates])

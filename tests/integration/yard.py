@@ -1,0 +1,132 @@
+"""A whole yard for tests: a copy of the project, its embedded services on free ports, its own result volume.
+
+Everything has a name or a port of its own, so that it stands beside the developer's services and beside
+another test run on the same engine; only BuildKit's cache is shared, which makes builds quick.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+from docker.errors import ImageNotFound, NotFound
+
+from flowyard.adapters.oci import OciRegistry
+from flowyard.connect import STATE_FOLDER
+from flowyard.embedded.services import UpOptions, down, up
+from flowyard.embedded.state import EmbeddedState, Ports, read_state, registry_host
+from flowyard.load import LOCAL_FILE, REGISTRY_FILE
+from flowyard.pipeline import Yard
+from flowyard.ports import PrefectApi
+from flowyard.terminal import SilentProgress
+from flowyard.values import ImageReference, Project, Repository, Target
+from flowyard.wiring import open_project, open_yard
+from tests.integration.prefect_server import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+STAND_IN = "flowyard/base-python"  # what scripts/base-image makes where no image can be pulled
+JOBS = 2
+
+
+@dataclass(frozen=True)
+class RunningYard:
+    """A project in a folder of its own, and all that shipping it to its running services needs."""
+
+    state: EmbeddedState
+    yard: Yard
+
+    @property
+    def project(self) -> Project:
+        return self.yard.project
+
+    @property
+    def target(self) -> Target:
+        return self.yard.target
+
+    @property
+    def api(self) -> PrefectApi:
+        return self.yard.api
+
+    def reopened(self) -> RunningYard:
+        """The same yard after its files were changed."""
+        project = open_project(self.project.root)
+        return RunningYard(self.state, open_yard(project, self.target.name, SilentProgress(), JOBS))
+
+
+@contextmanager
+def running_yard(tmp: Path, flows: Sequence[str]) -> Iterator[RunningYard]:
+    """A yard in `tmp` with these flows of the repository, up and empty; nothing is left of it afterwards."""
+    root = tmp / "project"
+    volume = f"flowyard-test-{uuid.uuid4().hex[:12]}"
+    _copy_project(root, flows, volume)
+    project = open_project(root)
+    pool = project.targets[project.default_target].work_pool
+    folder = root / STATE_FOLDER
+    silent = SilentProgress()
+    try:
+        state = up(UpOptions(folder, pool, os.environ, Ports(free_port(), free_port())), silent)
+        _write_local_settings(project, registry_host(state))
+        yield RunningYard(state, open_yard(open_project(root), None, silent, JOBS))
+    finally:
+        host = registry_host(read_state(folder))
+        down(folder, silent, delete_data=True)
+        _clean_engine(f"{host}/", volume)
+
+
+def _copy_project(root: Path, flows: Sequence[str], volume: str) -> None:
+    own = shutil.ignore_patterns("__pycache__")
+    for folder in ("images", "shared", *(f"flows/{flow}" for flow in flows)):
+        shutil.copytree(ROOT / folder, root / folder, ignore=own)
+    text, found = re.subn(r'"volume:[^"]*"', f'"volume:{volume}"', (ROOT / REGISTRY_FILE).read_text())
+    assert found == 1, "the targets' results are to go to the test's own volume"
+    (root / REGISTRY_FILE).write_text(text)
+
+
+def _write_local_settings(project: Project, host: str) -> None:
+    names = sorted({flow.base.name for flow in project.flows})
+    lines = ["[bases]", *(_base(name, host) for name in names)]
+    bundle = os.environ.get("SSL_CERT_FILE")
+    if bundle:
+        lines += ["[build-secrets]", f'ca = {{ file = "{bundle}" }}']
+    (project.root / LOCAL_FILE).write_text("\n".join([*lines, ""]))
+
+
+def _base(name: str, host: str) -> str:
+    """Push the base, or its stand-in, to the yard's own registry; the line that pins it there."""
+    match = re.fullmatch(r"python:(3\.\d+)-slim", name)
+    assert match, f"no stand-in is known for {name}"
+    reference = ImageReference(Repository(host, "bases/python"), match[1])
+    with closing(docker.from_env()) as engine:
+        try:
+            image = engine.images.get(f"{STAND_IN}:{match[1]}")
+        except ImageNotFound:
+            image = engine.images.pull(name)
+        image.tag(str(reference.repository), match[1])
+    # By the program: the package's push does not raise when it fails.
+    subprocess.run(["docker", "push", "--quiet", str(reference)], check=True, capture_output=True)
+    digest = OciRegistry().digest(reference)
+    assert digest is not None
+    return f'"{name}" = {{ reference = "{reference.repository}@{digest}", python = "{match[1]}" }}'
+
+
+def _clean_engine(prefix: str, volume: str) -> None:
+    """Remove what the yard left in the engine: containers on its volume, the volume, its images."""
+    with closing(docker.from_env()) as engine:
+        for container in engine.containers.list(all=True, filters={"volume": volume}):
+            with suppress(NotFound):
+                container.remove(force=True)
+        with suppress(NotFound):  # no run ever made it
+            engine.volumes.get(volume).remove()
+        for image in engine.images.list():
+            names = [*image.attrs["RepoTags"], *image.attrs["RepoDigests"]]
+            for name in (name for name in names if name.startswith(prefix)):
+                with suppress(ImageNotFound):  # the last tag took the digest with it
+                    engine.images.remove(name, force=True)
