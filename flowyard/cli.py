@@ -22,7 +22,9 @@ With no verb, or when the first word is a path, the verb is ship: `python build.
 """
 PIPELINE = Group("The pipeline", sort_key=1)
 AROUND = Group("Around it", sort_key=2)
-FULL_PLAN_CHANGES = 3
+PLAN_HAS_CHANGES = 3
+INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
+OUTPUT_CLOSED = 141  # 128 and the number of SIGPIPE
 
 
 def _version() -> str:
@@ -68,7 +70,7 @@ def plan(
     from flowyard import verbs
 
     changes = verbs.plan(flows, target, verbs.Output(json))
-    return FULL_PLAN_CHANGES if changes and detailed_exitcode else 0
+    return PLAN_HAS_CHANGES if changes and detailed_exitcode else 0
 
 
 @app.command(group=PIPELINE)
@@ -175,14 +177,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A cancelled CI job sends SIGTERM; it has to end the builds and give the lease back as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+        code = int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+        sys.stdout.flush()
+        return code
     except FlowyardError as error:
         return _fail(error)
     except CycloptsError as error:
         return _fail(UsageError(str(error).strip(), hint=f"see `flowyard {words[0]} --help`"))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read stdout (`| head`) has enough; what is still buffered must not fail at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUTPUT_CLOSED
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

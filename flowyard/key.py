@@ -24,7 +24,12 @@ def image_inputs(root: Path, flow: Flow, files: Iterable[ContextFile], rendered:
     inputs |= {path.as_posix(): _sha256((root / path).read_bytes()) for path in rendered.templates}
     inputs["Dockerfile"] = _sha256(rendered.text.encode())
     inputs["base image"] = (flow.base.reference or "").rpartition("@")[2]
+    inputs["python"] = flow.base.python or ""
     inputs["platforms"] = ",".join(flow.platforms)
+    # They are in the Dockerfile already; here they have the name of the key that people change.
+    inputs["entrypoints"] = " ".join(flow.entrypoints)
+    inputs["system-packages"] = " ".join(flow.system_packages)
+    inputs["build-secrets"] = " ".join(flow.build_secrets)
     return inputs
 
 

@@ -39,9 +39,12 @@ def _parameter_problems(
             text = f"flow {described.name} has no such parameter{did_you_mean(name, known)}; it has: {listed}"
             yield name, text
         else:
-            yield from _schema_problems(
-                name, value, {**known[name], "definitions": schema.get("definitions", {})}
-            )
+            yield from _schema_problems(name, value, {**known[name], **_definitions(schema)})
+
+
+def _definitions(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """What references inside one property point to; Prefect and pydantic call it differently."""
+    return {name: schema[name] for name in ("definitions", "$defs") if name in schema}
 
 
 def _schema_problems(name: str, value: Json, schema: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
@@ -73,8 +76,7 @@ def validate_job_variables(
             text = f"work pool {pool} has no such job variable{did_you_mean(name, known)}; it has: {listed}"
             problems.append(Problem(f"flows/{flow}/flow.toml", key, text))
         elif plain == name:
-            whole = {**known[name], "definitions": schema.get("definitions", {})}
-            for place, text in _schema_problems(key, value, whole):
+            for place, text in _schema_problems(key, value, {**known[name], **_definitions(schema)}):
                 problems.append(Problem(f"flows/{flow}/flow.toml", place, text))
     if problems:
         raise ConfigurationError(problems)

@@ -1,0 +1,16 @@
+"""What holds for every unit test: no network, no process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fuse import no_network_and_no_processes
+
+
+@pytest.fixture(autouse=True)
+def fuse() -> Iterator[list[str]]:
+    """Fails the test that opens a socket or starts a process; see tests/fuse.py."""
+    with no_network_and_no_processes() as tried:
+        yield tried
