@@ -102,13 +102,19 @@ def _text(item: ErrorDetails, model: type[BaseModel]) -> str:
         return 'needs a key `type`, such as type = "embedded" or type = "oci"'
     if kind == "string_pattern_mismatch":
         return f"{show(found)} does not have the form {context['pattern']}"
-    return f"{item['msg'][:1].lower()}{item['msg'][1:]}, found {show(found)}"
+    if kind == "too_short":
+        return "must hold at least one entry"
+    text = item["msg"].replace("Input should be", "must be")
+    return f"{text[:1].lower()}{text[1:]}, found {show(found)}"
 
 
 def show(value: object) -> str:
     """A found value as the file might write it, cut to one line."""
-    text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
-    if text is None:
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, date | time):
+        text = value.isoformat()
+    else:
         text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

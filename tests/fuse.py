@@ -25,7 +25,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     if not _guards:
         return
     if event in _PROCESSES:
-        text = f"a unit test starts a process ({event}): {arguments[0]!r}; inject a fake of Processes"
+        text = f"a unit test starts a process ({event}): {arguments[:2]!r}; inject a fake of Processes"
     elif event in _NETWORK or _is_network_socket(event, arguments):
         text = f"a unit test uses the network ({event}): {arguments[1:]!r}; inject a fake of the port"
     else:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from docker.errors import ImageNotFound, NotFound
 from flowyard.adapters.oci import OciRegistry
 from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.services import UpOptions, down, up
-from flowyard.embedded.state import EmbeddedState, Ports, read_state, registry_host
+from flowyard.embedded.state import EmbeddedState, Ports, registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.pipeline import Yard
 from flowyard.ports import PrefectApi
@@ -71,14 +71,12 @@ def running_yard(tmp: Path, flows: Sequence[str]) -> Iterator[RunningYard]:
     pool = project.targets[project.default_target].work_pool
     folder = root / STATE_FOLDER
     silent = SilentProgress()
-    try:
-        state = up(UpOptions(folder, pool, os.environ, Ports(free_port(), free_port())), silent)
+    state = up(UpOptions(folder, pool, os.environ, Ports(free_port(), free_port())), silent)
+    with ExitStack() as after:  # the last one first
+        after.callback(_clean_engine, registry_host(state), volume)
+        after.callback(down, folder, silent, delete_data=True)
         _write_local_settings(project, registry_host(state))
         yield RunningYard(state, open_yard(open_project(root), None, silent, JOBS))
-    finally:
-        host = registry_host(read_state(folder))
-        down(folder, silent, delete_data=True)
-        _clean_engine(f"{host}/", volume)
 
 
 def _copy_project(root: Path, flows: Sequence[str], volume: str) -> None:
@@ -117,7 +115,7 @@ def _base(name: str, host: str) -> str:
     return f'"{name}" = {{ reference = "{reference.repository}@{digest}", python = "{match[1]}" }}'
 
 
-def _clean_engine(prefix: str, volume: str) -> None:
+def _clean_engine(host: str, volume: str) -> None:
     """Remove what the yard left in the engine: containers on its volume, the volume, its images."""
     with closing(docker.from_env()) as engine:
         for container in engine.containers.list(all=True, filters={"volume": volume}):
@@ -127,6 +125,6 @@ def _clean_engine(prefix: str, volume: str) -> None:
             engine.volumes.get(volume).remove()
         for image in engine.images.list():
             names = [*image.attrs["RepoTags"], *image.attrs["RepoDigests"]]
-            for name in (name for name in names if name.startswith(prefix)):
+            for name in (name for name in names if name.startswith(f"{host}/")):
                 with suppress(ImageNotFound):  # the last tag took the digest with it
                     engine.images.remove(name, force=True)

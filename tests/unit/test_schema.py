@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ FLOW_SCHEMA = Path("schemas/flow.schema.json")
 CONFIGURED = [ROOT / "registry.toml", *sorted(ROOT.glob("flows/*/flow.toml"))]
 EXAMPLES: dict[str, type[BaseModel]] = {
     "registry.toml": RegistryFile,
-    "flows/NAME/flow.toml": FlowFile,
+    "flow.toml": FlowFile,
     "registry.local.toml": LocalFile,
 }
 
@@ -32,7 +33,8 @@ EXAMPLES: dict[str, type[BaseModel]] = {
 def problems(schema: Path, document: Any) -> list[tuple[str, str]]:
     """Where the document breaks the committed schema, and how."""
     validator = Draft7Validator(json.loads((ROOT / schema).read_text(encoding="utf-8")))
-    return sorted((error.json_path, error.message) for error in validator.iter_errors(document))
+    found = validator.iter_errors(document)
+    return sorted((".".join(map(str, error.absolute_path)), error.message) for error in found)
 
 
 @pytest.mark.parametrize("path", [*SCHEMAS, REFERENCE], ids=str)
@@ -73,14 +75,14 @@ def test_configuration_names_its_schema_and_keeps_it(file: Path) -> None:
         (
             FLOW_SCHEMA,
             "base-image = 'python:3.13'",
-            [("$", "Additional properties are not allowed ('base-image' was unexpected)")],
+            [("", "Additional properties are not allowed ('base-image' was unexpected)")],
         ),
         (
             FLOW_SCHEMA,
             "[deployments.Daily]",
             [
                 (
-                    "$.deployments",
+                    "deployments",
                     "'Daily' does not match any of the regexes: '^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$'",
                 )
             ],
@@ -88,22 +90,22 @@ def test_configuration_names_its_schema_and_keeps_it(file: Path) -> None:
         (
             FLOW_SCHEMA,
             "[deployments.daily]\nconcurrency-limit = 0",
-            [("$.deployments.daily.concurrency-limit", "0 is less than the minimum of 1")],
+            [("deployments.daily.concurrency-limit", "0 is less than the minimum of 1")],
         ),
         (
             FLOW_SCHEMA,
             "[deployments.daily.resources]\nmemory = '2GB'",
-            [("$.deployments.daily.resources.memory", "'2GB' does not match '^[1-9][0-9]*(Ki|Mi|Gi|Ti)$'")],
+            [("deployments.daily.resources.memory", "'2GB' does not match '^[1-9][0-9]*(Ki|Mi|Gi|Ti)$'")],
         ),
         (
             FLOW_SCHEMA,
             "system-packages = 'libpq5'",
-            [("$['system-packages']", "'libpq5' is not of type 'array'")],
+            [("system-packages", "'libpq5' is not of type 'array'")],
         ),
         (
             REGISTRY_SCHEMA,
             "[project]\n",
-            [("$", "'targets' is a required property"), ("$.project", "'name' is a required property")],
+            [("", "'targets' is a required property"), ("project", "'name' is a required property")],
         ),
     ],
     ids=["unknown key", "name", "minimum", "pattern", "type", "missing"],
@@ -146,14 +148,14 @@ def test_sections_tell_the_tables_of_a_choice_apart() -> None:
 
 
 def toml_examples() -> list[tuple[str, str]]:
-    """File name and text of each TOML example; its first or second line is a comment with the file's name."""
+    """File name and text of each TOML example; a comment in its first two lines is the file's path."""
     found = []
-    for page in (ROOT / "README.md", ROOT / "docs/configuration.md", ROOT / "images/README.md"):
-        for text in re.findall(
-            r"^```toml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-        ):
-            comments = [line[2:].partition(":")[0] for line in text.splitlines()[:2] if line.startswith("# ")]
-            found.append((comments[0], text))
+    for page in (ROOT / "README.md", ROOT / "docs/configuration.md"):
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"^ *```toml\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
+            lines = [line.strip() for line in block.splitlines()[:2]]
+            (path,) = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+            found.append((Path(path).name, textwrap.dedent(block)))
     return found
 
 

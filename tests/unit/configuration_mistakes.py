@@ -1,0 +1,142 @@
+"""Mistakes people make in registry.toml, flow.toml and beside them: what is changed in a project that loads.
+
+What each is answered with is in tests/golden/configuration/messages.txt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.support import FLOW, REGISTRY
+
+HELLO = "flows/hello/flow.toml"
+TARGET = REGISTRY.partition("[targets.local]\n")[2]
+OTHER_TARGET = TARGET.replace("http://prefect", "http://other")
+
+
+def deployment(text: str) -> dict[str, str | bytes | None]:
+    """A deployment with these settings."""
+    return {HELLO: f"[deployments.daily]\n{text}\n"}
+
+
+def registry(text: str) -> dict[str, str | bytes | None]:
+    """registry.toml with this behind its target."""
+    return {"registry.toml": REGISTRY + text}
+
+
+def replaced(old: str, new: str) -> dict[str, str | bytes | None]:
+    """registry.toml with other words."""
+    assert old in REGISTRY
+    return {"registry.toml": REGISTRY.replace(old, new)}
+
+
+MISTAKES: Mapping[str, Mapping[str, str | bytes | None]] = {
+ # registry.toml
+ "no registry.toml": {"registry.toml": None},
+ "invalid TOML": {"registry.toml": "[project\n"},
+ "not UTF-8": {"registry.toml": b"[project]\nname = \"\xff\"\n"},
+ "empty": {"registry.toml": ""},
+ "unknown table": registry("[target.other]\n"),
+ "unknown key of the project": replaced('name = "acme"', 'name = "acme"\ndefault-traget = "local"'),
+ "project name of wrong form": replaced('"acme"', '"Acme Flows"'),
+ "project name of wrong type": replaced('"acme"', '3'),
+ "no targets": {"registry.toml": '[project]\nname = "acme"\n[targets]\n'},
+ "target of illegal name": replaced("targets.local", 'targets."Local Machine"'),
+ "default target unknown": replaced('name = "acme"', 'name = "acme"\ndefault-target = "loacl"'),
+ "registry without type": replaced('type = "oci", ', ''),
+ "registry of unknown type": replaced('type = "oci"', 'type = "gcr"'),
+ "registry without url": replaced(', url = "registry.example:5000"', ''),
+ "registry url with scheme": replaced('"registry.example:5000"', '"https://registry.example"'),
+ "unknown key of the registry": replaced(', url =', ', regon = "x", url ='),
+ "repository without flow": replaced('"registry.example:5000"', '"registry.example:5000", repository = "all"'),
+ "work pool without name": replaced('name = "pool", ', ''),
+ "work pool of unknown type": replaced('type = "docker"', 'type = "process"'),
+ "work pool is no table": replaced('work-pool = { name = "pool", type = "docker" }', 'work-pool = "pool"'),
+ "api and profile": replaced('api = "http://prefect.example/api"', 'api = "embedded", profile = "x"'),
+ "two targets with one work pool": registry(f"[targets.a]\n{OTHER_TARGET}[targets.b]\n{OTHER_TARGET}"),
+ "results of wrong form": registry('results = "s3://bucket"\n'),
+ "environment variable of wrong form": registry('env = { "LOG-LEVEL" = "INFO" }\n'),
+ "environment variable of wrong type": registry('env = { LOG_LEVEL = 1 }\n'),
+ "order": registry('order = "time"\n'),
+ "defaults with a key of flows": registry('[defaults]\nentrypoint = "flow.py"\n'),
+ "default include missing": registry('[defaults]\ninclude = ["shraed"]\n'),
+ "default base": registry('[defaults]\nbase = "Python:3.13"\n'),
+ "default env with a date": registry('[defaults]\ntags = [2026-01-01]\n'),
+ # flow.toml
+ "underscore instead of dash": {HELLO: 'system_packages = ["libpq5"]\n'},
+ "unknown key of a flow": {HELLO: 'schedule = "0 6 * * *"\n'},
+ "list instead of text": {HELLO: 'base = ["python:3.13-slim"]\n'},
+ "text instead of list": {HELLO: 'system-packages = "libpq5"\n'},
+ "list of wrong things": {HELLO: 'system-packages = ["libpq5", 5]\n'},
+ "python of wrong form": {HELLO: 'python = "3.13.1"\n'},
+ "python as a number": {HELLO: 'python = 3.13\n'},
+ "base that is no reference": {HELLO: 'base = "https://example.com/python"\n'},
+ "entrypoint missing": {HELLO: 'entrypoint = "main.py:hello"\n'},
+ "entrypoint outside": {HELLO: 'entrypoint = "../other/flow.py"\n'},
+ "entrypoint absolute": {HELLO: 'entrypoint = "/flow.py"\n'},
+ "no flow.py": {"flows/hello/flow.py": None, "flows/hello/readme.txt": "x"},
+ "include outside": {HELLO: 'include = ["../shared"]\n'},
+ "include absolute": {HELLO: 'include = ["/etc"]\n'},
+ "include missing": {HELLO: 'include = ["shared"]\n'},
+ "include is a file": {HELLO: 'include = ["registry.toml"]\n'},
+ "build secret of wrong form": {HELLO: 'build-secrets = ["my secret"]\n'},
+ "illegal folder name": {"flows/My Flow/flow.py": FLOW},
+ "folder name a registry refuses": {"flows/a_-b/flow.py": FLOW},
+ "folder name too long": {f"flows/{'a'*64}/flow.py": FLOW},
+ # deployments
+ "deployment of illegal name": {HELLO: '[deployments."Every Day"]\n'},
+ "unknown key of a deployment": deployment('shedules = []'),
+ "unknown target": deployment('targets = ["prodction", "local"]'),
+ "deployment entrypoint missing": deployment('entrypoint = "other.py:x"'),
+ "deployment entrypoint outside": deployment('entrypoint = "../x.py"'),
+ "limit of zero": deployment('concurrency-limit = 0'),
+ "limit as text": deployment('concurrency-limit = "1"'),
+ "limit as truth": deployment('concurrency-limit = true'),
+ "collision strategy": deployment('collision-strategy = "WAIT"'),
+ "cpu of zero": deployment('resources = { cpu = 0 }'),
+ "cpu without end": deployment('resources = { cpu = inf }'),
+ "memory without unit": deployment('resources = { memory = "512" }'),
+ "memory with a decimal unit": deployment('resources = { memory = "2GB" }'),
+ "memory as a number": deployment('resources = { memory = 512 }'),
+ "unknown resource": deployment('resources = { gpu = 1 }'),
+ "parameters with a date": deployment('parameters = { day = 2026-01-01, times = [{ at = 06:00:00 }] }'),
+ # schedules
+ "schedule of no kind": deployment('schedules = [{ timezone = "UTC" }]'),
+ "schedule of two kinds": deployment('schedules = [{ cron = "0 6 * * *", interval = 60 }]'),
+ "schedules is no list": deployment('schedules = { cron = "0 6 * * *" }'),
+ "schedule is text": deployment('schedules = ["0 6 * * *"]'),
+ "unknown key of a schedule": deployment('schedules = [{ cron = "0 6 * * *" , tz = "UTC" }]'),
+ "bad cron": deployment('schedules = [{ cron = "0 25 * * *" }]'),
+ "cron with a nickname": deployment('schedules = [{ cron = "@daily" }]'),
+ "cron with seconds": deployment('schedules = [{ cron = "0 0 6 * * *" }]'),
+ "bad time zone": deployment('schedules = [{ cron = "0 6 * * *", timezone = "Europe/Pari" }]'),
+ "interval of zero": deployment('schedules = [{ interval = 0 }]'),
+ "anchor without interval": deployment('schedules = [{ cron = "0 6 * * *", anchor = "2026-01-01" }]'),
+ "bad anchor": deployment('schedules = [{ interval = 60, anchor = "noon" }]'),
+ "anchor without quotes": deployment('schedules = [{ interval = 60, anchor = 2026-01-01 }]'),
+ "the same schedule twice": deployment('schedules = [{ cron = "0 6 * * *" }, { cron = "0 6 * * *", active = false }]'),
+ "two schedules of one name": deployment('schedules = [{ interval = 1, name = "a" }, { interval = 2, name = "a" }]'),
+ # dependencies
+ "dependencies twice": {"flows/hello/requirements.txt": "attrs\n", "flows/hello/pyproject.toml": "[project]\ndependencies = []\n"},
+ "option in requirements": {"flows/hello/requirements.txt": "attrs\n-r other.txt\n"},
+ "requirements not UTF-8": {"flows/hello/requirements.txt": b"caf\xe9\n"},
+ "dependencies of wrong type": {"flows/hello/pyproject.toml": '[project]\ndependencies = "attrs"\n'},
+ "script header of wrong type": {"flows/hello/flow.py": '# /// script\n# dependencies = ["attrs", 1]\n# ///\n'},
+ # registry.local.toml and images/bases.lock
+ "secret of both kinds": {"registry.local.toml": '[build-secrets]\nindex = { env = "INDEX", file = "registry.toml" }\n'},
+ "secret of no kind": {"registry.local.toml": '[build-secrets]\nindex = {}\n'},
+ "secret whose file is missing": {"registry.local.toml": '[build-secrets]\nca = { file = "/nowhere/ca.pem" }\n'},
+ "secret of illegal name": {"registry.local.toml": '[build-secrets]\n"a b" = { env = "A" }\n'},
+ "base without digest": {"registry.local.toml": '[bases]\n"python:3.13-slim" = { reference = "python:3.13", python = "3.13" }\n'},
+ "unknown key of the local file": {"registry.local.toml": '[base]\n'},
+ "broken lock of bases": {"images/bases.lock": "[bases\n"},
+ "everything at once": {
+  **replaced('name = "acme"', 'name = "acme"\ndefault-target = "prod"'),
+  HELLO: 'entrypoint = "main.py"\n[deployments.daily]\nschedules = [{ cron = "x" }]\n',
+  "flows/other/flow.toml": 'bse = "python"\n',
+  "flows/third/flow.py": FLOW,
+  "flows/third/requirements.txt": "--no-index\n",
+  "registry.local.toml": '[build-secrets]\nca = {}\n',
+ },
+ "both files and no flows": {"registry.toml": "", "registry.local.toml": "x = 1\n", "flows/hello/flow.py": None, "flows": None},
+}
