@@ -15,7 +15,7 @@ OWN_PYTHON = ROOT / ".venv" / "bin" / "python"
 
 def main() -> None:
     """Hand over to the project's own environment, or to the command line itself."""
-    if OWN_PYTHON.exists() and Path(sys.prefix).resolve() != ROOT / ".venv":
+    if OWN_PYTHON.exists() and Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
         os.execv(OWN_PYTHON, [str(OWN_PYTHON), *sys.argv])
     from flowyard.cli import main as run
 

@@ -24,7 +24,7 @@ ALWAYS_IGNORED = (
     *(".git", ".hg", ".svn", ".gitignore", ".gitattributes", ".dockerignore"),
     *("__pycache__", "*.py[cod]", ".venv", "venv", ".tox", ".nox", "node_modules", "*.egg-info"),
     *(".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", ".coverage", ".prefect"),
-    *(".idea", ".vscode", "*.swp", "*.swo", "*~", ".#*", "#*#", ".DS_Store", "Thumbs.db"),
+    *(".idea", ".vscode", "*.swp", "*.swo", "*~", ".#*", r"\#*#", ".DS_Store", "Thumbs.db"),
     *(".env", ".env.*", ".envrc", ".netrc", ".pypirc", ".aws", ".ssh", ".docker", ".kube"),
     *("*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*", "credentials.json"),
 )

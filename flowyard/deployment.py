@@ -17,7 +17,7 @@ from flowyard.work_pools import job_variables
 
 MARK = "flowyard."
 # Raised when Flowyard itself registers the same settings differently.
-REGISTRATION_FORMAT = "1"
+REGISTRATION_FORMAT = "2"
 # The code is in the image. Without this step Prefect copies the working directory elsewhere for every run.
 _STAY = "prefect.deployments.steps.set_working_directory"
 # Where Prefect begins to count a recurrence rule that says nothing itself.
@@ -93,7 +93,8 @@ def payload(
         "description": deployment.description or described.description,
         "tags": sorted({*deployment.tags, project_tag(marks.project)}),
         "parameters": dict(deployment.parameters),
-        "parameter_openapi_schema": dict(described.parameter_schema),
+        # Without the last word the server takes a parameter that the flow does not have, and the run crashes.
+        "parameter_openapi_schema": {**described.parameter_schema, "additionalProperties": False},
         "enforce_parameter_schema": described.enforce_parameter_schema,
         "job_variables": {**job_variables(target, deployment), "image": str(image)},
         "work_pool_name": target.work_pool,

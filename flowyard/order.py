@@ -17,7 +17,7 @@ _GO: frozenset[Relation] = frozenset({"same", "descendant"})
 _WHY: Mapping[Relation, tuple[str, str]] = {
     "ancestor": (
         "commit {ours} is older than the deployed commit {head}",
-        "ship a newer commit (git pull); to go back on purpose, use rollback",
+        "ship a newer commit (git pull); to go back on purpose, revert and ship the new commit",
     ),
     "diverged": (
         "commit {ours} and the deployed commit {head} have diverged",

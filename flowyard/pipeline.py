@@ -113,7 +113,7 @@ class Shipment:
             return Outcome(plan, plan.image)
         image = plan.image or self._build_and_publish(plan.desired)
         registered = self._register(plan, plan.desired, image)
-        self._progress.done(plan.name, f"registered {len(registered)} deployments")
+        self._progress.done(plan.name, "registered " + ", ".join(item.name for item in registered))
         return Outcome(plan, image, registered)
 
     def _build_and_publish(self, desired: Desired) -> PublishedImage:

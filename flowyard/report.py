@@ -113,7 +113,7 @@ def ship_summary(target: str, outcomes: Iterable[Outcome]) -> str:
     same = sum(outcome.plan.action is Action.UNCHANGED for outcome in outcomes if outcome.error is None)
     shipped = len(outcomes) - failed - same
     if not shipped and not failed:
-        return f"target {target}: nothing to do, {same} flows unchanged"
+        return f"target {target}: nothing to do, {same} unchanged"
     return f"target {target}: {shipped} shipped, {same} unchanged, {failed} failed"
 
 

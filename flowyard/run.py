@@ -16,9 +16,11 @@ from flowyard.errors import FlowFailed, UsageError
 from flowyard.observe import deployments_by_flow
 from flowyard.parse import did_you_mean
 from flowyard.ports import PrefectApi
+from flowyard.validate import parameter_problems
 from flowyard.values import Json, Project, Target
 
 POLL_SECONDS = 0.5
+LAST_LOGS_SECONDS = 4.0
 _FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 
@@ -78,10 +80,10 @@ def find_deployment(api: PrefectApi, project: Project, target: Target, word: str
     return by_name[name or next(iter(by_name))]
 
 
-def parse_parameters(words: tuple[str, ...], schema: Mapping[str, Json]) -> dict[str, Json]:
+def parse_parameters(words: tuple[str, ...], schema: Mapping[str, Json], flow: str) -> dict[str, Json]:
     """`name=value` words as parameters: text where the schema says text, else JSON, else text.
 
-    Raises UsageError for a word without `=` and for a parameter the flow does not have.
+    Raises UsageError for a word without `=`, and for what the flow's parameter schema does not allow.
     """
     known = schema.get("properties", {})
     parameters: dict[str, Json] = {}
@@ -89,12 +91,11 @@ def parse_parameters(words: tuple[str, ...], schema: Mapping[str, Json]) -> dict
         name, separator, text = word.partition("=")
         if not separator:
             raise UsageError(f"parameter {word!r} has no value; write it as {word}=VALUE")
-        if name not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            raise UsageError(
-                f"the flow has no parameter {name!r}{did_you_mean(name, known)}; it has: {listed}"
-            )
-        parameters[name] = text if known[name].get("type") == "string" else _json_or_text(text)
+        is_text = known.get(name, {}).get("type") == "string"
+        parameters[name] = text if is_text else _json_or_text(text)
+    problems = [f"parameter {place}: {text}" for place, text in parameter_problems(parameters, schema, flow)]
+    if problems:
+        raise UsageError("\n       ".join(problems))
     return parameters
 
 
@@ -128,10 +129,22 @@ def follow(
             shown = state["name"]
             say(f"{run.name}: {shown}")
         if state["type"] in _FINAL:
-            _say_logs(api, run, seen, say)
+            _say_last_logs(api, run, seen, say)
             return Finished(state["type"], state.get("message") or "", _result_place(state))
         if deadline is not None and time.monotonic() > deadline:
             raise FlowFailed(f"run {run.name} was still {shown} after {timeout:g} s", hint="it goes on")
+        time.sleep(POLL_SECONDS)
+
+
+def _say_last_logs(api: PrefectApi, run: Triggered, seen: int, say: Callable[[str], None]) -> None:
+    """A run sends its last lines when it has ended, a moment after its final state."""
+    deadline = time.monotonic() + LAST_LOGS_SECONDS
+    late = False
+    while time.monotonic() < deadline:
+        before, seen = seen, _say_logs(api, run, seen, say)
+        if late and seen == before:
+            return
+        late = late or seen > before
         time.sleep(POLL_SECONDS)
 
 

@@ -22,21 +22,21 @@ def validate_parameters(flow: str, deployment: DeploymentSpec, described: FlowDe
     problems = [
         Problem(f"flows/{flow}/flow.toml", f"{place}.{name}", text)
         for place, parameters in sets
-        for name, text in _parameter_problems(parameters, described)
+        for name, text in parameter_problems(parameters, described.parameter_schema, described.name)
     ]
     if problems:
         raise ConfigurationError(problems)
 
 
-def _parameter_problems(
-    parameters: Mapping[str, Json], described: FlowDescription
+def parameter_problems(
+    parameters: Mapping[str, Json], schema: Mapping[str, Json], flow: str
 ) -> Iterator[tuple[str, str]]:
-    schema = described.parameter_schema
+    """What does not fit Prefect's parameter schema of a flow, as (place, text). Missing ones are no problem."""
     known = schema.get("properties", {})
     for name, value in parameters.items():
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
-            text = f"flow {described.name} has no such parameter{did_you_mean(name, known)}; it has: {listed}"
+            text = f"flow {flow} has no such parameter{did_you_mean(name, known)}; it has: {listed}"
             yield name, text
         else:
             yield from _schema_problems(name, value, {**known[name], **_definitions(schema)})

@@ -145,7 +145,7 @@ def run(
     connection = connect(choose_target(project, target), project.root, os.environ)
     api = PrefectRest(connection.prefect)
     deployment = find_deployment(api, project, connection.target, word)
-    values = parse_parameters(tuple(parameters), deployment["parameter_openapi_schema"])
+    values = parse_parameters(tuple(parameters), deployment["parameter_openapi_schema"], word)
     triggered = trigger(api, deployment, values)
     note(f"run {triggered.name} of {word}, image {triggered.image}")
     note(f"  {ui_url(connection.prefect)}/runs/flow-run/{triggered.id}")

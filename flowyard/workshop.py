@@ -12,7 +12,7 @@ from pathlib import Path
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.context import stage
 from flowyard.desired import Renderer, build_context, want
-from flowyard.errors import FlowyardError
+from flowyard.errors import ConfigurationError, FlowyardError, Problem
 from flowyard.order import Commit
 from flowyard.parallel import Done, Failed, run_parallel
 from flowyard.plan import Desired
@@ -83,6 +83,18 @@ def _labels(project: Project, desired: Desired, commit: Commit | None) -> dict[s
 
 
 def _secrets(project: Project, flow: Flow) -> tuple[BuildSecret, ...]:
+    known = {secret.id for secret in project.build_secrets}
+    problems = [
+        Problem(
+            f"{flow.folder.as_posix()}/flow.toml",
+            f"build-secrets.{name}",
+            f"registry.local.toml does not say where this machine keeps it; add `{name}` below [build-secrets]",
+        )
+        for name in flow.build_secrets
+        if name not in known
+    ]
+    if problems:
+        raise ConfigurationError(problems)
     wanted = {*COMMON_SECRETS, *flow.build_secrets}
     return tuple(secret for secret in project.build_secrets if secret.id in wanted)
 

@@ -1,6 +1,6 @@
 """Where a flow writes its files.
 
-An image runs as an unprivileged user: the folder of the flow is read-only there, the temporary folder is not.
+A run's container is removed when it ends, so what should stay goes to a folder that outlives it.
 """
 
 from __future__ import annotations

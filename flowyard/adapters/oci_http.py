@@ -1,6 +1,6 @@
 """Sends one request to a container registry or its token server: bounded, verified, retried.
 
-The only module that imports urllib3 (70 ms), so that a command which asks no registry does not pay for it.
+urllib3 (70 ms) is imported here and not above, so that a command which asks no registry does not pay for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A run started in the Prefect UI: the calls that scripts/capture-ui recorded, replayed byte for byte.
+"""A run started in the Prefect UI: replays the calls that scripts/capture-ui recorded while it filled in the form.
 
 The form was filled in for etl/daily; the flow here has the same parameters and says which it got, so that the
 recorded ones can be seen to arrive.

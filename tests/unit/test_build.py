@@ -147,8 +147,7 @@ def test_the_checks_finding_becomes_a_check_error() -> None:
 
 def test_a_dockerfile_error_is_told() -> None:
     assert failure(REQUEST, replay("failed-syntax")[0], Path("/log")).message == (
-        "the build failed: dockerfile parse error on line 2: "
-        "unknown instruction: COPPY (did you mean COPY?)"
+        "the build failed: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)"
     )
 
 

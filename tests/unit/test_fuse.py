@@ -40,7 +40,7 @@ def local_socket() -> None:
     ],
 )
 def test_it_blows(fuse: list[str], attempt: Callable[[], object]) -> None:
-    with pytest.raises(pytest.fail.Exception, match="a unit test (starts a process|uses the network)"):
+    with pytest.raises(pytest.fail.Exception, match=r"a unit test (starts a process|uses the network)"):
         attempt()
     assert len(fuse) == 1
     fuse.clear()  # it was meant

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,38 +9,88 @@ import pytest
 
 from flowyard.errors import ConfigurationError, UsageError
 from flowyard.load import find_root, flow_folders, load
-from flowyard.values import (
-    BaseImage,
-    BuildSecret,
-    Dependencies,
-    DeploymentSpec,
-    Flow,
-    PrefectChoice,
-    Project,
-    Resources,
-    Schedule,
-    Target,
-)
-from tests.golden_files import GOLDEN, compare
-from tests.support import BASE_DIGEST, FLOW, MINIMAL, write_files
+from tests.golden_files import GOLDEN
+from tests.support import MINIMAL, write_files
 from tests.unit.configuration_mistakes import HELLO, MISTAKES, registry
 
-MESSAGES = GOLDEN / "configuration"
+FILE = GOLDEN / "configuration" / "messages.txt"
 
 
 def problems(root: Path, files: Mapping[str, str | bytes | None]) -> tuple[str, ...]:
     write_files(root, MINIMAL)
-    if "flows" in files:
-        shutil.rmtree(root / "flows")
-    write_files(root, {name: content for name, content in files.items() if (root / name).parent.exists() or content})
+    write_files(root, files)
     with pytest.raises(ConfigurationError) as caught:
         load(root)
     return tuple(str(problem) for problem in caught.value.problems)
 
 
-def test_every_mistake_is_answered_exactly(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    text = ""
-    for number, (name, files) in enumerate(MISTAKES.items()):
-        found = problems(tmp_path / str(number), files)
-        text += "\n".join([f"# {name}", *found, "", ""])
-    compare(MESSAGES, {"messages.txt": text}, update=request.config.getoption("--update-golden"))
+def kept() -> dict[str, tuple[str, ...]]:
+    sections = (section.split("\n") for section in FILE.read_text("utf-8").rstrip().split("\n\n"))
+    return {lines[0].removeprefix("# "): tuple(lines[1:]) for lines in sections}
+
+
+def test_every_mistake_has_its_answer(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--update-golden"):
+        found = {name: problems(tmp_path / name, files) for name, files in MISTAKES.items()}
+        FILE.write_text("\n\n".join("\n".join([f"# {name}", *found[name]]) for name in found) + "\n", "utf-8")
+    assert list(kept()) == list(MISTAKES)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_answered_exactly(tmp_path: Path, name: str) -> None:
+    assert problems(tmp_path, MISTAKES[name]) == kept()[name]
+
+
+def test_the_error_counts_and_lists_the_problems(tmp_path: Path) -> None:
+    write_files(write_files(tmp_path, MINIMAL), {HELLO: "bse = 1\nentrypiont = 2\n"})
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path)
+    lines = caught.value.message.split("\n")
+    assert lines[0] == "2 problems in the configuration:"
+    assert [line.partition(" is not")[0] for line in lines[1:]] == [
+        f"  {HELLO}: bse:",
+        f"  {HELLO}: entrypiont:",
+    ]
+    assert caught.value.exit_code == 2
+
+
+def test_flows_that_are_missing_are_one_problem_of_several(tmp_path: Path) -> None:
+    write_files(tmp_path, {"registry.toml": "x = 1\n"})
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "registry.toml: project: is missing; add it",
+        "registry.toml: targets: is missing; add it",
+        "registry.toml: x: is not a known key; allowed: defaults, project, targets",
+        "flows: is missing; make a folder flows/NAME with a flow.py in it",
+    ]
+
+
+def test_three_targets_and_one_pool_at_two_servers(tmp_path: Path) -> None:
+    """The pools of the second and third are one, whoever came first."""
+    target = MINIMAL["registry.toml"].partition("[targets.local]\n")[2]
+    other = target.replace("http://prefect", "http://other")
+    assert problems(tmp_path, registry(f"[targets.a]\n{other}[targets.b]\n{other}")) == (
+        'registry.toml: targets.b.work-pool.name: "pool" is already the work pool of target a; use another',
+    )
+
+
+def test_the_root_is_the_nearest_folder_with_a_registry_file(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    (tmp_path / "registry.toml").touch()
+    assert find_root(inner) == tmp_path
+    (tmp_path / "a" / "registry.toml").touch()
+    assert find_root(inner) == tmp_path / "a"
+
+
+def test_outside_of_a_project_the_answer_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^no registry\.toml in .* or any folder above it$"):
+        find_root(tmp_path)
+
+
+def test_flow_folders_are_sorted_and_visible(tmp_path: Path) -> None:
+    for name in ("b", "a", ".git", "__pycache__"):
+        (tmp_path / "flows" / name).mkdir(parents=True)
+    (tmp_path / "flows" / "file").touch()
+    assert flow_folders(tmp_path) == (tmp_path / "flows/a", tmp_path / "flows/b")
