@@ -104,7 +104,9 @@ def payload(
     }
     if deployment.concurrency_limit is not None:
         body["concurrency_options"] = {"collision_strategy": deployment.collision_strategy}
-    return {**body, "labels": {**marks.labels(), f"{MARK}state": fingerprint(normal(body))}}
+    # The image once more, because the job variables can be edited in the UI.
+    own = {f"{MARK}image": str(image), f"{MARK}state": fingerprint(normal(body))}
+    return {**body, "labels": {**marks.labels(), **own}}
 
 
 def schedule_payload(schedule: Schedule) -> dict[str, Json]:

@@ -109,16 +109,19 @@ def plan_flow(desired: Desired, observed: Observed) -> FlowPlan:
 
 
 def deployed_image(desired: Desired, live: Iterable[Mapping[str, Json]]) -> PublishedImage | None:
-    """The image of our key that a live deployment already runs from the right repository, if any."""
+    """The image of our key in the right repository that a live deployment was registered with, if any.
+
+    By its mark: the image in its job variables may have been changed since.
+    """
     for deployment in live:
         marks = Marks.of(deployment)
-        reference = str((deployment.get("job_variables") or {}).get("image", ""))
+        reference = str((deployment.get("labels") or {}).get(f"{MARK}image", ""))
         repository, _, digest = reference.partition("@")
         if marks and marks.key == desired.key and repository == str(desired.reference.repository):
             try:
                 return PublishedImage(desired.reference.repository, Digest(digest))
             except ValueError:
-                continue  # somebody put a tag there: the image is not known, so it is asked for anew
+                continue  # somebody changed the mark: the image is not known, so it is asked for anew
     return None
 
 

@@ -8,6 +8,7 @@ remembered can be deleted at any time.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from flowyard.key import fingerprint
 from flowyard.render import Rendered, render, template_files, template_variables
 from flowyard.values import Flow
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class RenderMemo:
@@ -26,21 +27,30 @@ class RenderMemo:
 
     def __call__(self, root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:
         """As `render`."""
+        if flow.dockerfile is not None and flow.dockerfile.suffix != ".j2":
+            return render(root, flow, locks)  # nothing is rendered, so there is nothing to remember
         path = self._folder / f"{_fingerprint(root, flow, locks)}.json"
         with suppress(OSError, ValueError, KeyError):
             kept = json.loads(path.read_text(encoding="utf-8"))
-            return Rendered(kept["text"], tuple(Path(name) for name in kept["templates"]))
+            # Templates may include any file beside them: what was really read has to be the same as well.
+            if kept["templates"] == _contents(root, kept["templates"]):
+                return Rendered(kept["text"], tuple(Path(name) for name in kept["templates"]))
         rendered = render(root, flow, locks)
-        self._keep(path, rendered)
+        self._keep(path, root, rendered)
         return rendered
 
-    def _keep(self, path: Path, rendered: Rendered) -> None:
-        content = {"text": rendered.text, "templates": [name.as_posix() for name in rendered.templates]}
+    def _keep(self, path: Path, root: Path, rendered: Rendered) -> None:
+        templates = _contents(root, (name.as_posix() for name in rendered.templates))
+        content = {"text": rendered.text, "templates": templates}
         temporary = path.with_suffix(".new")
         with suppress(OSError):  # a checkout that cannot be written is only slower
             self._folder.mkdir(parents=True, exist_ok=True)
             temporary.write_text(json.dumps(content), encoding="utf-8")
             temporary.replace(path)
+
+
+def _contents(root: Path, names: Iterable[str]) -> dict[str, str]:
+    return {name: fingerprint((root / name).read_text("utf-8")) for name in names}
 
 
 def _fingerprint(root: Path, flow: Flow, locks: tuple[str, ...]) -> str:

@@ -179,7 +179,7 @@ class Buildx:
     def _build(self, request: BuildRequest, log: Path) -> BuiltImage:
         missing = missing_secrets(request.secrets, self.environ)
         if missing:
-            raise BuildFailed('; '.join(missing), hint="set it, then build again")
+            raise BuildFailed("; ".join(missing), hint="set it, then build again")
         started = time.monotonic()
         with log.open("w", encoding="utf-8", buffering=1) as out, tempfile.TemporaryDirectory() as folder:
             metadata = Path(folder, "metadata.json")

@@ -16,6 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ResponseError, SSLError
 
 from flowyard.adapters.oci_address import Limits, is_loopback
+from flowyard.adapters.proxies import proxy_for
 from flowyard.errors import RegistryError
 from flowyard.values import Secret
 
@@ -88,14 +89,12 @@ class Http:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._pools = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=limits.connect, read=limits.read),
-            headers={"User-Agent": "flowyard"},
-        )
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
 
     def close(self) -> None:
         """Close every connection."""
-        self._pools.clear()
+        for pools in self._pools.values():
+            pools.clear()
 
     def send(self, request: Request) -> Answer:
         """Send and follow redirects; another host or port never sees the Authorization.
@@ -115,11 +114,11 @@ class Http:
 
     def _once(self, request: Request) -> Answer:
         try:
-            response = self._pools.request(
+            response = self._pool(request.url).request(
                 request.method,
                 request.url,
                 body=request.body,
-                headers={**self._pools.headers, **request.headers},
+                headers={"User-Agent": "flowyard", **request.headers},
                 retries=self._retry(),
                 redirect=False,
                 preload_content=False,
@@ -133,6 +132,19 @@ class Http:
             raise _no_answer(request, error) from None
         headers = {name.lower(): ", ".join(response.headers.getlist(name)) for name in response.headers}
         return Answer(response.status, headers, body)
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        parts = urlsplit(url)
+        proxy = proxy_for(parts.scheme, parts.hostname or "")
+        if proxy not in self._pools:
+            limits = self._limits
+            timeout = urllib3.Timeout(connect=limits.connect, read=limits.read)
+            self._pools[proxy] = (
+                urllib3.ProxyManager(proxy, timeout=timeout)
+                if proxy
+                else urllib3.PoolManager(timeout=timeout)
+            )
+        return self._pools[proxy]
 
     def _retry(self) -> BoundedRetry:
         limits = self._limits

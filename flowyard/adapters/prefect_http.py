@@ -5,7 +5,6 @@ Apart from the client, because urllib3 costs 40 to 70 ms, which a command that a
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import time
@@ -26,6 +25,7 @@ from urllib3.exceptions import (
 )
 
 from flowyard.adapters.prefect_api import Unreachable
+from flowyard.adapters.proxies import proxy_for
 
 # Not done by whoever answered: a rate limiter, a timeout before the request was complete, or Prefect's own
 # 503, which it sends after its database transaction was rolled back.
@@ -175,20 +175,9 @@ def _pool_manager(url: str, patience: Patience) -> urllib3.PoolManager:
         "timeout": urllib3.Timeout(connect=patience.connect, read=patience.read),
         "maxsize": 8,
     }
-    proxy = _proxy(url)
-    return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-
-
-def _proxy(url: str) -> str | None:
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None  # the usual case is spared the import
-    from urllib.request import getproxies, proxy_bypass
-
     parts = urllib3.util.parse_url(url)
-    if parts.host is None or proxy_bypass(parts.host):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme or "") or proxies.get("all")
+    proxy = proxy_for(parts.scheme or "", parts.host or "")
+    return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
 
 
 def _never_sent(error: HTTPError) -> bool:

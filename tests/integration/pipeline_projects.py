@@ -143,7 +143,11 @@ class SmallProject:
         """Write a flow's folder: a new greeting where no source is given, a flow.toml where settings are."""
         self.write(f"flows/{name}/flow.py", source or greeting(name))
         if settings:
-            self.write(f"flows/{name}/flow.toml", settings)
+            self.settings(name, settings)
+
+    def settings(self, name: str, settings: str) -> None:
+        """Write a flow's flow.toml."""
+        self.write(f"flows/{name}/flow.toml", settings)
 
     def registry(self, settings: str = "", **tables: str) -> None:
         """Write registry.toml: the yard's services, unless `registry` or `prefect` say otherwise."""

@@ -91,6 +91,7 @@ def test_everything_a_file_says_is_in_the_deployment(project: SmallProject) -> N
         "flowyard.flow": "reg_full",
         "flowyard.key": desired.key,
         "flowyard.spec": desired.spec,
+        "flowyard.image": image,
         "flowyard.state": fingerprint(normal(found)),
         "prefect.flow.id": found["flow_id"],
     }
@@ -151,7 +152,7 @@ def test_what_is_paused_in_the_ui_stays_paused(project: SmallProject) -> None:
     project.api.request("PATCH", path, {"paused": True})
     project.api.request("PATCH", f"{path}/schedules/{before['schedules'][0]['id']}", {"active": False})
     assert project.plan() == {"reg_paused": ("unchanged", ())}
-    project.flow("reg_paused", settings=ONE_SCHEDULE + 'parameters = { who = "you" }\n')
+    project.settings("reg_paused", ONE_SCHEDULE + 'parameters = { who = "you" }\n')
     assert project.shipped() == {"reg_paused": "register"}
     after = project.deployment("reg_paused")
     assert (after["id"], after["paused"], after["parameters"]) == (before["id"], True, {"who": "you"})
@@ -165,7 +166,7 @@ def test_a_schedule_added_in_the_ui_stays_and_one_removed_from_the_file_goes(pro
     path = f"/deployments/{project.deployment('reg_added')['id']}/schedules"
     project.api.request("POST", path, [added])
     assert project.plan() == {"reg_added": ("unchanged", ())}
-    project.flow("reg_added", settings="[deployments.default]\nschedules = []\n")
+    project.settings("reg_added", "[deployments.default]\nschedules = []\n")
     assert project.plan() == {"reg_added": ("register", ("deployments.default.schedules changed",))}
     assert project.shipped() == {"reg_added": "register"}
     assert [one["schedule"]["cron"] for one in project.deployment("reg_added")["schedules"]] == [
@@ -174,28 +175,51 @@ def test_a_schedule_added_in_the_ui_stays_and_one_removed_from_the_file_goes(pro
     assert project.plan() == {"reg_added": ("unchanged", ())}
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"parameters": {"who": "somebody else"}},
-        {"tags": []},
-        {"job_variables": {"image": "python:3.13-slim"}},
-        {"description": "not ours"},
-        {"concurrency_limit": 7},
-    ],
-    ids=lambda change: next(iter(change)),
-)
+CHANGES: dict[str, dict[str, Any]] = {
+    "parameters": {"parameters": {"who": "somebody else"}},
+    "description": {"description": "not ours"},
+    "image": {"job_variables": {"image": "python:3.13-slim"}},
+    "concurrency limit": {"concurrency_limit": 7},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_a_change_made_outside_is_seen_and_mended(project: SmallProject, change: dict[str, Any]) -> None:
+    before = drifting(project)
+    project.api.request("PATCH", f"/deployments/{before['id']}", change)
+    mended(project, before)
+
+
+def test_another_image_of_the_same_flow_is_seen_and_mended(project: SmallProject) -> None:
+    """The one that is nearest to right: another digest in the right repository, under our own key."""
+    before = drifting(project)
+    other = f"{project.host}/flows/reg_drift@sha256:{'0' * 64}"
+    variables = {**before["job_variables"], "image": other}
+    project.api.request("PATCH", f"/deployments/{before['id']}", {"job_variables": variables})
+    mended(project, before)
+
+
+def test_a_tag_added_outside_is_seen_and_taken_away(project: SmallProject) -> None:
+    before = drifting(project)
+    tags = [*before["tags"], "by-hand"]
+    project.api.request("PATCH", f"/deployments/{before['id']}", {"tags": tags})
+    mended(project, before)
+
+
+def drifting(project: SmallProject) -> dict[str, Any]:
+    """A deployment that was shipped, to be changed by somebody else."""
     project.flow("reg_drift", DRIFT, ONE_SCHEDULE + 'parameters = { who = "you" }\n')
     project.shipped()
-    before = project.deployment("reg_drift")
-    kept = change if change != {"tags": []} else {"tags": [f"flowyard:{project.name}", "by-hand"]}
-    project.api.request("PATCH", f"/deployments/{before['id']}", kept)
-    action, reasons = project.plan()["reg_drift"]
-    assert action in ("register", "reuse image")
-    assert "deployment default was changed outside of Flowyard" in reasons
-    project.shipped()
-    assert normal(project.deployment("reg_drift")) == normal(before)
+    return project.deployment("reg_drift")
+
+
+def mended(project: SmallProject, before: dict[str, Any]) -> None:
+    """The plan sees that the deployment was changed, and shipping puts it back."""
+    outside = ("register", ("deployment default was changed outside of Flowyard",))
+    assert project.plan() == {"reg_drift": outside}
+    assert project.shipped() == {"reg_drift": "register"}
+    after = project.deployment("reg_drift")
+    assert (after["id"], normal(after)) == (before["id"], normal(before))
     assert project.plan() == {"reg_drift": ("unchanged", ())}
 
 

@@ -16,6 +16,7 @@ from flowyard.key import KEY_LENGTH, key_of
 from flowyard.load import load
 from flowyard.order import Commit
 from flowyard.plan import Desired, Observed, make_plan
+from flowyard.render import render
 from flowyard.report import plan_json, plan_text
 from flowyard.terminal import SilentProgress
 from flowyard.values import Digest, FlowDescription, Json, Project, PublishedImage
@@ -55,6 +56,7 @@ def argv(project: Project, desired: Desired) -> str:
     workshop = Workshop(
         project=project,
         target=target_of(project),
+        render=render,
         builder=NoBuilder(),
         stop=lambda: None,
         progress=SilentProgress(),

@@ -40,7 +40,7 @@ def test_goes(head: str | None, ours: str | None, relation: Relation) -> None:
             OLD,
             "ancestor",
             "etl: commit aaaaaaaaaaaa is older than the deployed commit bbbbbbbbbbbb",
-            "ship a newer commit (git pull); to go back on purpose, use rollback",
+            "ship a newer commit (git pull); to go back on purpose, revert and ship the new commit",
         ),
         (
             OLD,
