@@ -10,9 +10,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from site_folder import PEER, ROOT, ca_bundle
-from timing import BenchmarkFailed
-
+from benchmarks.site_folder import PEER, ROOT, ca_bundle
+from benchmarks.timing import BenchmarkFailed
 from flowyard.adapters.oci import OciRegistry
 from flowyard.load import LOCAL_FILE
 from flowyard.values import ImageReference, Repository
@@ -44,15 +43,16 @@ class Bases:
         """The base of a cold round by digest; made when it is first asked for."""
         if number not in self.made:
             reference = self._reference(f"cold-{number}")
-            subprocess.run(
-                ["docker", "buildx", "build", "--quiet", "--provenance=false", "--push"]
-                + ["--build-arg", f"BASE={usual}", "--build-arg", f"ROUND={self.token}-{number}"]
-                + ["--tag", str(reference), "--file", str(PEER / "Dockerfile.cold-base"), str(PEER)],
-                check=True,
-                capture_output=True,
-            )
+            subprocess.run(self._cold_argv(usual, number, reference), check=True, capture_output=True)
             self.made[number] = self._pinned(reference)
         return self.made[number]
+
+    def _cold_argv(self, usual: str, number: int, reference: ImageReference) -> tuple[str, ...]:
+        return (
+            *("docker", "buildx", "build", "--quiet", "--provenance=false", "--push"),
+            *("--build-arg", f"BASE={usual}", "--build-arg", f"ROUND={self.token}-{number}"),
+            *("--tag", str(reference), "--file", str(PEER / "Dockerfile.cold-base"), str(PEER)),
+        )
 
     def _reference(self, tag: str) -> ImageReference:
         return ImageReference(Repository(self.host, "bases/python"), tag)

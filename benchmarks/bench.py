@@ -14,15 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bases import Bases
-from contestants import Contestant, Ours, Peer, Site
-from engine_traces import remove_images
-from environment import Environment, install, neutral
-from site_folder import ROOT, SMALLEST, Folders, copy_projects
-
+from benchmarks.bases import Bases
+from benchmarks.contestants import Contestant, Ours, Peer, Site
+from benchmarks.engine_traces import remove_images
+from benchmarks.environment import Environment, install, neutral
+from benchmarks.site_folder import ROOT, SMALLEST, Folders, copy_projects
 from flowyard.connect import STATE_FOLDER
-from flowyard.embedded.services import down, up
 from flowyard.embedded.options import UpOptions
+from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, api_url, registry_host
 from flowyard.terminal import SilentProgress
 

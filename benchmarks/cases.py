@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import Bench, say
-from contestants import Contestant
-from engine_traces import cache_records, remove_cache_records
-from timing import BenchmarkFailed, Timed
+from benchmarks.bench import Bench, say
+from benchmarks.contestants import Contestant
+from benchmarks.engine_traces import cache_records, remove_cache_records
+from benchmarks.timing import BenchmarkFailed, Timed
 
 Prepare = Callable[[Contestant, int], None]
 
@@ -45,7 +45,7 @@ def cold(bench: Bench, rounds: int) -> Measured:
     def change_base(contestant: Contestant, number: int) -> None:
         contestant.use_base(bench.bases.cold(bench.usual, number))
 
-    before = cache_records()
+    before = frozenset(cache_records())
     try:
         return _in_turn("cold", bench, rounds, change_base)
     finally:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import urllib3
-from bases import pin
-from environment import Environment
-from site_folder import FLOW
-from timing import BenchmarkFailed, Timed, timed
 
+from benchmarks.bases import pin
+from benchmarks.environment import Environment
+from benchmarks.site_folder import FLOW
+from benchmarks.timing import BenchmarkFailed, Timed, timed
 from flowyard.adapters.oci import OciRegistry
 from flowyard.values import Digest, ImageReference, Repository
 
@@ -80,17 +80,17 @@ class Ours:
 
     def __init__(self, site: Site, folder: Path, flow: str = FLOW, deployment: str = "daily") -> None:
         self._site = site
-        self._folder = folder
+        self.folder = folder
         self._flow = flow
         self._deployment = deployment
 
     def edit(self, line: str) -> None:
         """As Contestant.edit."""
-        _append(self._folder / "flows" / self._flow / "flow.py", line)
+        _append(self.folder / "flows" / self._flow / "flow.py", line)
 
     def use_base(self, base: str) -> None:
         """As Contestant.use_base."""
-        pin(self._folder, base)
+        pin(self.folder, base)
 
     def deploy(self) -> Timed:
         """As Contestant.deploy."""
@@ -110,7 +110,7 @@ class Ours:
 
     def _run(self, *words: str) -> Timed:
         argv = [self._site.environment.program("flowyard"), *words]
-        return timed(argv, self._folder, self._site.environ)
+        return timed(argv, self.folder, self._site.environ)
 
 
 class Peer:
@@ -119,7 +119,7 @@ class Peer:
     def __init__(self, site: Site, folder: Path, backend: str) -> None:
         variables = {"PREFECT_API_URL": site.api_url, "PEER_REGISTRY": site.host}
         self._site = replace(site, environ={**site.environ, **variables})
-        self._folder = folder
+        self.folder = folder
         self._backend = backend
         self._base = ""
 
@@ -130,7 +130,7 @@ class Peer:
 
     def edit(self, line: str) -> None:
         """As Contestant.edit."""
-        _append(self._folder / "flows" / FLOW / "flow.py", line)
+        _append(self.folder / "flows" / FLOW / "flow.py", line)
 
     def use_base(self, base: str) -> None:
         """As Contestant.use_base."""
@@ -139,7 +139,7 @@ class Peer:
     def deploy(self) -> Timed:
         """As Contestant.deploy."""
         argv = [self._site.environment.program("prefect"), "--no-prompt", "deploy", "--name", self._backend]
-        return timed(argv, self._folder, {**self._site.environ, "PEER_BASE": self._base})
+        return timed(argv, self.folder, {**self._site.environ, "PEER_BASE": self._base})
 
     def deployed(self) -> Digest:
         """As Contestant.deployed; the peer registers a tag, so the digest is the registry's word alone."""

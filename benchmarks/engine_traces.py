@@ -5,8 +5,8 @@ Only what carries the benchmark's registry in its name or label, or was made whi
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import closing, suppress
-from typing import Any
 
 import docker
 from docker.errors import ImageNotFound
@@ -20,7 +20,7 @@ def remove_images(host: str) -> None:
         untagged = engine.images.list(filters={"label": f"{LABEL}={host}", "dangling": True})
         for image in untagged:
             with suppress(ImageNotFound):
-                engine.images.remove(image.id, force=True)
+                engine.images.remove(str(image.id), force=True)
         for image in engine.images.list():
             names = [*(image.attrs["RepoTags"] or ()), *(image.attrs["RepoDigests"] or ())]
             for name in (name for name in names if name.startswith(f"{host}/")):
@@ -28,25 +28,30 @@ def remove_images(host: str) -> None:
                     engine.images.remove(name, force=True)
 
 
-def cache_records() -> frozenset[str]:
-    """The ids of all layers in BuildKit's cache."""
+def cache_records() -> tuple[str, ...]:
+    """The ids of all layers in BuildKit's cache, youngest first."""
     with closing(docker.from_env()) as engine:
-        return frozenset(_layers(engine.api.df()))
+        records = [record for record in engine.api.df()["BuildCache"] or () if record["Type"] == "regular"]
+    records.sort(key=lambda record: str(record["CreatedAt"]), reverse=True)
+    return tuple(record["ID"] for record in records)
 
 
 def remove_cache_records(before: frozenset[str]) -> int:
-    """Remove the layers that came after `before`, children first; how many. Cache mounts stay."""
-    removed = 0
-    with closing(docker.from_env()) as engine:
-        while new := sorted(_layers(engine.api.df()).keys() - before):
-            gone = 0
-            for record in new:
-                gone += len(engine.api.prune_builds(filters={"id": record}, all=True).get("CachesDeleted") or ())
-            if not gone:
-                break
-            removed += gone
-    return removed
+    """Remove the layers that came after `before` and nothing holds any more; how many. Cache mounts stay.
 
-
-def _layers(usage: Any) -> dict[str, Any]:
-    return {record["ID"]: record for record in usage["BuildCache"] or () if record["Type"] == "regular"}
+    A layer can go when those above it have gone, so it goes over them until none is left that can.
+    """
+    left = [record for record in cache_records() if record not in before]
+    came = len(left)
+    while left:
+        for record in left:
+            subprocess.run(
+                ["docker", "buildx", "prune", "--force", "--filter", f"id={record}"],
+                check=True,
+                capture_output=True,
+            )
+        still = [record for record in cache_records() if record in left]
+        if len(still) == len(left):
+            break
+        left = still
+    return came - len(left)

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from timing import BenchmarkFailed
 from uv import find_uv_bin
+
+from benchmarks.timing import BenchmarkFailed
 
 # Both sides are told the same: nothing of the caller's Python or Prefect, and no telemetry.
 _NOT_INHERITED = ("PREFECT_", "PYTHON", "FLOWYARD_", "VIRTUAL_ENV", "CI")

@@ -14,11 +14,12 @@ from typing import Any
 
 import docker
 import psutil
-from cases import Measured
-from phases import medians
-from site_folder import ROOT
-from size import Layer
-from targets import MOST_ADDED, judge
+
+from benchmarks.cases import Measured
+from benchmarks.phases import medians
+from benchmarks.site_folder import ROOT
+from benchmarks.size import Layer
+from benchmarks.targets import MOST_ADDED, judge
 
 _LONGEST_STEP = 90
 _PACKAGES = ("prefect", "prefect-docker", "docker", "python-on-whales")
@@ -51,12 +52,12 @@ def machine() -> dict[str, str]:
 
 def markdown(results: Results) -> str:
     """Everything for a person."""
-    parts = [_machine_table(results.machine)]
+    parts = [_machinetable(results.machine)]
     if results.measured:
-        parts.append(_cases_table(results.measured))
-    parts += [_phases_table(one) for one in results.measured if one.case in ("edit", "cold")]
+        parts.append(_casestable(results.measured))
+    parts += [_phasestable(one) for one in results.measured if one.case in ("edit", "cold")]
     if results.layers is not None:
-        parts.append(_layers_table(results.layers))
+        parts.append(_layerstable(results.layers))
     return "\n\n".join(parts)
 
 
@@ -89,43 +90,48 @@ def _ours(measured: Measured) -> Any:
     return next(iter(measured.runs.values()))
 
 
-def _machine_table(values: Mapping[str, str]) -> str:
-    return _table(("measured on", ""), list(values.items()))
+def _machinetable(values: Mapping[str, str]) -> str:
+    return table(("measured on", ""), list(values.items()))
 
 
-def _cases_table(measured: Sequence[Measured]) -> str:
+def _casestable(measured: Sequence[Measured]) -> str:
     rows = []
     for one in measured:
         verdict = judge(one)
         rows.append(
             (
                 verdict.target.title,
-                *(_spread([run.seconds for run in runs], verdict.medians[name]) for name, runs in one.runs.items()),
+                *(
+                    _spread([run.seconds for run in runs], verdict.medians[name])
+                    for name, runs in one.runs.items()
+                ),
                 f"{verdict.ratio:.2f} ({1 / verdict.ratio:.1f} times faster)",
                 verdict.target.text,
                 "yes" if verdict.reached else "**no**",
             )
         )
     sides = tuple(measured[0].runs)
-    return _table(("seconds: median (least to most)", *sides, "of the faster backend", "target", "reached"), rows)
+    return table(
+        ("seconds: median (least to most)", *sides, "of the faster backend", "target", "reached"), rows
+    )
 
 
 def _spread(seconds: Sequence[float], middle: float) -> str:
     return f"{middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
-def _phases_table(measured: Measured) -> str:
+def _phasestable(measured: Measured) -> str:
     found = medians(_ours(measured))
     rows = [(name, f"{seconds:.2f}") for name, seconds in found.items()]
-    return _table((f"{measured.case}: where our time goes", "seconds (median)"), rows)
+    return table((f"{measured.case}: where our time goes", "seconds (median)"), rows)
 
 
-def _layers_table(layers: Sequence[Layer]) -> str:
+def _layerstable(layers: Sequence[Layer]) -> str:
     rows = [(_step(layer.created_by), f"{layer.size / 1e6:.2f}") for layer in layers]
     total = sum(layer.size for layer in layers)
     verdict = "reached" if total <= MOST_ADDED else "**not reached**"
     rows.append((f"all; target: at most {MOST_ADDED / 1e6:.0f} MB, {verdict}", f"{total / 1e6:.2f}"))
-    return _table(("what `hello` adds to its base", "MB compressed"), rows)
+    return table(("what `hello` adds to its base", "MB compressed"), rows)
 
 
 def _step(created_by: str) -> str:
@@ -133,7 +139,7 @@ def _step(created_by: str) -> str:
     return text if len(text) <= _LONGEST_STEP else f"{text[:_LONGEST_STEP]}..."
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

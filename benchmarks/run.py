@@ -1,68 +1,20 @@
 #!/usr/bin/env python3
-"""`python benchmarks/run.py`: measures us and the peer, and prints the comparison as a table in Markdown.
+"""`python benchmarks/run.py`: the comparison with the peer; command.py does the work.
 
-Whole processes on one machine, in turn; README.md beside this file says what is compared and why it is fair.
+Runs without an activated environment, like build.py: the one that scripts/environment made is used.
 """
 
-from __future__ import annotations
-
-import argparse
+import os
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import Bench, opened
-from cases import Measured, cold, edit, nothing
-from report import Results, as_json, machine, markdown
-from size import Layer, added_layers
-from timing import BenchmarkFailed
-
-CASES: Mapping[str, Callable[[Bench, int], Measured]] = {"nothing": nothing, "edit": edit, "cold": cold}
-ROUNDS = {"nothing": 15, "edit": 9, "cold": 3}
-RESULTS = Path(__file__).resolve().parent / "results"
-
-
-def main() -> int:
-    """Measure and print; 1 when a run did not come out as it should."""
-    options = _options()
-    chosen = options.case or [*CASES, "size"]
-    try:
-        with tempfile.TemporaryDirectory(prefix="flowyard-benchmark-") as folder:
-            results = _measure(Path(folder), chosen, options.rounds)
-    except BenchmarkFailed as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(markdown(results))
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json"
-    file.write_text(as_json(results), encoding="utf-8")
-    print(f"benchmark: all single runs are in benchmarks/results/{file.name}", file=sys.stderr)
-    return 0
-
-
-def _measure(folder: Path, chosen: list[str], rounds: int | None) -> Results:
-    described = machine()
-    with opened(folder) as bench:
-        measured = [case(bench, rounds or ROUNDS[name]) for name, case in CASES.items() if name in chosen]
-        layers = _size(bench) if "size" in chosen else None
-    return Results(measured, layers, described)
-
-
-def _size(bench: Bench) -> tuple[Layer, ...]:
-    bench.smallest.use_base(bench.usual)  # the cold rounds had another one
-    bench.smallest.deploy()
-    image = f"{bench.site.host}/flows/hello@{bench.smallest.deployed()}"
-    return added_layers(image, bench.usual)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Compare shipping with `prefect deploy` on this machine.")
-    parser.add_argument("--case", action="append", choices=[*CASES, "size"], help="only this one; repeatable")
-    parser.add_argument("--rounds", type=int, help=f"counted rounds of each case; default: {ROUNDS}")
-    return parser.parse_args()
-
+ROOT = Path(__file__).resolve().parent.parent
+OWN_PYTHON = ROOT / ".venv" / "bin" / "python"
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if OWN_PYTHON.exists() and Path(sys.prefix).resolve() != ROOT / ".venv":
+        os.execv(OWN_PYTHON, [str(OWN_PYTHON), *sys.argv])
+    sys.path[0] = str(ROOT)
+    from benchmarks.command import main
+
+    sys.exit(main(sys.argv[1:]))

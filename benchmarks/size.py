@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import urllib3
-from timing import BenchmarkFailed
+
+from benchmarks.timing import BenchmarkFailed
 
 _TYPES = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 

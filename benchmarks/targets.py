@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from cases import Measured
+from benchmarks.cases import Measured
 
 MOST_ADDED = 65_000_000  # compressed bytes that `hello` may add to its base
 
