@@ -76,7 +76,7 @@ def _bench(folders: Folders, environment: Environment, state: EmbeddedState, bas
     bench = Bench(
         site=site,
         ours=Ours(site, folders.ours),
-        smallest=Ours(site, folders.ours, SMALLEST, SMALLEST),
+        smallest=Ours(site, folders.ours, SMALLEST, "default"),
         peers=tuple(Peer(site, folders.peer, backend) for backend in BACKENDS),
         bases=bases,
         usual=usual,

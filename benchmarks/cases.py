@@ -61,7 +61,7 @@ def _in_turn(case: str, bench: Bench, rounds: int, prepare: Prepare) -> Measured
     for number in range(rounds + 1):
         for contestant in bench.contestants:
             if number == 0:
-                run = _warm_up(contestant, prepare)
+                run = _warm_up(contestant, prepare, settle=case != "cold")
             else:
                 run = _counted(contestant, prepare, number, changes=prepare is not _leave)
                 runs[contestant.name].append(run)
@@ -69,8 +69,9 @@ def _in_turn(case: str, bench: Bench, rounds: int, prepare: Prepare) -> Measured
     return Measured(case, runs)
 
 
-def _warm_up(contestant: Contestant, prepare: Prepare) -> Timed:
-    contestant.deploy()  # whatever an earlier case left to do
+def _warm_up(contestant: Contestant, prepare: Prepare, *, settle: bool) -> Timed:
+    if settle:
+        contestant.deploy()  # whatever an earlier case left to do; a cold round does all of it anyway
     prepare(contestant, 0)
     run = contestant.deploy()
     contestant.deployed()

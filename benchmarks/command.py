@@ -35,7 +35,8 @@ def main(argv: Sequence[str]) -> int:
         return 1
     print(markdown(results))
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json"
+    part = "".join(f"-{name}" for name in dict.fromkeys(options.case or ()))
+    file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}{part}.json"
     file.write_text(as_json(results), encoding="utf-8")
     print(f"benchmark: all single runs are in benchmarks/results/{file.name}", file=sys.stderr)
     return 0

@@ -52,12 +52,12 @@ def machine() -> dict[str, str]:
 
 def markdown(results: Results) -> str:
     """Everything for a person."""
-    parts = [_machinetable(results.machine)]
+    parts = [_machine_table(results.machine)]
     if results.measured:
-        parts.append(_casestable(results.measured))
-    parts += [_phasestable(one) for one in results.measured if one.case in ("edit", "cold")]
+        parts.append(_cases_table(results.measured))
+    parts += [_phases_table(one) for one in results.measured if one.case in ("edit", "cold")]
     if results.layers is not None:
-        parts.append(_layerstable(results.layers))
+        parts.append(_layers_table(results.layers))
     return "\n\n".join(parts)
 
 
@@ -90,11 +90,11 @@ def _ours(measured: Measured) -> Any:
     return next(iter(measured.runs.values()))
 
 
-def _machinetable(values: Mapping[str, str]) -> str:
+def _machine_table(values: Mapping[str, str]) -> str:
     return table(("measured on", ""), list(values.items()))
 
 
-def _casestable(measured: Sequence[Measured]) -> str:
+def _cases_table(measured: Sequence[Measured]) -> str:
     rows = []
     for one in measured:
         verdict = judge(one)
@@ -120,13 +120,13 @@ def _spread(seconds: Sequence[float], middle: float) -> str:
     return f"{middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
-def _phasestable(measured: Measured) -> str:
+def _phases_table(measured: Measured) -> str:
     found = medians(_ours(measured))
     rows = [(name, f"{seconds:.2f}") for name, seconds in found.items()]
     return table((f"{measured.case}: where our time goes", "seconds (median)"), rows)
 
 
-def _layerstable(layers: Sequence[Layer]) -> str:
+def _layers_table(layers: Sequence[Layer]) -> str:
     rows = [(_step(layer.created_by), f"{layer.size / 1e6:.2f}") for layer in layers]
     total = sum(layer.size for layer in layers)
     verdict = "reached" if total <= MOST_ADDED else "**not reached**"
@@ -140,6 +140,7 @@ def _step(created_by: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

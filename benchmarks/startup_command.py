@@ -28,7 +28,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--top", type=int, default=25, help="modules to list; default: 25")
     options = parser.parse_args(argv)
     try:
-        with tempfile.TemporaryDirectory(prefix="flowyard-benchmark-") as folder, opened(Path(folder)) as bench:
+        with (
+            tempfile.TemporaryDirectory(prefix="flowyard-benchmark-") as folder,
+            opened(Path(folder)) as bench,
+        ):
             print(_profile(bench, options.flow, options.top))
     except BenchmarkFailed as error:
         print(f"error: {error}", file=sys.stderr)

@@ -60,6 +60,9 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
     """
     files = [_file(f"locks/{name}", root, root / path) for name, path in locks]
     scripts = root / "images/scripts"
+    if not scripts.is_dir():
+        text = "is missing; copy the folder images/ from Flowyard's repository"
+        raise ConfigurationError([Problem("images/scripts", "", text)])
     for script in _walk(scripts, scripts, pathspec.GitIgnoreSpec.from_lines(ALWAYS_IGNORED)):
         files.append(_file(f"scripts/{script.relative_to(scripts).as_posix()}", root, script))
     for path in (RUNTIME_FOLDER.parent / "__init__.py", *sorted(RUNTIME_FOLDER.glob("*.py"))):

@@ -52,26 +52,29 @@ class Yard:
         return self.workshop.target
 
 
-def plan_flows(yard: Yard, flows: Sequence[Flow]) -> Plan:
-    """What would happen to these flows, and why."""
+def plan_flows(yard: Yard, flows: Sequence[Flow], *, whole: bool = False) -> Plan:
+    """What would happen to these flows, and why. With `whole`, also to flows whose folder is gone."""
     desired = want_all(yard.project, flows, yard.target, yard.workshop.render)
     observed = observe(yard.api, yard.registry, yard.project, yard.target, desired)
-    return make_plan(yard.target.name, desired, observed, whole=len(flows) == len(yard.project.flows))
+    return make_plan(yard.target.name, desired, observed, whole=whole)
 
 
-def ship(yard: Yard, flows: Sequence[Flow], *, build: bool = True) -> tuple[Outcome, ...]:
+def ship(
+    yard: Yard, flows: Sequence[Flow], *, build: bool = True, whole: bool = False
+) -> tuple[Outcome, ...]:
     """Ship the flows; one flow's failure does not keep the others from being shipped.
 
-    Without `build` only images that exist are registered. Raises FlowyardError only for what concerns all
+    Without `build` only images that exist are registered. `whole` says that all flows are meant, whichever
+    they are, so what belongs to a folder that is gone is removed. Raises FlowyardError only for what concerns all
     of them, before anything was changed.
     """
-    plan = plan_flows(yard, flows)
+    plan = plan_flows(yard, flows, whole=whole)
     commit = yard.workshop.commit([flow.folder for flow in flows])
     if not plan.changes:
         _note_head(yard, plan.flows, commit)
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
     with _lease(yard, plan) as lease:
-        plan = plan_flows(yard, flows)  # once more: another ship may have ended meanwhile
+        plan = plan_flows(yard, flows, whole=whole)  # once more: another ship may have ended meanwhile
         blocked = _out_of_order(yard, plan, commit)
         shipment = Shipment(yard, commit, ensure_work_pool(yard.api, yard.target), lease, build=build)
         ready = [flow for flow in plan.flows if flow.name not in blocked]

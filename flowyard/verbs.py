@@ -52,7 +52,7 @@ def ship(words: Sequence[str], target: str | None, output: Output, jobs: int | N
     flows = select(project, words)
     with progress_for(sys.stderr, False, os.environ) as progress:
         yard = open_yard(project, target, progress, jobs or default_limit())
-        outcomes = ship_flows(yard, flows)
+        outcomes = ship_flows(yard, flows, whole=not words)
     return _end(yard.target.name, outcomes, output)
 
 
@@ -62,7 +62,7 @@ def register(words: Sequence[str], target: str | None, output: Output) -> int:
     flows = select(project, words)
     with progress_for(sys.stderr, False, os.environ) as progress:
         yard = open_yard(project, target, progress, 1)
-        outcomes = ship_flows(yard, flows, build=False)
+        outcomes = ship_flows(yard, flows, build=False, whole=not words)
     return _end(yard.target.name, outcomes, output)
 
 
@@ -80,7 +80,7 @@ def plan(words: Sequence[str], target: str | None, output: Output) -> bool:
     project = open_project()
     flows = select(project, words)
     with progress_for(sys.stderr, True, os.environ) as progress:
-        made = plan_flows(open_yard(project, target, progress, 1), flows)
+        made = plan_flows(open_yard(project, target, progress, 1), flows, whole=not words)
     output.result(report.plan_text(made), report.plan_json(made))
     return bool(made.changes)
 

@@ -189,7 +189,7 @@ class SmallProject:
         yard = self.yard()
         return {
             flow.name: (flow.action.value, flow.reasons)
-            for flow in plan_flows(yard, yard.project.flows).flows
+            for flow in plan_flows(yard, yard.project.flows, whole=True).flows
         }
 
     def deployments(self) -> dict[str, dict[str, Any]]:
@@ -199,8 +199,9 @@ class SmallProject:
         return {f"{item['labels']['flowyard.flow']}/{item['name']}": item for item in found}
 
     def deployment(self, flow: str, name: str = "default") -> dict[str, Any]:
-        """One deployment as Prefect holds it."""
-        return self.deployments()[f"{flow}/{name}"]
+        """One deployment as Prefect holds it, but what changes with every question of the worker."""
+        found = self.deployments()[f"{flow}/{name}"]
+        return {name: value for name, value in found.items() if name not in ("last_polled", "status")}
 
     def program(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run the program in the project's folder to its end."""
@@ -233,7 +234,7 @@ class SmallProject:
 def shipped(yard: Yard, names: Sequence[str] = ()) -> dict[str, Outcome]:
     """Ship these flows of a yard, or all: the outcomes by flow."""
     flows = [flow for flow in yard.project.flows if not names or flow.name in names]
-    return {outcome.plan.name: outcome for outcome in ship(yard, flows)}
+    return {outcome.plan.name: outcome for outcome in ship(yard, flows, whole=not names)}
 
 
 def command(words: Sequence[str]) -> list[str]:

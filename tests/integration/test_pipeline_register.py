@@ -76,6 +76,7 @@ def test_everything_a_file_says_is_in_the_deployment(project: SmallProject) -> N
     assert found["parameter_openapi_schema"] == {
         "title": "Parameters",
         "type": "object",
+        "additionalProperties": False,
         "properties": {
             "who": {"default": "world", "position": 0, "title": "who", "type": "string"},
             "times": {"default": 1, "position": 1, "title": "times", "type": "integer"},

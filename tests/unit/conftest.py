@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import urllib3  # noqa: F401  # it opens a socket when it is imported, to see whether there is IPv6
 
 from tests.fuse import no_network_and_no_processes
 

@@ -1,0 +1,160 @@
+"""Locks: what is insisted on, and what `lock` writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flowyard.errors import LockError
+from flowyard.load import load
+from flowyard.lock import REMEDY, FlowLocks, Locker, compile_argv, flow_fingerprint, locks_of
+from flowyard.values import BaseImage, Flow
+from tests.support import FakeUv, make_project, write_files
+
+OWN, SHARED, UV = (
+    Path("flows/hello/requirements.lock"),
+    Path("images/locks/prefect-3.13.lock"),
+    Path("images/locks/uv.lock"),
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_project(tmp_path / "p", {"flows/hello/requirements.txt": "attrs>=1\nidna\n"})
+
+
+def flow_of(root: Path) -> Flow:
+    return load(root).flows[0]
+
+
+def locked(root: Path, uv: FakeUv, *, upgrade: bool = False) -> tuple[Path, ...]:
+    return Locker(root, uv, "uv", upgrade=upgrade).lock(flow_of(root))
+
+
+def test_everything_is_locked_once(root: Path) -> None:
+    uv = FakeUv()
+    assert locked(root, uv) == (UV, SHARED, OWN)
+    assert uv.sources == ["uv\n", "prefect>=3.8,<3.9\n", "attrs>=1\nidna\n"]
+    assert locked(root, uv) == ()
+    assert locks_of(root, flow_of(root)) == FlowLocks(
+        (("uv.lock", UV), ("prefect.lock", SHARED), ("requirements.lock", OWN)),
+        ("prefect.lock", "requirements.lock"),
+        own_prefect=False,
+    )
+
+
+def test_a_lock_holds_its_fingerprint_the_packages_and_no_comments(root: Path) -> None:
+    locked(root, FakeUv())
+    lines = (root / OWN).read_text().splitlines()
+    assert lines[0] == f"# flowyard lock {flow_fingerprint(root, flow_of(root))}"
+    assert [line.split()[0] for line in lines[1:]] == [
+        "attrs==1.0",
+        "--hash=sha256:" + lines[2].rpartition(":")[2],
+        "idna==1.0",
+        "--hash=sha256:" + lines[4].rpartition(":")[2],
+    ]
+
+
+def test_a_flow_without_dependencies_has_no_lock_of_its_own(root: Path) -> None:
+    (root / "flows/hello/requirements.txt").unlink()
+    assert locked(root, FakeUv()) == (UV, SHARED)
+    assert locks_of(root, flow_of(root)) == FlowLocks(
+        (("uv.lock", UV), ("prefect.lock", SHARED)), ("prefect.lock",), own_prefect=False
+    )
+
+
+def test_a_flow_that_does_not_fit_the_shared_lock_gets_its_own_prefect(root: Path) -> None:
+    uv = FakeUv(conflicts=["attrs"])
+    locked(root, uv)
+    assert uv.sources[-1] == "attrs>=1\nidna\nprefect>=3.8,<3.9\n"
+    assert ("--constraint" in uv.argv[-2], "--constraint" in uv.argv[-1]) == (True, False)
+    assert locks_of(root, flow_of(root)) == FlowLocks(
+        (("uv.lock", UV), ("requirements.lock", OWN)), ("requirements.lock",), own_prefect=True
+    )
+    assert locked(root, uv) == ()
+
+
+def test_what_cannot_be_resolved_at_all_is_an_error_and_nothing_is_written(root: Path) -> None:
+    with pytest.raises(LockError) as caught:
+        locked(root, FakeUv(unknown=["attrs"]))
+    assert caught.value.message == f"{OWN} cannot be made: x No solution found"
+    assert not (root / OWN).exists()
+    assert list((root / "flows/hello").glob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ({"flows/hello/requirements.txt": "attrs>=2\nidna\n"}, OWN),
+        ({"images/locks/prefect.in": "prefect\n"}, SHARED),
+        ({"images/locks/uv.in": "uv>=1\n"}, UV),
+        ({"images/locks/uv.lock": "uv==1\n"}, UV),
+    ],
+)
+def test_a_stale_lock_is_named(root: Path, change: dict[str, str], stale: Path) -> None:
+    locked(root, FakeUv())
+    write_files(root, change)
+    with pytest.raises(LockError) as caught:
+        locks_of(root, flow_of(root))
+    assert (caught.value.message, caught.value.hint) == (
+        f"{stale} is stale: what it was made from has changed",
+        REMEDY,
+    )
+
+
+@pytest.mark.parametrize("path", [UV, SHARED, OWN])
+def test_a_missing_lock_is_named(root: Path, path: Path) -> None:
+    locked(root, FakeUv())
+    (root / path).unlink()
+    with pytest.raises(LockError) as caught:
+        locks_of(root, flow_of(root))
+    assert caught.value.message == f"{path} is missing"
+
+
+def test_upgrade_makes_fresh_locks_again(root: Path) -> None:
+    locked(root, FakeUv())
+    uv = FakeUv()
+    assert locked(root, uv, upgrade=True) == (UV, SHARED, OWN)
+    assert all("--upgrade" in argv for argv in uv.argv)
+
+
+def test_without_an_upgrade_uv_sees_the_versions_that_are_locked(root: Path) -> None:
+    seen: list[str] = []
+
+    class Looking(FakeUv):
+        def run(self, argv, *, env=None):  # type: ignore[no-untyped-def]
+            seen.append(Path(argv[argv.index("--output-file") + 1]).read_text())
+            return super().run(argv, env=env)
+
+    locked(root, FakeUv())
+    before = (root / OWN).read_text()
+    write_files(root, {"flows/hello/requirements.txt": "attrs>=1\nidna\nzipp\n"})
+    locked(root, Looking())
+    assert seen == [before]
+
+
+def test_an_unknown_python_is_an_error_with_its_remedy(root: Path) -> None:
+    flow = replace(flow_of(root), base=BaseImage("team/base:1"))
+    with pytest.raises(LockError) as caught:
+        locks_of(root, flow)
+    assert caught.value.message == "flow hello: the Python version of base image team/base:1 is not known"
+
+
+@pytest.mark.parametrize(
+    ("constraint", "upgrade", "more"),
+    [
+        (None, False, ()),
+        (Path("/p/x.lock"), False, ("--constraint", "/p/x.lock")),
+        (None, True, ("--upgrade",)),
+    ],
+)
+def test_the_command_line_names_no_index(
+    constraint: Path | None, upgrade: bool, more: tuple[str, ...]
+) -> None:
+    assert compile_argv("uv", "3.13", constraint, upgrade) == (
+        *("uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"),
+        *("--no-emit-index-url", "--no-emit-find-links", "--python-version", "3.13"),
+        *("--python-platform", "linux", *more),
+    )

@@ -1,0 +1,89 @@
+"""Rendering: what a template may do, and what is said when it cannot be rendered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flowyard.errors import ConfigurationError, LockError
+from flowyard.load import load
+from flowyard.render import Rendered, render
+from flowyard.values import BaseImage
+from tests.support import make_project, write_files
+
+LOCKS = ("prefect.lock",)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_project(tmp_path / "p")
+
+
+def rendered(root: Path, files: dict[str, str] | None = None) -> Rendered:
+    write_files(root, files or {})
+    return render(root, load(root).flows[0], LOCKS)
+
+
+def test_the_templates_that_were_used_are_known(root: Path) -> None:
+    own = '{% extends "Dockerfile.j2" %}\n{% block image %}{% include "mine.txt" %}{% endblock %}\n'
+    found = rendered(root, {"flows/hello/Dockerfile.j2": own, "flows/hello/mine.txt": "LABEL a=b"})
+    assert set(found.templates) == {
+        Path("flows/hello/Dockerfile.j2"),
+        Path("flows/hello/mine.txt"),
+        Path("images/Dockerfile.j2"),
+        Path("images/partials/check.j2"),
+        Path("images/partials/install-lock.j2"),
+    }
+    assert found.text.endswith("FROM source AS image\nLABEL a=b")
+
+
+def test_a_dockerfile_is_taken_as_it_is(root: Path) -> None:
+    text = "FROM x\n# {{ nothing }} {% here %}\n"
+    assert rendered(root, {"flows/hello/Dockerfile": text}) == Rendered(
+        text, (Path("flows/hello/Dockerfile"),)
+    )
+
+
+def test_a_template_counts_more_than_a_dockerfile_beside_it(root: Path) -> None:
+    files = {"flows/hello/Dockerfile": "FROM x\n", "flows/hello/Dockerfile.j2": "FROM {{ flow }}\n"}
+    assert rendered(root, files).text == "FROM hello\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        (
+            {"flows/hello/Dockerfile.j2": "FROM {{ bsae }}\n"},
+            "flows/hello/Dockerfile.j2: 'bsae' is undefined",
+        ),
+        (
+            {"flows/hello/Dockerfile.j2": "FROM x\n{% if %}\n"},
+            "flows/hello/Dockerfile.j2: line 2: Expected an expression, got 'end of statement block'",
+        ),
+        (
+            {"images/partials/check.j2": "\n\n{% endblock %}\n"},
+            "images/partials/check.j2: line 3: Encountered unknown tag 'endblock'.",
+        ),
+    ],
+)
+def test_what_cannot_be_rendered_is_told_with_its_place(
+    root: Path, files: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        rendered(root, files)
+    assert [str(one) for one in caught.value.problems] == [problem]
+
+
+def test_a_template_that_is_missing_is_named(root: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nope.j2") as caught:
+        rendered(root, {"flows/hello/Dockerfile.j2": '{% include "nope.j2" %}\n'})
+    assert caught.value.problems[0].file == "flows/hello/Dockerfile.j2"
+
+
+def test_a_base_that_is_not_pinned_is_an_error(root: Path) -> None:
+    flow = replace(load(root).flows[0], base=BaseImage("python:3.13-slim", None, "3.13"))
+    with pytest.raises(LockError) as caught:
+        render(root, flow, LOCKS)
+    assert caught.value.message == "flow hello: base image python:3.13-slim is not pinned"

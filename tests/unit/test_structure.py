@@ -1,0 +1,182 @@
+"""Imports go one way, adapters stay behind their ports, and a run with nothing to do imports nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "flowyard"
+HEAVY = frozenset(
+    {
+        "prefect",
+        "prefect_docker",
+        "docker",
+        "boto3",
+        "botocore",
+        "rich",
+        "jsonschema",
+        "jinja2",
+        "uv",
+        "psutil",
+    }
+)
+# Who may know which adapter. `prefect_api` holds the errors of the API and the paging, beside the client.
+ADAPTERS: Mapping[str, set[str]] = {
+    "connect": {"prefect_address"},
+    "lease": {"prefect_api"},
+    "observe": {"prefect_api"},
+    "releases": {"prefect_api"},
+    "verbs": {"engine", "oci", "prefect_api", "processes"},
+    "wiring": {"buildx", "git", "oci", "prefect_api", "processes"},
+    "work_pools.ensure": {"prefect_api"},
+}
+EMBEDDED = {"connect", "verbs"}
+PURE = (
+    *("build", "buildkit_progress", "complete", "config", "context", "dependencies", "deployment", "desired"),
+    *("errors", "hints", "key", "load", "lock", "order", "parallel", "parse", "plan", "ports", "publish"),
+    *("references", "render", "schedules", "validate", "values", "work_pools", "work_pools.docker"),
+)
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: the module's full name, and whether it happens when the importing module is loaded."""
+
+    module: str
+    at_once: bool
+    for_types: bool
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name below `flowyard`."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
+        found[name.removesuffix("__init__").rstrip(".")] = path
+    return found
+
+
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
+    return tuple(_imports(ast.parse(path.read_text("utf-8")), at_once=True, for_types=False))
+
+
+def _imports(node: ast.AST, *, at_once: bool, for_types: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, at_once, for_types) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "imports are absolute"
+            module = child.module or ""
+            names = [f"{module}.{alias.name}" for alias in child.names]
+            inner = [name for name in names if name.removeprefix("flowyard.") in modules()]
+            yield from (Import(name, at_once, for_types) for name in inner or [module])
+        else:
+            function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            typing = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+            yield from _imports(child, at_once=at_once and not function, for_types=for_types or typing)
+
+
+def of_flowyard(path: Path, *, at_once: bool = False) -> set[str]:
+    """The modules of the package that this one imports; `at_once`: when it is loaded itself."""
+    return {
+        one.module.removeprefix("flowyard.")
+        for one in imports(path)
+        if one.module.startswith("flowyard.") and not one.for_types and (one.at_once or not at_once)
+    }
+
+
+def below(names: set[str], package: str) -> set[str]:
+    return {name.removeprefix(f"{package}.") for name in names if name.startswith(f"{package}.")}
+
+
+def test_there_is_no_circle() -> None:
+    graph = {name: of_flowyard(path, at_once=True) for name, path in modules().items()}
+    assert set(TopologicalSorter(graph).static_order()) >= set(graph)
+
+
+def test_who_knows_which_adapter() -> None:
+    found = {}
+    for name, path in modules().items():
+        if not name.startswith(("adapters.", "embedded.")):
+            found[name] = below(of_flowyard(path), "adapters")
+    assert {name: adapters for name, adapters in found.items() if adapters} == ADAPTERS
+
+
+def test_who_knows_the_embedded_services() -> None:
+    assert {
+        name
+        for name, path in modules().items()
+        if below(of_flowyard(path), "embedded") and not name.startswith("embedded")
+    } == EMBEDDED
+
+
+def test_adapters_know_neither_each_other_s_users_nor_the_pipeline() -> None:
+    upper = {
+        "cli",
+        "verbs",
+        "wiring",
+        "pipeline",
+        "register",
+        "observe",
+        "load",
+        "complete",
+        "plan",
+        "report",
+    }
+    found = {
+        name: of_flowyard(path) & upper for name, path in modules().items() if name.startswith("adapters.")
+    }
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_the_pure_core_knows_nothing_of_the_outside(name: str) -> None:
+    names = of_flowyard(modules()[name])
+    outside = ("adapters", "embedded", "wiring", "verbs", "cli", "terminal", "pipeline", "workshop")
+    assert {one for one in names if one.split(".")[0] in outside} == set()
+    assert {one.module for one in imports(modules()[name])} & {"subprocess", "socket", "urllib3"} == set()
+
+
+def test_the_runtime_part_stands_alone() -> None:
+    """It is copied into every image, without the rest of the package."""
+    found = {
+        name: {one for one in of_flowyard(path) if not one.startswith("runtime")}
+        for name, path in modules().items()
+        if name.startswith("runtime")
+    }
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_nothing_of_the_package_but_the_runtime_part_itself_imports_it() -> None:
+    users = {name for name, path in modules().items() if below(of_flowyard(path), "runtime")}
+    assert {name for name in users if not name.startswith("runtime")} == set()
+
+
+def loaded_at_once(start: str) -> dict[str, str]:
+    """Every module that loading `start` loads, by the module that asks for it first."""
+    known, waiting, found = modules(), [start], {start: ""}
+    while waiting:
+        name = waiting.pop()
+        for one in imports(known[name]):
+            inner = one.module.removeprefix("flowyard.")
+            if one.at_once and not one.for_types and inner not in found:
+                found[inner if one.module.startswith("flowyard.") else one.module] = name
+                waiting += [inner] if one.module.startswith("flowyard.") else []
+    return found
+
+
+@pytest.mark.parametrize("start", ["cli", "verbs"])
+def test_a_ship_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:
+    heavy = {module: user for module, user in loaded_at_once(start).items() if module.split(".")[0] in HEAVY}
+    assert heavy == {}
+
+
+def test_the_command_line_itself_loads_next_to_nothing() -> None:
+    assert {name for name in loaded_at_once("cli") if name in modules()} == {"cli", "errors"}
