@@ -58,7 +58,7 @@ def test_words_name_flows(project: Project, words: tuple[str, ...], names: list[
 
 @pytest.mark.parametrize("word", ["new", "flows", "flows/x", "other/etl", "ETL", "x*", "."])
 def test_a_word_that_names_no_flow_is_an_error(project: Project, word: str) -> None:
-    with pytest.raises(UsageError, match="^no flow is called .*; flows: etl, etl_daily, hello, news$"):
+    with pytest.raises(UsageError, match=r"^no flow is called .*; flows: etl, etl_daily, hello, news$"):
         select(project, ("etl", word))
 
 

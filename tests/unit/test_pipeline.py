@@ -3,82 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flowyard.errors import BuildFailed, FlowFailed, OrderError, PrefectError, RegistryError
-from flowyard.load import load
-from flowyard.order import Commit, Relation
-from flowyard.pipeline import Yard, plan_flows, ship
+from flowyard.pipeline import ship
 from flowyard.plan import Action
-from flowyard.releases import read_head
-from flowyard.render import render
-from flowyard.report import Outcome, exit_code
+from flowyard.report import exit_code
 from flowyard.terminal import SilentProgress
 from flowyard.values import ImageDescription, ImageReference
-from flowyard.workshop import Workshop, build_images
+from flowyard.workshop import build_images
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import FakeBuilder
-from tests.fakes_server import FakeServer
-from tests.support import FLOW, Described, lock, make_project, target_of, write_files
-
-FIRST, SECOND = "1" * 40, "2" * 40
-
-
-class Linear:
-    """A history in which SECOND comes after FIRST."""
-
-    def relation(self, ours: str, head: str) -> Relation:
-        """As History.relation."""
-        return "same" if ours == head else "descendant" if ours > head else "ancestor"
-
-
-def described(flow: str) -> ImageDescription:
-    return Described({"day": {"type": "string"}}, flow).image()
-
-
-@dataclass
-class Site:
-    """A project with its fakes; everything but the files stays from ship to ship."""
-
-    root: Path
-    server: FakeServer = field(default_factory=FakeServer)
-    registry: FakeContainerRegistry = field(default_factory=FakeContainerRegistry)
-    commit: str | None = FIRST
-
-    def __post_init__(self) -> None:
-        self.builder = FakeBuilder(self.registry, described)
-
-    def yard(self) -> Yard:
-        project = load(self.root)
-        workshop = Workshop(
-            project=project,
-            target=target_of(project),
-            render=render,
-            builder=self.builder,
-            stop=lambda: None,
-            progress=SilentProgress(),
-            commit=lambda paths: None if self.commit is None else Commit(self.commit, dirty=False),
-            contexts=self.root / ".flowyard/contexts",
-        )
-        return Yard(workshop, self.server, self.registry, Linear(), "ada", jobs=2)
-
-    def ship(self, *names: str, build: bool = True) -> dict[str, Outcome]:
-        yard = self.yard()
-        flows = [flow for flow in yard.project.flows if not names or flow.name in names]
-        return {outcome.plan.name: outcome for outcome in ship(yard, flows, build=build, whole=not names)}
-
-    def actions(self) -> dict[str, Action]:
-        yard = self.yard()
-        return {flow.name: flow.action for flow in plan_flows(yard, yard.project.flows, whole=True).flows}
-
-    def built(self) -> list[str]:
-        return sorted(request.flow for request in self.builder.requests)
-
-    def heads(self) -> dict[str, str | None]:
-        return dict(read_head(self.server, "acme", "local").commits)
+from tests.support import FLOW, lock, make_project, write_files
+from tests.yard_site import FIRST, SECOND, Site, described
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_what_cannot_be_rendered_is_told_with_its_place(
 
 
 def test_a_template_that_is_missing_is_named(root: Path) -> None:
-    with pytest.raises(ConfigurationError, match="nope.j2") as caught:
+    with pytest.raises(ConfigurationError, match=r"nope\.j2") as caught:
         rendered(root, {"flows/hello/Dockerfile.j2": '{% include "nope.j2" %}\n'})
     assert caught.value.problems[0].file == "flows/hello/Dockerfile.j2"
 

@@ -53,6 +53,7 @@ class Import:
     for_types: bool
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the package by its name below `flowyard`."""
     found = {}

@@ -1,0 +1,197 @@
+"""Running a deployment: which one is named, what is sent, and what is made of its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowyard.errors import FlowFailed, UsageError
+from flowyard.load import load
+from flowyard.run import (
+    Finished,
+    ResultPlace,
+    Triggered,
+    find_deployment,
+    follow,
+    parse_parameters,
+    result_of,
+    trigger,
+)
+from flowyard.values import Json, PrefectChoice, Project, Target
+from tests.fakes_server import FakeServer
+from tests.support import MINIMAL, target_of, write_files
+
+SCHEMA = {
+    "properties": {
+        "name": {"type": "string"},
+        "count": {"type": "integer"},
+        "days": {"type": "array"},
+        "any": {},
+    }
+}
+RUN = Triggered("7", "happy-cat", "daily", "r.example/etl@sha256:1")
+PLACE = ResultPlace("key", "{}")
+
+
+class Runs:
+    """A PrefectApi that knows one flow run: its states in order, and its log lines, one more a question."""
+
+    def __init__(self, *states: dict[str, Any], logs: int = 0) -> None:
+        self.states = list(states)
+        self.logs = [{"level": 20, "message": f"line {number}"} for number in range(logs)]
+        self.asked_for_logs = 0
+        self.sent: list[tuple[str, Json]] = []
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        """As PrefectApi.request."""
+        if path == "/flow_runs/7":
+            return {"state": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
+        if path == "/logs/filter":
+            self.asked_for_logs += 1
+            return self.logs[: self.asked_for_logs][body["offset"] : body["offset"] + body["limit"]]
+        self.sent.append((f"{method} {path}", body))
+        return {"id": "7", "name": "happy-cat"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[FakeServer, Project, Target]:
+    """A project with three deployments of two flows in Prefect."""
+    server = FakeServer()
+    for flow, name in (("etl", "daily"), ("etl", "weekly"), ("news", "default")):
+        labels = {"flowyard.project": "acme", "flowyard.target": "local", "flowyard.flow": flow}
+        server.deployments[f"{flow}{name}"] = {
+            "id": f"{flow}{name}",
+            "name": name,
+            "flow_id": "1",
+            "tags": ["flowyard:acme"],
+            "labels": labels,
+        }
+    project = load(write_files(tmp_path, MINIMAL))
+    return server, project, target_of(project)
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("news", "newsdefault"),
+        ("flows/news", "newsdefault"),
+        ("news/default", "newsdefault"),
+        ("etl/daily", "etldaily"),
+        ("flows/etl/weekly/", "etlweekly"),
+    ],
+)
+def test_a_word_names_a_deployment(place: tuple[FakeServer, Project, Target], word: str, found: str) -> None:
+    assert find_deployment(*place, word)["id"] == found
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("etl", "flow etl has several deployments; name one of: etl/daily, etl/weekly"),
+        ("etl/dayly", "flow etl has no deployment 'dayly' (did you mean `daily`?); it has: daily, weekly"),
+        ("nws", "flow 'nws' is not deployed on target local (did you mean `news`?); deployed: etl, news"),
+    ],
+)
+def test_a_word_that_names_none_or_several(
+    place: tuple[FakeServer, Project, Target], word: str, message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_deployment(*place, word)
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("words", "parameters"),
+    [
+        ((), {}),
+        (("name=5",), {"name": "5"}),
+        (("name=a=b",), {"name": "a=b"}),
+        (("name=",), {"name": ""}),
+        (("count=5", "days=[1, 2]"), {"count": 5, "days": [1, 2]}),
+        (("any=text", "any=null"), {"any": None}),
+        (("any={",), {"any": "{"}),
+    ],
+)
+def test_parameters(words: tuple[str, ...], parameters: dict[str, Json]) -> None:
+    assert parse_parameters(words, SCHEMA, "etl") == parameters
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("name", "parameter 'name' has no value; write it as name=VALUE"),
+        ("count=many", "parameter count: \"many\" does not fit: 'many' is not of type 'integer'"),
+        (
+            "nmae=x",
+            "parameter nmae: flow etl has no such parameter (did you mean `name`?); it has: any, count, days, name",
+        ),
+    ],
+)
+def test_wrong_parameters(word: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_parameters((word,), SCHEMA, "etl")
+    assert caught.value.message == message
+
+
+def test_a_run_is_triggered() -> None:
+    api = Runs({})
+    deployment = {"id": "3", "name": "daily", "job_variables": {"image": RUN.image}}
+    assert trigger(api, deployment, {"day": "x"}) == RUN
+    assert api.sent == [
+        (
+            "POST /deployments/3/create_flow_run",
+            {"parameters": {"day": "x"}, "state": {"type": "SCHEDULED"}},
+        )
+    ]
+
+
+def test_states_and_lines_are_told_in_order() -> None:
+    data = {"storage_key": "key", "serializer": {"type": "json"}}
+    completed = {"type": "COMPLETED", "name": "Completed", "message": None, "data": data}
+    api = Runs({"type": "RUNNING", "name": "Running"}, completed, logs=3)
+    said: list[str] = []
+    assert follow(api, RUN, said.append) == Finished("COMPLETED", "", ResultPlace("key", '{"type": "json"}'))
+    assert said == [
+        "  INFO line 0",
+        "happy-cat: Running",
+        "  INFO line 1",
+        "happy-cat: Completed",
+        "  INFO line 2",
+    ]
+
+
+def test_following_ends_at_the_timeout_and_the_run_goes_on() -> None:
+    with pytest.raises(FlowFailed, match=r"^run happy-cat was still Running after 0 s$") as caught:
+        follow(Runs({"type": "RUNNING", "name": "Running"}), RUN, lambda text: None, timeout=0)
+    assert caught.value.hint == "it goes on"
+
+
+class Held:
+    """Results that hold one value."""
+
+    def read(self, image: str, volume: str, place: ResultPlace) -> Json:
+        """As Results.read."""
+        assert (image, volume, place) == (RUN.image, "results", PLACE)
+        return {"type": "int", "json": 3}
+
+
+def target(volume: str | None) -> Target:
+    return Target("local", None, "{flow}", "pool", "docker", PrefectChoice(), results_volume=volume)
+
+
+def test_the_result_is_read_from_the_targets_storage() -> None:
+    finished = Finished("COMPLETED", "", PLACE)
+    assert result_of(RUN, finished, target("results"), Held()) == {"type": "int", "json": 3}
+
+
+@pytest.mark.parametrize(("volume", "place"), [(None, PLACE), ("results", None)])
+def test_no_result_was_kept(volume: str | None, place: ResultPlace | None) -> None:
+    found = result_of(RUN, Finished("COMPLETED", "", place), target(volume), Held())
+    assert found == {"type": "unknown", "repr": "(no result was kept; set `results` in the target)"}
+
+
+def test_a_run_that_did_not_complete_is_an_error() -> None:
+    with pytest.raises(FlowFailed, match=r"^run happy-cat ended CRASHED: no memory$"):
+        result_of(RUN, Finished("CRASHED", "no memory", None), target("results"), Held())
