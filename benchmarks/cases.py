@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from benchmarks.bench import Bench, say
 from benchmarks.contestants import Contestant
 from benchmarks.engine_traces import cache_records, remove_cache_records
+from benchmarks.phases import phases
 from benchmarks.timing import BenchmarkFailed, Timed
 
 Prepare = Callable[[Contestant, int], None]
@@ -65,6 +66,8 @@ def _in_turn(case: str, bench: Bench, rounds: int, prepare: Prepare) -> Measured
             else:
                 run = _counted(contestant, prepare, number, changes=prepare is not _leave)
                 runs[contestant.name].append(run)
+            if contestant is bench.ours and prepare is not _leave:
+                phases(run)  # raises now, and not after the last round, when a progress line is missing
             say(f"{case} {number or 'warm-up'}: {contestant.name} {run.seconds:.2f} s")
     return Measured(case, runs)
 

@@ -18,7 +18,7 @@ _ENDS = (
     ("export the image", r"pushing$"),
     ("push", r"built in"),
     ("ask the registry for the digest and the description", r"registering$"),
-    ("register the deployment", r"registered \d+ deployments$"),
+    ("register the deployment", r": registered "),
 )
 _LAST = "note the release, give the lease back, exit"
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowyard.config import BasesFile
+from flowyard.configuration.models import BasesFile
+from flowyard.configuration.parse import parse
 from flowyard.errors import LockError, RegistryError
 from flowyard.load import BASES_LOCK
-from flowyard.parse import parse
 from flowyard.ports import BaseImages
 from flowyard.references import parse_reference
 from flowyard.values import BaseImage, Flow, ImageReference, Project

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from flowyard.buildkit_progress import BuildReader, FailedStep, StepEvent, is_instruction, is_push
+from flowyard.building.buildkit_progress import BuildReader, FailedStep, StepEvent, is_instruction, is_push
+from flowyard.building.hints import MINIMUM_BUILDX, hint_for, is_transient
 from flowyard.errors import BuildFailed, CheckFailed, EngineError, FlowyardError
-from flowyard.hints import MINIMUM_BUILDX, hint_for, is_transient
 from flowyard.values import BuildSecret, Digest, ImageReference
 
 TRIES = 5  # of one push

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowyard.adapters.prefect_address import address_from, profiles_file
+from flowyard.configuration.parse import did_you_mean
 from flowyard.embedded.state import EmbeddedState, api_url, read_state, registry_host
 from flowyard.errors import UsageError
-from flowyard.parse import did_you_mean
 from flowyard.values import PrefectAddress, Project, Target
 
 STATE_FOLDER = ".flowyard"

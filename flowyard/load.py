@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flowyard.complete import Sources, complete
-from flowyard.config import BasesFile, FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.complete import Sources, complete
+from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.parse import Model, parse
 from flowyard.errors import ConfigurationError, Problem, UsageError
-from flowyard.parse import Model, parse
 from flowyard.values import Project
 
 REGISTRY_FILE = "registry.toml"

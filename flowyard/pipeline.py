@@ -11,23 +11,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from flowyard.deployment import Marks
-from flowyard.description import read_description
-from flowyard.desired import want_all
+from flowyard.building.parallel import Done, Failed, run_parallel
+from flowyard.building.workshop import Workshop, build_request
 from flowyard.errors import FlowFailed, FlowyardError, OrderError, RegistryError
-from flowyard.lease import Lease, flow_limit, hold
-from flowyard.observe import observe
-from flowyard.order import Commit, History, refused
-from flowyard.parallel import Done, Failed, run_parallel
 from flowyard.plan import Action, Desired, FlowPlan, Plan, make_plan
+from flowyard.planning.desired import want_all
+from flowyard.planning.observe import observe
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.publish import publish
 from flowyard.register import Registered, Unit, register, remove
-from flowyard.releases import ReleaseRecord, append, move_head, read_head
+from flowyard.registering.deployment import Marks
+from flowyard.registering.description import read_description
+from flowyard.releasing.lease import Lease, flow_limit, hold
+from flowyard.releasing.order import Commit, History, refused
+from flowyard.releasing.records import ReleaseRecord, append, move_head, read_head
 from flowyard.report import Outcome
 from flowyard.values import Flow, Json, Project, PublishedImage, Target
 from flowyard.work_pools.ensure import ensure_work_pool
-from flowyard.workshop import Workshop, build_request
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from flowyard.deployment import MARK, Marks, normal
-from flowyard.key import differences, fingerprint
+from flowyard.planning.key import differences, fingerprint
+from flowyard.registering.deployment import MARK, Marks, normal
 from flowyard.values import DeploymentSpec, Digest, Flow, ImageReference, Json, PublishedImage
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flowyard.deployment import Marks, carry_over, normal, payload, restored
 from flowyard.errors import FlowyardError, PrefectError, RegistryError
 from flowyard.ports import PrefectApi
-from flowyard.validate import validate_job_variables, validate_parameters
+from flowyard.registering.deployment import Marks, carry_over, normal, payload, restored
+from flowyard.registering.validate import validate_job_variables, validate_parameters
 from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage, Target
 
 

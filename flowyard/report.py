@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from flowyard.building.workshop import BuildOutcome
 from flowyard.errors import FlowyardError
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.register import Registered
 from flowyard.run import Finished, Triggered
 from flowyard.values import Json, Project, PublishedImage, Schedule, Target
-from flowyard.workshop import BuildOutcome
 
 FORMAT = 1
 _SIGNS = {

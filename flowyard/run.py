@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import FlowFailed, UsageError
-from flowyard.observe import deployments_by_flow
-from flowyard.parse import did_you_mean
+from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
-from flowyard.validate import parameter_problems
+from flowyard.registering.validate import parameter_problems
 from flowyard.values import Json, Project, Target
 
 POLL_SECONDS = 0.5

@@ -15,17 +15,17 @@ from flowyard import report
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
+from flowyard.adapters.terminal import progress_for
+from flowyard.building.parallel import default_limit
+from flowyard.building.workshop import build_images
 from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_url
-from flowyard.desired import select, want
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import UsageError
 from flowyard.load import find_root
-from flowyard.parallel import default_limit
 from flowyard.pipeline import plan_flows
 from flowyard.pipeline import ship as ship_flows
-from flowyard.terminal import progress_for
+from flowyard.planning.desired import select, want
 from flowyard.wiring import open_project, open_workshop, open_yard
-from flowyard.workshop import build_images
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from flowyard.adapters.git import Git
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
+from flowyard.building.workshop import Workshop
 from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
 from flowyard.pipeline import Yard
+from flowyard.planning.render_memo import RenderMemo
 from flowyard.ports import Progress
-from flowyard.render_memo import RenderMemo
 from flowyard.values import Project, Target
-from flowyard.workshop import Workshop
 
 
 def open_project(start: Path | None = None) -> Project:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowyard.adapters.processes import Finished
-from flowyard.desired import want
 from flowyard.load import load
 from flowyard.lock import Locker
 from flowyard.plan import Desired
+from flowyard.planning.desired import want
 from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, Project, Target
 
 REPOSITORY = Path(__file__).resolve().parent.parent

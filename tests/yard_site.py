@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flowyard.adapters.terminal import SilentProgress
+from flowyard.building.workshop import Workshop
 from flowyard.load import load
-from flowyard.order import Commit, Relation
 from flowyard.pipeline import Yard, plan_flows, ship
 from flowyard.plan import Action
-from flowyard.releases import read_head
+from flowyard.releasing.order import Commit, Relation
+from flowyard.releasing.records import read_head
 from flowyard.render import render
 from flowyard.report import Outcome
-from flowyard.terminal import SilentProgress
 from flowyard.values import ImageDescription
-from flowyard.workshop import Workshop
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import FakeBuilder
 from tests.fakes_server import FakeServer

@@ -33,9 +33,9 @@ from flowyard.build import (
     push_worth_retrying,
     step_text,
 )
-from flowyard.buildkit_progress import BuildReader, Event, StepEvent, log_line
+from flowyard.building.buildkit_progress import BuildReader, Event, StepEvent, log_line
+from flowyard.building.hints import MINIMUM_BUILDX
 from flowyard.errors import BuildFailed, EngineError, FlowyardError
-from flowyard.hints import MINIMUM_BUILDX
 from flowyard.ports import LogFiles, Progress
 
 _GRACE = 10.0  # seconds between SIGTERM and SIGKILL

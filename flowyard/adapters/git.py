@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowyard.errors import OrderError
-from flowyard.order import Commit, Relation
 from flowyard.ports import Completed, Processes
+from flowyard.releasing.order import Commit, Relation
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.state import registry_host
@@ -23,7 +24,6 @@ from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.pipeline import Yard, plan_flows, ship
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.report import Outcome
-from flowyard.terminal import SilentProgress
 from flowyard.values import Digest, ImageReference, Json, PublishedImage
 from flowyard.wiring import open_project, open_yard
 from tests.integration.yard import ROOT, RunningYard

@@ -95,9 +95,7 @@ def _wheel() -> bytes:
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("flowyard_private_package.py", 'WHENCE = "the private index"\n')
         archive.writestr(f"{_INFO}/METADATA", f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 1.0\n")
-        archive.writestr(
-            f"{_INFO}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
+        archive.writestr(f"{_INFO}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{_INFO}/RECORD", "flowyard_private_package.py,,\n")
     return packed.getvalue()
 

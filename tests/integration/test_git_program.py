@@ -11,7 +11,7 @@ import pytest
 from flowyard.adapters.git import Git
 from flowyard.adapters.processes import Finished, SystemProcesses
 from flowyard.errors import OrderError
-from flowyard.order import Commit
+from flowyard.releasing.order import Commit
 
 IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false")
 

@@ -16,10 +16,10 @@ import pytest
 import urllib3
 
 from flowyard.adapters.buildx import Buildx, SystemLineProcesses
+from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage
+from flowyard.building.parallel import Done, Failed, run_parallel
 from flowyard.errors import BuildFailed, EngineError
-from flowyard.parallel import Done, Failed, run_parallel
-from flowyard.terminal import SilentProgress
 from flowyard.values import BuildSecret, ImageReference, Repository
 from tests.integration.registry_program import running_registry
 
@@ -118,7 +118,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     script.write_text(
         "import os, sys\n"
         "from flowyard.adapters.buildx import SystemLineProcesses\n"
-        "from flowyard.parallel import run_parallel\n"
+        "from flowyard.building.parallel import run_parallel\n"
         "processes = SystemLineProcesses()\n"
         "shell = ('sh', '-c', 'sleep 600 & echo ready >&2; wait')\n"
         "say = lambda line: print(line, flush=True)\n"

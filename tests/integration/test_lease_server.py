@@ -13,8 +13,8 @@ import pytest
 from prefect.server.schemas.actions import ConcurrencyLimitV2Create
 
 from flowyard.adapters.prefect_api import PrefectRest
-from flowyard.lease import Busy, Terms, flow_limit, forget, hold
 from flowyard.ports import PrefectApi
+from flowyard.releasing.lease import Busy, Terms, flow_limit, forget, hold
 from flowyard.values import PrefectAddress
 from tests.fakes_prefect import FakePrefect
 from tests.integration.prefect_server import free_port, prefect_server

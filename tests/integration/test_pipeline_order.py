@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from flowyard.releases import latest, read_head
+from flowyard.releasing.records import latest, read_head
 from tests.integration.pipeline_projects import SmallProject
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)

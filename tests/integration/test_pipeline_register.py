@@ -9,8 +9,8 @@ import urllib3
 from prefect.client.schemas.actions import DeploymentCreate as ClientModel
 from prefect.server.schemas.actions import DeploymentCreate as ServerModel
 
-from flowyard.deployment import normal
-from flowyard.key import fingerprint
+from flowyard.planning.key import fingerprint
+from flowyard.registering.deployment import normal
 from tests.integration.pipeline_projects import SmallProject, shipped
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)

@@ -54,13 +54,13 @@ env = { REGION = "west", PREFECT_LOGGING_LEVEL = "WARNING" }
 [deployments.networked]
 job-variables = { networks = ["NETWORK"] }
 """
-FAILING = '''from prefect import flow
+FAILING = """from prefect import flow
 
 
 @flow
 def run_failing(day: str) -> None:
     raise ValueError(f"no orders on {day}")
-'''
+"""
 TREE = '''import subprocess
 
 from prefect import flow
@@ -136,15 +136,17 @@ def without_local_image(engine: docker.DockerClient, image: str) -> None:
 def test_a_run_in_the_flows_own_image_pulled_by_digest(
     project: SmallProject, engine: docker.DockerClient, network: str
 ) -> None:
-    project.flow(
-        "run_probe", PROBE.format(edition=uuid.uuid4().hex), PROBED.replace("NETWORK", network)
-    )
+    project.flow("run_probe", PROBE.format(edition=uuid.uuid4().hex), PROBED.replace("NETWORK", network))
     project.shipped()
     deployment = project.deployment("run_probe", "plain")
     image = deployment["job_variables"]["image"]
     without_local_image(engine, image)
     # What a worker adds to a container's environment: its own settings, which describe another machine.
-    env = {**deployment["job_variables"]["env"], "PREFECT_HOME": "/nowhere", "PREFECT_WORKER_QUERY_SECONDS": "9"}
+    env = {
+        **deployment["job_variables"]["env"],
+        "PREFECT_HOME": "/nowhere",
+        "PREFECT_WORKER_QUERY_SECONDS": "9",
+    }
     plain = trigger(project, "run_probe", "plain", parameters={"seconds": 3}, job_variables={"env": env})
     seen = running(engine, plain)
     networked = trigger(project, "run_probe", "networked", parameters={"seconds": 2})

@@ -75,7 +75,10 @@ def test_a_private_index_and_a_ca_bundle_are_in_no_layer_and_no_history(
     with private_index(tmp_path, bridge_gateway(), f"password-{uuid.uuid4().hex}") as index:
         uv = {"SSL_CERT_FILE": str(index.authority), "UV_DEFAULT_INDEX": index.url}
         locked = project.program("lock", "secret_private", env=uv)
-        assert (locked.returncode, locked.stdout, locked.stderr) == (0, "flows/secret_private/requirements.lock\n")
+        assert (locked.returncode, locked.stdout, locked.stderr) == (
+            0,
+            "flows/secret_private/requirements.lock\n",
+        )
         local_settings(project, index)
         unset = project.program("ship", "secret_private")
         assert unset.returncode != 0
@@ -85,7 +88,10 @@ def test_a_private_index_and_a_ca_bundle_are_in_no_layer_and_no_history(
     secrets = {"password": index.password.encode(), "certificate": certificate(index.authority)}
     key = project.deployment("secret_private")["labels"]["flowyard.key"]
     reference = f"{project.host}/flows/secret_private:{key}"
-    sought = {**secrets, "the source": edition.encode()}  # the last must be found, or the search proves nothing
+    sought = {
+        **secrets,
+        "the source": edition.encode(),
+    }  # the last must be found, or the search proves nothing
     assert found_in(saved(reference), sought) == {"the source"}
     history = ["docker", "history", "--no-trunc", reference]
     assert found_in([subprocess.run(history, check=True, capture_output=True).stdout], secrets) == set()

@@ -12,7 +12,7 @@ from prefect.server.schemas.actions import ArtifactCreate, ArtifactUpdate
 
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.ports import PrefectApi
-from flowyard.releases import (
+from flowyard.releasing.records import (
     Head,
     ReleaseRecord,
     append,

@@ -20,13 +20,13 @@ import docker
 from docker.errors import ImageNotFound, NotFound
 
 from flowyard.adapters.oci import OciRegistry
+from flowyard.adapters.terminal import SilentProgress
 from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.services import UpOptions, down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.pipeline import Yard
 from flowyard.ports import PrefectApi
-from flowyard.terminal import SilentProgress
 from flowyard.values import ImageReference, Project, Repository, Target
 from flowyard.wiring import open_project, open_yard
 from tests.integration.prefect_server import free_port

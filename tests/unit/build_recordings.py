@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flowyard.buildkit_progress import BuildReader, Event
+from flowyard.building.buildkit_progress import BuildReader, Event
 
 FOLDER = Path(__file__).parent.parent / "golden" / "buildkit"
 

@@ -22,7 +22,7 @@ from flowyard.build import (
     pauses,
     push_worth_retrying,
 )
-from flowyard.buildkit_progress import BuildReader
+from flowyard.building.buildkit_progress import BuildReader
 from flowyard.errors import BuildFailed, CheckFailed, EngineError
 from flowyard.values import BuildSecret, Digest, ImageReference, Repository
 from tests.unit.build_recordings import FOLDER, replay, replay_lines

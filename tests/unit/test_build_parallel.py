@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from flowyard.building.parallel import Done, Failed, default_limit, run_parallel
 from flowyard.errors import BuildFailed
-from flowyard.parallel import Done, Failed, default_limit, run_parallel
 
 
 def test_outcomes_keep_the_order_and_one_failure_hides_no_other() -> None:

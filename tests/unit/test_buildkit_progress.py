@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from flowyard.buildkit_progress import (
+from flowyard.building.buildkit_progress import (
     FailedStep,
     OutputEvent,
     StatusDecoder,

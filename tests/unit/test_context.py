@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.context import ContextFile, collect, stage
 from flowyard.errors import ConfigurationError, FlowyardError
 from flowyard.load import load
+from flowyard.planning.context import ContextFile, collect, stage
 from tests.support import make_project, write_files
 
 LOCKS = (("uv.lock", Path("images/locks/uv.in")),)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.dependencies import (
+from flowyard.configuration.dependencies import (
     DependencyError,
     read_dependencies,
     requirements_of_pyproject,

@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 
-from flowyard.deployment import Marks, carry_over, is_ours, restored, schedule_payload, spec_inputs, spec_of
-from flowyard.key import differences
+from flowyard.planning.key import differences
+from flowyard.registering.deployment import (
+    Marks,
+    carry_over,
+    is_ours,
+    restored,
+    schedule_payload,
+    spec_inputs,
+    spec_of,
+)
 from flowyard.values import DeploymentSpec, Json, PrefectChoice, Resources, Schedule, Target
 from flowyard.work_pools import job_variables
 

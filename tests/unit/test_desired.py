@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from flowyard.connect import choose_target, connect, locate, ui_url
-from flowyard.desired import select, want_all
 from flowyard.errors import LockError, UsageError
 from flowyard.load import load
+from flowyard.planning.desired import select, want_all
 from flowyard.values import PrefectAddress, Project
 from tests.support import FLOW, MINIMAL, lock, make_project, target_of, write_files
 

@@ -8,7 +8,7 @@ import pytest
 from flowyard.adapters.git import Git
 from flowyard.adapters.processes import Finished
 from flowyard.errors import OrderError
-from flowyard.order import Commit, Relation
+from flowyard.releasing.order import Commit, Relation
 
 OURS, HEAD = "a" * 40, "b" * 40
 ROOT = Path("/nowhere/project")

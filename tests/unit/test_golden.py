@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import buildx_argv
-from flowyard.deployment import Marks, payload
-from flowyard.desired import want
-from flowyard.key import KEY_LENGTH, key_of
+from flowyard.building.workshop import Workshop, build_request
 from flowyard.load import load
-from flowyard.order import Commit
 from flowyard.plan import Desired, Observed, make_plan
+from flowyard.planning.desired import want
+from flowyard.planning.key import KEY_LENGTH, key_of
+from flowyard.registering.deployment import Marks, payload
+from flowyard.releasing.order import Commit
 from flowyard.render import render
 from flowyard.report import plan_json, plan_text
-from flowyard.terminal import SilentProgress
 from flowyard.values import Digest, FlowDescription, Json, Project, PublishedImage
-from flowyard.workshop import Workshop, build_request
 from tests.fakes_builder import NoBuilder
 from tests.golden_files import GOLDEN, compare
 from tests.support import FakeUv, lock, make_project, target_of

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from flowyard.hints import HINTS, hint_for, is_transient
+from flowyard.building.hints import HINTS, hint_for, is_transient
 
 SAID = [
     ("write /var/lib/docker/x: no space left on device", "the engine's disk is full"),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.key import differences, fingerprint, key_of
 from flowyard.plan import Desired
+from flowyard.planning.key import differences, fingerprint, key_of
 from tests.support import BASES, REGISTRY, desire, lock, make_project, write_files
 
 PROJECT = {

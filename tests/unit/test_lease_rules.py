@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from flowyard.errors import OrderError, PrefectError
-from flowyard.lease import Busy, Terms, flow_limit, forget, head_limit, hold
+from flowyard.releasing.lease import Busy, Terms, flow_limit, forget, head_limit, hold
 from flowyard.values import Json
 from tests.fakes_prefect import FakePrefect
 

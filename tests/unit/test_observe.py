@@ -8,7 +8,7 @@ import pytest
 
 from flowyard.adapters.prefect_api import Conflict, NotFound
 from flowyard.errors import PrefectError
-from flowyard.observe import deployments_by_flow
+from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
 from flowyard.values import Json, PrefectChoice, Target
 from flowyard.work_pools.ensure import ensure_work_pool

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from flowyard.errors import OrderError
-from flowyard.order import Relation, decide, refused
+from flowyard.releasing.order import Relation, decide, refused
 
 OLD, NEW = "a" * 40, "b" * 40
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowyard.config import BasesFile, FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.parse import allowed_keys, did_you_mean, parse, show
 from flowyard.errors import Problem
-from flowyard.parse import allowed_keys, did_you_mean, parse, show
 
 MODELS = (RegistryFile, FlowFile, LocalFile, BasesFile)
 BOUNDED = settings(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.adapters.terminal import SilentProgress
+from flowyard.building.workshop import build_images
 from flowyard.errors import BuildFailed, FlowFailed, OrderError, PrefectError, RegistryError
 from flowyard.pipeline import ship
 from flowyard.plan import Action
 from flowyard.report import exit_code
-from flowyard.terminal import SilentProgress
 from flowyard.values import ImageDescription, ImageReference
-from flowyard.workshop import build_images
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import FakeBuilder
 from tests.support import FLOW, lock, make_project, write_files

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flowyard.deployment import Marks, payload
 from flowyard.plan import Action, Desired, FlowPlan, Observed, Plan, make_plan, plan_flow, was_touched
+from flowyard.registering.deployment import Marks, payload
 from flowyard.values import (
     BaseImage,
     Dependencies,
@@ -32,7 +32,7 @@ TARGET = Target("local", "registry.example", "{flow}", "pool", "docker", Prefect
 REPOSITORY = Repository("registry.example", "etl")
 DIGEST = Digest(f"sha256:{'a' * 64}")
 IMAGE = PublishedImage(REPOSITORY, DIGEST)
-DAILY = DeploymentSpec("daily", "flow.py", (Schedule(cron="0 6 * * *"),))
+DAILY = DeploymentSpec("daily", "flow.py", (Schedule(cron="0 6 * * *"),), tags=("zebra",))
 WEEKLY = DeploymentSpec("weekly", "flow.py")
 INPUTS = {"flows/etl/flow.py": "1", "deployments.daily.schedules": "1"}
 FLOW = Flow(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flowyard.description import parse_description, read_description
 from flowyard.errors import RegistryError
 from flowyard.publish import publish
+from flowyard.registering.description import parse_description, read_description
 from flowyard.render import DESCRIPTION
 from flowyard.values import Digest, ImageReference, PublishedImage, Repository
 from tests.fakes import FakeContainerRegistry

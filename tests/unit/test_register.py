@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from flowyard.deployment import Marks, normal
 from flowyard.errors import ConfigurationError, PrefectError, RegistryError
 from flowyard.register import Registered, Unit, register, remove
+from flowyard.registering.deployment import Marks, normal
 from flowyard.values import (
     DeploymentSpec,
     Digest,
@@ -157,10 +157,6 @@ def test_an_interruption_puts_back_too() -> None:
     assert state(server) == before
 
 
-def other(row: dict[str, Any], **labels: str) -> None:
-    row["labels"].update({f"flowyard.{name}": value for name, value in labels.items()})
-
-
 @pytest.mark.parametrize(
     ("labels", "whose"),
     [
@@ -173,7 +169,8 @@ def other(row: dict[str, Any], **labels: str) -> None:
 def test_what_belongs_to_somebody_else_is_left_alone(labels: dict[str, str], whose: str) -> None:
     server = FakeServer()
     put(server, unit(DAILY))
-    other(server.by_name()["hello/daily"], **labels)
+    own = server.by_name()["hello/daily"]["labels"]
+    own.update({f"flowyard.{name}": value for name, value in labels.items()})
     before = state(server)
     server.requests.clear()
     with pytest.raises(PrefectError) as caught:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowyard.errors import PrefectError
-from flowyard.order import Relation
-from flowyard.releases import (
+from flowyard.releasing.order import Relation
+from flowyard.releasing.records import (
     Head,
     ReleaseRecord,
     append,

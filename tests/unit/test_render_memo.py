@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flowyard.load import load
+from flowyard.planning.render_memo import RenderMemo
 from flowyard.render import Rendered, render
-from flowyard.render_memo import RenderMemo
 from tests.support import make_project, write_files
 
 LOCKS = ("prefect.lock",)

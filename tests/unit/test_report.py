@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flowyard.build import BuiltImage
+from flowyard.building.workshop import BuildOutcome
 from flowyard.errors import BuildFailed, CheckFailed, FlowyardError, LockError, OrderError, PrefectError
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.register import Registered
@@ -28,7 +29,6 @@ from flowyard.report import (
 )
 from flowyard.run import Finished, Triggered
 from flowyard.values import Digest, ImageReference, PublishedImage, Repository
-from flowyard.workshop import BuildOutcome
 
 REPOSITORY = Repository("r.example", "etl")
 IMAGE = PublishedImage(REPOSITORY, Digest(f"sha256:{'a' * 64}"))

@@ -15,9 +15,18 @@ from jsonschema import Draft7Validator
 from pydantic import BaseModel
 
 from flowyard.cli import app
-from flowyard.config import FlowFile, LocalFile, RegistryFile
-from flowyard.parse import parse
-from flowyard.schema import INTRODUCTION, REFERENCE, SCHEMAS, Key, Section, generated, main, sections
+from flowyard.configuration.models import FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.parse import parse
+from flowyard.configuration.schema import (
+    INTRODUCTION,
+    REFERENCE,
+    SCHEMAS,
+    Key,
+    Section,
+    generated,
+    main,
+    sections,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY_SCHEMA = Path("schemas/registry.schema.json")
@@ -40,7 +49,7 @@ def problems(schema: Path, document: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("path", [*SCHEMAS, REFERENCE], ids=str)
 def test_committed_file_is_the_generated_one(path: Path) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == generated(ROOT)[path], (
-        "run `python -m flowyard.schema` and commit what it writes"
+        "run `python -m flowyard.configuration.schema` and commit what it writes"
     )
 
 

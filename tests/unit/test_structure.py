@@ -29,18 +29,22 @@ HEAVY = frozenset(
 # Who may know which adapter. `prefect_api` holds the errors of the API and the paging, beside the client.
 ADAPTERS: Mapping[str, set[str]] = {
     "connect": {"prefect_address"},
-    "lease": {"prefect_api"},
-    "observe": {"prefect_api"},
-    "releases": {"prefect_api"},
-    "verbs": {"engine", "oci", "prefect_api", "processes"},
+    "planning.observe": {"prefect_api"},
+    "releasing.lease": {"prefect_api"},
+    "releasing.records": {"prefect_api"},
+    "verbs": {"engine", "oci", "prefect_api", "processes", "terminal"},
     "wiring": {"buildx", "git", "oci", "prefect_api", "processes"},
     "work_pools.ensure": {"prefect_api"},
 }
 EMBEDDED = {"connect", "verbs"}
 PURE = (
-    *("build", "buildkit_progress", "complete", "config", "context", "dependencies", "deployment", "desired"),
-    *("errors", "hints", "key", "load", "lock", "order", "parallel", "parse", "plan", "ports", "publish"),
-    *("references", "render", "schedules", "validate", "values", "work_pools", "work_pools.docker"),
+    *("build", "errors", "load", "lock", "plan", "ports", "publish", "references", "render", "values"),
+    *("building.buildkit_progress", "building.hints", "building.parallel"),
+    *("configuration.complete", "configuration.dependencies", "configuration.models"),
+    *("configuration.parse", "configuration.schedules"),
+    *("planning.context", "planning.desired", "planning.key", "planning.render_memo"),
+    *("registering.deployment", "registering.validate", "releasing.order"),
+    *("work_pools", "work_pools.docker"),
 )
 
 
@@ -125,9 +129,9 @@ def test_adapters_know_neither_each_other_s_users_nor_the_pipeline() -> None:
         "wiring",
         "pipeline",
         "register",
-        "observe",
+        "planning.observe",
         "load",
-        "complete",
+        "configuration.complete",
         "plan",
         "report",
     }

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from flowyard.terminal import LiveProgress, PlainProgress, Row, SilentProgress, progress_for, visible
+from flowyard.adapters.terminal import LiveProgress, PlainProgress, Row, SilentProgress, progress_for, visible
 
 
 class Tty(io.StringIO):

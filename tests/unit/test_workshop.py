@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest
+from flowyard.building.workshop import Workshop, build_request
 from flowyard.errors import ConfigurationError
 from flowyard.load import load
-from flowyard.order import Commit
+from flowyard.releasing.order import Commit
 from flowyard.render import render
-from flowyard.terminal import SilentProgress
 from flowyard.values import BuildSecret
-from flowyard.workshop import Workshop, build_request
 from tests.fakes_builder import NoBuilder
 from tests.support import desire, lock, make_project, target_of, write_files
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from flowyard.adapters.prefect_api import PAGE, read_all
 from flowyard.errors import PrefectError
-from flowyard.lease import Terms, head_limit, hold
-from flowyard.order import History, refused
 from flowyard.ports import PrefectApi
+from flowyard.releasing.lease import Terms, head_limit, hold
+from flowyard.releasing.order import History, refused
 from flowyard.values import Json
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from flowyard.config import ScheduleTable
-from flowyard.parse import did_you_mean, show
+from flowyard.configuration.models import ScheduleTable
+from flowyard.configuration.parse import did_you_mean, show
 from flowyard.values import Schedule
 
 Finding = tuple[str, str]

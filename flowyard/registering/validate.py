@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from flowyard.configuration.parse import did_you_mean, show
 from flowyard.errors import ConfigurationError, Problem
-from flowyard.parse import did_you_mean, show
 from flowyard.values import DeploymentSpec, FlowDescription, Json
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from flowyard.config import (
+from flowyard.configuration.dependencies import read_dependencies
+from flowyard.configuration.models import (
     BaseTable,
     DeploymentTable,
     FlowFile,
@@ -22,11 +23,10 @@ from flowyard.config import (
     RegistryFile,
     TargetTable,
 )
-from flowyard.dependencies import read_dependencies
+from flowyard.configuration.parse import did_you_mean, show
+from flowyard.configuration.schedules import schedule_of
 from flowyard.errors import Problem
-from flowyard.parse import did_you_mean, show
 from flowyard.references import parse_reference
-from flowyard.schedules import schedule_of
 from flowyard.values import (
     BaseImage,
     BuildSecret,

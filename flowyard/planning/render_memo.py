@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from flowyard.key import fingerprint
+from flowyard.planning.key import fingerprint
 from flowyard.render import Rendered, render, template_files, template_variables
 from flowyard.values import Flow
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
-from flowyard.context import stage
-from flowyard.desired import Renderer, build_context, want
+from flowyard.building.parallel import Done, Failed, run_parallel
 from flowyard.errors import ConfigurationError, FlowyardError, Problem
-from flowyard.order import Commit
-from flowyard.parallel import Done, Failed, run_parallel
 from flowyard.plan import Desired
+from flowyard.planning.context import stage
+from flowyard.planning.desired import Renderer, build_context, want
 from flowyard.ports import Progress
+from flowyard.releasing.order import Commit
 from flowyard.render import COMMON_SECRETS
 from flowyard.values import BuildSecret, Flow, Project, Target
 

@@ -30,7 +30,7 @@ ALWAYS_IGNORED = (
 )
 # Input of Flowyard, not of the flow: a schedule's change must not rebuild an image.
 NOT_SOURCE = ("/flow.toml", "/requirements.txt", "/requirements.lock", "/Dockerfile", "/Dockerfile.j2")
-RUNTIME_FOLDER = Path(__file__).parent / "runtime"
+RUNTIME_FOLDER = Path(__file__).parents[1] / "runtime"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`python -m flowyard.schema`: JSON Schemas and the configuration reference, from the models in config.py.
+"""`python -m flowyard.configuration.schema`: JSON Schemas and the configuration reference, from models.py.
 
 Generated and committed, because an editor needs the schemas as files and a reader the reference as a page; a
 test holds them equal to the models, so neither can fall behind.
@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from flowyard.config import BasesFile, FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, RegistryFile
 from flowyard.values import Json
 
 SCHEMAS: Mapping[Path, type[BaseModel]] = MappingProxyType(
@@ -36,7 +36,10 @@ FILES: Mapping[str, type[BaseModel]] = MappingProxyType(
 )
 REFERENCE = Path("docs/configuration.md")
 INTRODUCTION = Path("docs/_configuration_intro.md")
-_MADE = "<!-- Made by `python -m flowyard.schema` from flowyard/config.py and {}: edit those. -->\n"
+_MADE = (
+    "<!-- Made by `python -m flowyard.configuration.schema` from flowyard/configuration/models.py and {}: "
+    "edit those. -->\n"
+)
 _DIALECT = "http://json-schema.org/draft-07/schema#"  # the newest that all TOML editors know
 _TYPES: Mapping[Any, str] = MappingProxyType(
     {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", Any: "value"}
@@ -199,4 +202,4 @@ def main(root: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(__file__).resolve().parent.parent))
+    sys.exit(main(Path(__file__).resolve().parents[2]))

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from flowyard.context import ContextFile
+from flowyard.planning.context import ContextFile
 from flowyard.render import Rendered
 from flowyard.values import Flow, Json
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flowyard.key import KEY_LENGTH, fingerprint
+from flowyard.planning.key import KEY_LENGTH, fingerprint
 from flowyard.render import PROJECT_FOLDER
 from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule, Target
 from flowyard.work_pools import job_variables

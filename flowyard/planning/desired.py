@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
-from flowyard.context import ContextFile, collect
-from flowyard.deployment import spec_inputs, spec_of
+from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import LockError, UsageError
-from flowyard.key import image_inputs, key_of
 from flowyard.lock import locks_of
-from flowyard.parse import did_you_mean
 from flowyard.plan import Desired
+from flowyard.planning.context import ContextFile, collect
+from flowyard.planning.key import image_inputs, key_of
+from flowyard.registering.deployment import spec_inputs, spec_of
 from flowyard.render import Rendered, render
 from flowyard.values import Flow, ImageReference, Project, Target
 

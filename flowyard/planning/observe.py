@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from flowyard.adapters.prefect_api import read_all
-from flowyard.deployment import Marks, project_tag
 from flowyard.plan import Action, Desired, Observed, plan_flow
 from flowyard.ports import ContainerRegistry, PrefectApi
-from flowyard.releases import latest_of
+from flowyard.registering.deployment import Marks, project_tag
+from flowyard.releasing.records import latest_of
 from flowyard.values import Json, Project, Target
 
 

@@ -1,0 +1,1 @@
+"""Loading in detail: the tables of the files, how they are parsed, checked and completed."""

@@ -1,0 +1,1 @@
+"""Planning in detail: what the files want, what is there, and the content key that compares them."""

@@ -1,0 +1,1 @@
+"""Registering in detail: deployments as Prefect's API has them, what images say, and validation."""
