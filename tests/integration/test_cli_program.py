@@ -1,0 +1,190 @@
+"""The program itself in a project's folder: every verb, what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flowyard.cli import VERBS
+from tests.integration.pipeline_projects import SmallProject
+
+pytest_plugins = ("tests.integration.pipeline_fixtures",)
+
+SLOW = '{% extends "Dockerfile.j2" %}\n{% block source %}\n{{ super() }}\nRUN sleep 60\n{% endblock %}\n'
+REQUIRED = """from prefect import flow
+
+
+@flow
+def cli_required(day: str, times: int = 1) -> list[str]:
+    return [day] * times
+"""
+
+
+def test_ship_plan_list_and_render(project: SmallProject) -> None:
+    project.flow("cli_one")
+    before = project.program("plan", "--detailed-exitcode")
+    assert (before.returncode, before.stderr) == (3, "")
+    assert before.stdout == "target local\n  + cli_one  build  (not deployed yet)\n1 of 1 flows would change.\n"
+
+    done = project.program("flows/cli_one")  # no verb: ship
+    image = project.deployment("cli_one")["job_variables"]["image"]
+    key = project.deployment("cli_one")["labels"]["flowyard.key"]
+    assert (done.returncode, done.stdout) == (0, f"cli_one  {image}\n")
+    lines = done.stderr.splitlines()
+    assert "cli_one: staging the build context" in lines
+    assert "cli_one: done: registered cli-one/default" in lines
+    assert lines[-1] == "target local: 1 shipped, 0 unchanged, 0 failed"
+
+    after = project.program("plan", "--detailed-exitcode", "--json")
+    assert (after.returncode, after.stderr) == (0, "")
+    entry = {
+        "flow": "cli_one",
+        "action": "unchanged",
+        "reasons": [],
+        "key": key,
+        "image": image,
+        "notes": [],
+    }
+    assert json.loads(after.stdout) == {"version": 1, "target": "local", "flows": [entry]}
+    again = project.program("ship", "--json")
+    assert json.loads(again.stdout) == {
+        "version": 1,
+        "target": "local",
+        "flows": [{**entry, "deployments": [], "error": None}],
+    }
+    assert again.stderr == "target local: nothing to do, 1 flows unchanged\n"
+
+    listed = project.program("list")
+    assert (listed.returncode, listed.stderr, listed.stdout) == (
+        0,
+        "",
+        f"{project.name}, target local (work pool {project.running.target.work_pool})\n"
+        "  cli_one  on python:3.13-slim, dependencies: none\n"
+        "    default  flow.py  started by hand\n",
+    )
+    rendered = project.program("render", "cli_one")
+    assert (rendered.returncode, rendered.stderr) == (0, "")
+    context = project.root / ".flowyard/contexts/cli_one/Dockerfile"
+    assert rendered.stdout == context.read_text()
+
+
+def test_build_pushes_nothing_and_register_builds_nothing(project: SmallProject) -> None:
+    project.flow("cli_built")
+    missing = project.program("register")
+    reference = project.program("plan", "--json")
+    key = json.loads(reference.stdout)["flows"][0]["key"]
+    image = f"{project.host}/flows/cli_built:{key}"
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.splitlines() == [
+        f"error: cli_built: {image} is not in the container registry",
+        "  hint: run `python build.py ship cli_built`, which builds it",
+        "target local: 0 shipped, 0 unchanged, 1 failed",
+    ]
+    built = project.program("build", "cli_built")
+    assert (built.returncode, built.stdout) == (0, f"{image}\n")
+    assert project.program("register").returncode == 1
+    assert project.deployments() == {}
+    assert project.program("ship").returncode == 0
+    project.api.request("DELETE", f"/deployments/{project.deployment('cli_built')['id']}")
+    registered = project.program("register")
+    assert (registered.returncode, sorted(project.deployments())) == (0, ["cli_built/default"])
+    assert "building" not in registered.stderr
+
+
+def test_run_takes_parameters_and_refuses_others(project: SmallProject) -> None:
+    project.flow("cli_required", REQUIRED)
+    assert project.program("ship").returncode == 0
+    done = project.program("run", "cli_required", "-p", "day=2026-03-02", "-p", "times=2")
+    assert (done.returncode, json.loads(done.stdout)) == (0, ["2026-03-02", "2026-03-02"])
+    for words, message in (
+        (["cli_required", "-p", "dya=x"], "the flow has no parameter 'dya' (did you mean `day`?); it has: day, times"),
+        (["cli_required", "-p", "day"], "parameter 'day' has no value; write it as day=VALUE"),
+        (
+            ["cli_requird"],
+            "flow 'cli_requird' is not deployed on target local (did you mean `cli_required`?); "
+            "deployed: cli_required",
+        ),
+    ):
+        refused = project.program("run", *words)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr.splitlines()[0] == f"error: {message}"
+    refused = project.program("run", "cli_required", "-p", "day=x", "-p", "times=often")
+    assert refused.returncode != 0
+    assert "'often' is not of type 'integer'" in refused.stderr
+
+
+def test_a_lock_that_is_stale_stops_everything(project: SmallProject) -> None:
+    project.flow("cli_stale")
+    project.write("flows/cli_stale/requirements.txt", "idna\n")
+    path = "flows/cli_stale/requirements.lock"
+    hint = "  hint: run `python build.py lock` and commit what it writes\n"
+    assert stopped(project) == f"error: {path} is missing\n{hint}"
+    locked = project.program("lock")
+    assert (locked.returncode, locked.stdout) == (0, f"{path}\n")
+    again = project.program("lock")
+    assert (again.returncode, again.stdout, again.stderr.splitlines()[-1]) == (0, "", "every lock is fresh")
+    assert project.program("plan").returncode == 0
+    project.write("flows/cli_stale/requirements.txt", "idna>=3\n")
+    assert stopped(project) == f"error: {path} is stale: what it was made from has changed\n{hint}"
+
+
+def stopped(project: SmallProject) -> str:
+    """What a ship says that ends with the exit code of locks."""
+    done = project.program("ship")
+    assert (done.returncode, done.stdout) == (7, "")
+    return done.stderr
+
+
+def test_words_that_mean_nothing(project: SmallProject) -> None:
+    project.flow("cli_known")
+    for words, message in (
+        (["ship", "cli_knwon"], "no flow is called 'cli_knwon' (did you mean `cli_known`?); flows: cli_known"),
+        (["plan", "-t", "lcoal"], "no target is called 'lcoal' (did you mean `local`?); targets: local"),
+    ):
+        done = project.program(*words)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
+    done = project.program("plan", "--no-such-option")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("  hint: see `flowyard plan --help`\n")
+
+
+def test_help_of_every_verb_and_the_completion_of_the_shell(project: SmallProject, tmp_path: Path) -> None:
+    assert {"ship", "plan", "render", "build", "register", "list", "lock", "run", "up", "down"} == set(VERBS)
+    for words in ((), *((verb,) for verb in sorted(VERBS))):
+        done = project.program(*words, "--help")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"Usage: flowyard {' '.join(words)}".strip())
+    home = {"HOME": str(tmp_path / "home"), "SHELL": "/bin/bash"}
+    Path(home["HOME"]).mkdir()
+    done = project.program("--install-completion", "--shell", "bash", env=home)
+    assert done.returncode == 0, done.stderr
+    written = [path for path in Path(home["HOME"]).rglob("*") if path.is_file()]
+    assert any("register" in path.read_text() for path in written)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_ship_ends_its_builds_and_gives_its_lease_back(
+    project: SmallProject, number: signal.Signals
+) -> None:
+    project.flow("cli_slow")
+    project.write("flows/cli_slow/Dockerfile.j2", SLOW)
+    ship = project.program_in_background("ship")
+    log = project.root / ".flowyard/logs/build/cli_slow.log"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and "RUN sleep 60" in log.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    children = psutil.Process(ship.pid).children(recursive=True)
+    assert {child.name() for child in children} >= {"docker", "docker-buildx"}
+    ship.send_signal(number)
+    printed, said = ship.communicate(timeout=30)
+    assert (ship.returncode, printed, said.splitlines()[-1]) == (130, "", "interrupted")
+    assert psutil.wait_procs(children, timeout=5)[1] == []
+    name = f"flowyard:{project.name}:local:cli_slow"
+    assert project.api.request("GET", f"/v2/concurrency_limits/{name}")["active_slots"] == 0
+    assert project.deployments() == {}
