@@ -127,10 +127,10 @@ def _phases_table(measured: Measured) -> str:
 
 
 def _layers_table(layers: Sequence[Layer]) -> str:
-    rows = [(_step(layer.created_by), f"{layer.size / 1e6:.2f}") for layer in layers]
+    rows = [(_step(layer.created_by), f"{layer.size / 1e6:.3f}") for layer in layers]
     total = sum(layer.size for layer in layers)
     verdict = "reached" if total <= MOST_ADDED else "**not reached**"
-    rows.append((f"all; target: at most {MOST_ADDED / 1e6:.0f} MB, {verdict}", f"{total / 1e6:.2f}"))
+    rows.append((f"all; target: at most {MOST_ADDED / 1e6:.0f} MB, {verdict}", f"{total / 1e6:.3f}"))
     return table(("what `hello` adds to its base", "MB compressed"), rows)
 
 

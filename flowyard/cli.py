@@ -33,7 +33,14 @@ def _version() -> str:
     return version("flowyard")
 
 
-app = App(name="flowyard", help=HELP, help_format="plaintext", version_flags=["--version"], version=_version)
+app = App(
+    name="flowyard",
+    help=HELP,
+    help_format="plaintext",
+    version_flags=["--version"],
+    version=_version,
+    suppress_keyboard_interrupt=False,  # `main` says that it was interrupted
+)
 
 Flow = Annotated[str, Parameter(help="Flow name, folder or glob; none means all flows.")]
 TargetName = Annotated[

@@ -75,7 +75,7 @@ def ship(
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
     with _lease(yard, plan) as lease:
         plan = plan_flows(yard, flows, whole=whole)  # once more: another ship may have ended meanwhile
-        blocked = _out_of_order(yard, plan, commit)
+        blocked = {**_out_of_order(yard, plan, commit), **_not_leased(yard, plan, lease)}
         shipment = Shipment(yard, commit, ensure_work_pool(yard.api, yard.target), lease, build=build)
         ready = [flow for flow in plan.flows if flow.name not in blocked]
         done = run_parallel(ready, shipment.ship_flow, yard.jobs, yard.workshop.stop)
@@ -169,6 +169,15 @@ def _lease(yard: Yard, plan: Plan) -> Iterator[Lease]:
     names = [flow_limit(yard.project.name, yard.target.name, flow.name) for flow in plan.changes]
     with hold(yard.api, names) as lease:
         yield lease
+
+
+def _not_leased(yard: Yard, plan: Plan, lease: Lease) -> Mapping[str, OrderError]:
+    """Flows that only came to be changed after the lease was taken: another ship may be at them."""
+    return {
+        flow.name: OrderError(f"flows/{flow.name} changed while this ship began", hint="ship again")
+        for flow in plan.changes
+        if flow_limit(yard.project.name, yard.target.name, flow.name) not in lease.names
+    }
 
 
 def _out_of_order(yard: Yard, plan: Plan, commit: Commit | None) -> Mapping[str, OrderError]:

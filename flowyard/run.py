@@ -91,12 +91,16 @@ def parse_parameters(words: tuple[str, ...], schema: Mapping[str, Json], flow: s
         name, separator, text = word.partition("=")
         if not separator:
             raise UsageError(f"parameter {word!r} has no value; write it as {word}=VALUE")
-        is_text = known.get(name, {}).get("type") == "string"
-        parameters[name] = text if is_text else _json_or_text(text)
+        is_text = known.get(name, {}).get("type") == "string" or not _fits(name, _json_or_text(text), schema)
+        parameters[name] = text if is_text and _fits(name, text, schema) else _json_or_text(text)
     problems = [f"parameter {place}: {text}" for place, text in parameter_problems(parameters, schema, flow)]
     if problems:
         raise UsageError("\n       ".join(problems))
     return parameters
+
+
+def _fits(name: str, value: Json, schema: Mapping[str, Json]) -> bool:
+    return not any(parameter_problems({name: value}, schema, ""))
 
 
 def _json_or_text(text: str) -> Json:

@@ -230,6 +230,8 @@ class _FlowBuilder:
         path = PurePosixPath(include)
         if path.is_absolute() or ".." in path.parts:
             return f"{show(include)} leaves the repository; name a folder inside it"
+        if not path.parts:
+            return f"{show(include)} is the whole repository; name a folder inside it"
         if not (self._sources.root / path).is_dir():
             return f"{show(include)}: there is no such folder in the repository"
         return None

@@ -17,6 +17,11 @@ ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 EnvName = Annotated[str, Field(pattern=ENV_NAME)]
 SecretName = Annotated[str, Field(pattern=SECRET_NAME)]
+# These words are written into a Dockerfile, so what could be read as more than one word there is refused.
+Entrypoint = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+\.py(:[A-Za-z_][A-Za-z0-9_.]*)?$")]
+DebianPackage = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+([:=][A-Za-z0-9+.:~-]+)?$")]
+Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")]
+Platform = Annotated[str, Field(pattern=r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$")]
 
 
 def _kebab(name: str) -> str:
@@ -60,7 +65,7 @@ class ResourcesTable(Table):
 class DeploymentTable(Table):
     """One deployment of a flow: how and when Prefect runs it."""
 
-    entrypoint: str | None = Field(
+    entrypoint: Entrypoint | None = Field(
         None, description="`file.py:function`; default: the flow's own entrypoint."
     )
     schedules: list[ScheduleTable] = Field([], description="When it runs by itself.")
@@ -91,9 +96,11 @@ class BuildTable(Table):
         pattern=r"^3\.[0-9]+$",
         description="Python version in the base; default: read from the tag of an official `python` image.",
     )
-    system_packages: list[str] | None = Field(None, description="Debian packages the flow needs at run time.")
-    include: list[str] | None = Field(None, description="Folders of the repository the image also gets.")
-    platforms: list[str] | None = Field(
+    system_packages: list[DebianPackage] | None = Field(
+        None, description="Debian packages the flow needs at run time."
+    )
+    include: list[Folder] | None = Field(None, description="Folders of the repository the image also gets.")
+    platforms: list[Platform] | None = Field(
         None, description="Platforms, such as `linux/arm64`; default: the builder's own."
     )
     build_secrets: list[SecretName] | None = Field(
@@ -108,7 +115,7 @@ class BuildTable(Table):
 class FlowFile(BuildTable):
     """flow.toml: what differs from the defaults for one flow."""
 
-    entrypoint: str | None = Field(
+    entrypoint: Entrypoint | None = Field(
         None, description="`file.py:function`; default: the one @flow found in flow.py."
     )
     deployments: dict[Name, DeploymentTable] = Field({}, description="The flow's deployments by name.")

@@ -46,7 +46,7 @@ class History(Protocol):
         ...
 
 
-def decide(flow: str, head: str | None, ours: str | None, relation: Relation) -> OrderError | None:
+def decide(head: str | None, ours: str | None, relation: Relation) -> OrderError | None:
     """None when the commit `ours` may replace the deployed `head`, else the error that says why not.
 
     Nothing deployed, or something without a commit, may always be replaced; a tree without a commit never
@@ -56,13 +56,13 @@ def decide(flow: str, head: str | None, ours: str | None, relation: Relation) ->
         return None
     if ours is None:
         return OrderError(
-            f"{flow}: commit {_short(head)} is deployed, and here is no git commit to compare with it",
+            f"commit {_short(head)} is deployed, and here is no git commit to compare with it",
             hint='ship from a git checkout of the project, or set order = "none" in the target',
         )
     if relation in _GO:
         return None
     why, hint = _WHY[relation]
-    return OrderError(f"{flow}: {why.format(ours=_short(ours), head=_short(head))}", hint=hint)
+    return OrderError(why.format(ours=_short(ours), head=_short(head)), hint=hint)
 
 
 def refused(heads: Mapping[str, str | None], ours: str | None, history: History) -> Mapping[str, OrderError]:
@@ -76,7 +76,7 @@ def refused(heads: Mapping[str, str | None], ours: str | None, history: History)
         relations = {head: history.relation(ours, head) for head in known}
     errors: dict[str, OrderError] = {}
     for flow, head in heads.items():
-        error = decide(flow, head, ours, relations.get(head or "", "unknown"))
+        error = decide(head, ours, relations.get(head or "", "unknown"))
         if error is not None:
             errors[flow] = error
     return errors

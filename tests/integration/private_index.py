@@ -65,6 +65,9 @@ def _handler(password: str) -> type[BaseHTTPRequestHandler]:
     content = {f"/simple/{PACKAGE}/": ("text/html", page), f"/files/{WHEEL}": ("application/zip", wheel)}
 
     class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             if self.headers.get("Authorization") != expected:
                 self.send_response(401)
@@ -85,7 +88,8 @@ def _handler(password: str) -> type[BaseHTTPRequestHandler]:
         def _end(self, body: bytes) -> None:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command == "GET":
+                self.wfile.write(body)
 
     return Handler
 

@@ -37,7 +37,7 @@ def test_ship_plan_list_and_render(project: SmallProject) -> None:
     assert (done.returncode, done.stdout) == (0, f"cli_one  {image}\n")
     lines = done.stderr.splitlines()
     assert "cli_one: staging the build context" in lines
-    assert "cli_one: done: registered cli-one/default" in lines
+    assert "cli_one: registered cli-one/default" in lines
     assert lines[-1] == "target local: 1 shipped, 0 unchanged, 0 failed"
 
     after = project.program("plan", "--detailed-exitcode", "--json")
@@ -102,7 +102,7 @@ def test_run_takes_parameters_and_refuses_others(project: SmallProject) -> None:
     done = project.program("run", "cli_required", "-p", "day=2026-03-02", "-p", "times=2")
     assert (done.returncode, json.loads(done.stdout)) == (0, ["2026-03-02", "2026-03-02"])
     for words, message in (
-        (["cli_required", "-p", "dya=x"], "the flow has no parameter 'dya' (did you mean `day`?); it has: day, times"),
+        (["cli_required", "-p", "dya=x"], "parameter dya: flow cli_required has no such parameter (did you mean `day`?); it has: day, times"),
         (["cli_required", "-p", "day"], "parameter 'day' has no value; write it as day=VALUE"),
         (
             ["cli_requird"],

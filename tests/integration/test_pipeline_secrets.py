@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import uuid
 from collections.abc import Iterable
@@ -21,6 +22,26 @@ from tests.integration.registry_program import PASSWORD, USER, basic_auth, runni
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 
+# A Dockerfile of its own, and as little in it as registering needs: what is tested is how it gets there.
+SMALL = "FROM scratch\nCOPY project/flows/secret_login/described.json /opt/flowyard/description.json\n"
+DESCRIBED = {
+    "version": 1,
+    "python": "3.13.0",
+    "prefect": "3.8.8",
+    "distributions": {},
+    "folder": "/",
+    "flows": [
+        {
+            "id": "secret_login",
+            "requested": "flow.py",
+            "entrypoint": "flow.py:secret_login",
+            "name": "secret-login",
+            "description": None,
+            "parameter_schema": {"title": "Parameters", "type": "object", "properties": {}},
+            "enforce_parameter_schema": True,
+        }
+    ],
+}
 PRIVATE = f'''from flowyard_private_package import WHENCE
 from prefect import flow
 
@@ -35,20 +56,21 @@ def secret_private() -> str:
 
 
 def test_a_registry_that_wants_credentials(project: SmallProject, tmp_path: Path) -> None:
-    good = docker_config(tmp_path / "good", login_of := {"auths": {}})
+    project.flow("secret_login")
+    project.write("flows/secret_login/Dockerfile", SMALL)
+    project.write("flows/secret_login/described.json", json.dumps(DESCRIBED))
     with running_registry(tmp_path, basic_auth(tmp_path)) as host:
-        good = docker_config(tmp_path / "good", login(host, USER, PASSWORD))
-        wrong = docker_config(tmp_path / "wrong", login(host, USER, "guessed"))
-        none = docker_config(tmp_path / "none", login_of)
         project.registry(registry=f'{{ type = "oci", url = "{host}/acme" }}')
-        project.flow("secret_login")
-        for config in (none, wrong):
-            refused = project.program("ship", env=config)
+        for name, config in (("none", {}), ("wrong", login(host, USER, "guessed"))):
+            refused = project.program("ship", env=docker_config(tmp_path / name, config))
             assert (refused.returncode, refused.stdout) == (5, "")
-            lines = refused.stderr.splitlines()
-            assert "the container registry answered HTTP 401 UNAUTHORIZED" in lines[0]
-            assert lines[1:] == [f"  hint: docker login {host}"]
+            first, *rest = refused.stderr.splitlines()
+            assert first.endswith(
+                ": the container registry answered HTTP 401 UNAUTHORIZED (authentication required)"
+            )
+            assert rest == [f"  hint: docker login {host}"]
         assert project.deployments() == {}
+        good = docker_config(tmp_path / "good", login(host, USER, PASSWORD))
         done = project.program("ship", env=good)
         assert done.returncode == 0, done.stderr
         deployment = project.deployment("secret_login")

@@ -30,7 +30,7 @@ class Told:
     ],
 )
 def test_goes(head: str | None, ours: str | None, relation: Relation) -> None:
-    assert decide("etl", head, ours, relation) is None
+    assert decide(head, ours, relation) is None
 
 
 @pytest.mark.parametrize(
@@ -39,32 +39,32 @@ def test_goes(head: str | None, ours: str | None, relation: Relation) -> None:
         (
             OLD,
             "ancestor",
-            "etl: commit aaaaaaaaaaaa is older than the deployed commit bbbbbbbbbbbb",
+            "commit aaaaaaaaaaaa is older than the deployed commit bbbbbbbbbbbb",
             "ship a newer commit (git pull); to go back on purpose, revert and ship the new commit",
         ),
         (
             OLD,
             "diverged",
-            "etl: commit aaaaaaaaaaaa and the deployed commit bbbbbbbbbbbb have diverged",
+            "commit aaaaaaaaaaaa and the deployed commit bbbbbbbbbbbb have diverged",
             "merge or rebase onto the deployed commit, then ship again",
         ),
         (
             OLD,
             "unknown",
-            "etl: whether commit aaaaaaaaaaaa comes after the deployed commit bbbbbbbbbbbb is not known:"
+            "whether commit aaaaaaaaaaaa comes after the deployed commit bbbbbbbbbbbb is not known:"
             " history is missing here",
             "fetch the full history (git fetch --unshallow; in GitHub Actions, checkout with fetch-depth: 0)",
         ),
         (
             None,
             "same",
-            "etl: commit bbbbbbbbbbbb is deployed, and here is no git commit to compare with it",
+            "commit bbbbbbbbbbbb is deployed, and here is no git commit to compare with it",
             'ship from a git checkout of the project, or set order = "none" in the target',
         ),
     ],
 )
 def test_is_refused(ours: str | None, relation: Relation, message: str, hint: str) -> None:
-    error = decide("etl", NEW, ours, relation)
+    error = decide(NEW, ours, relation)
     assert isinstance(error, OrderError)
     assert (error.message, error.hint, error.exit_code) == (message, hint, 8)
 
