@@ -22,7 +22,7 @@ class Target:
     @property
     def text(self) -> str:
         """The target for a person."""
-        ratio = f"at most {self.ratio:.2f} of the faster backend"
+        ratio = f"at most {self.ratio:.3g} of the faster backend"
         return ratio if self.seconds is None else f"at most {self.seconds:.2f} s and {ratio}"
 
 

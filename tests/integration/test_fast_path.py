@@ -9,7 +9,9 @@ from tests.integration.pipeline_projects import SmallProject, environment
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 
-HEAVY = frozenset({"prefect", "docker", "boto3", "botocore", "rich", "jsonschema", "jinja2", "httpx", "asyncio"})
+HEAVY = frozenset(
+    {"prefect", "docker", "boto3", "botocore", "rich", "jsonschema", "jinja2", "httpx", "asyncio"}
+)
 
 
 def imported(project: SmallProject, *words: str) -> tuple[int, frozenset[str]]:

@@ -61,7 +61,7 @@ def test_a_newer_commit_is_shipped_and_an_older_one_refused(repository: SmallPro
     assert (refused.returncode, refused.stdout) == (8, "")
     assert refused.stderr.splitlines() == [
         f"error: order_flow: commit {first[:12]} is older than the deployed commit {second[:12]}",
-        "  hint: ship a newer commit (git pull); to go back on purpose, use rollback",
+        "  hint: ship a newer commit (git pull); to go back on purpose, revert and ship the new commit",
         "target local: 0 shipped, 0 unchanged, 1 failed",
     ]
     assert repository.deployment("order_flow") == before

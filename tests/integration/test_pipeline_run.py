@@ -101,8 +101,7 @@ def ended(project: SmallProject, run: Triggered) -> tuple[Finished, Any]:
 
 def containers(engine: docker.DockerClient, run: Triggered) -> list[Container]:
     """The containers of a run, running or not."""
-    wanted = {"label": f"io.prefect.flow-run-id={run.id}"}
-    return list(engine.containers.list(all=True, filters=wanted))
+    return list(engine.containers.list(all=True, filters={"label": f"io.prefect.flow-run-id={run.id}"}))
 
 
 def running(engine: docker.DockerClient, run: Triggered) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def gone(engine: docker.DockerClient, run: Triggered) -> bool:
 
 def without_local_image(engine: docker.DockerClient, image: str) -> None:
     """Remove what the build left in the engine, so that a worker has to pull."""
-    engine.images.remove(engine.images.get(image).id, force=True)
+    engine.images.remove(str(engine.images.get(image).id), force=True)
     with pytest.raises(ImageNotFound):
         engine.images.get(image)
 
@@ -150,6 +149,7 @@ def test_a_run_in_the_flows_own_image_pulled_by_digest(
     plain = trigger(project, "run_probe", "plain", parameters={"seconds": 3}, job_variables={"env": env})
     seen = running(engine, plain)
     networked = trigger(project, "run_probe", "networked", parameters={"seconds": 2})
+    beside = running(engine, networked)
     host = seen["HostConfig"]
     assert (seen["Config"]["Image"], host["Init"], host["AutoRemove"]) == (image, True, True)
     finished, result = ended(project, plain)
@@ -172,8 +172,7 @@ def test_a_run_in_the_flows_own_image_pulled_by_digest(
     pulled = engine.images.get(image)
     assert (pulled.tags, pulled.attrs["RepoDigests"]) == ([], [image])
     assert gone(engine, plain)
-    seen = running(engine, networked)
-    assert list(seen["NetworkSettings"]["Networks"]) == [network]
+    assert list(beside["NetworkSettings"]["Networks"]) == [network]
     finished, result = ended(project, networked)
     assert (finished.state, result["api"]) == ("COMPLETED", container_api_url(project.running.state))
     assert gone(engine, networked)

@@ -96,11 +96,14 @@ def test_a_private_index_and_a_ca_bundle_are_in_no_layer_and_no_history(
     project.write("flows/secret_private/requirements.txt", f"{PACKAGE}==1.0\n")
     with private_index(tmp_path, bridge_gateway(), f"password-{uuid.uuid4().hex}") as index:
         uv = {"SSL_CERT_FILE": str(index.authority), "UV_DEFAULT_INDEX": index.url}
-        locked = project.program("lock", "secret_private", env=uv)
-        assert (locked.returncode, locked.stdout, locked.stderr) == (
-            0,
-            "flows/secret_private/requirements.lock\n",
-        )
+        locked = [project.program("lock", "secret_private", env=uv) for _ in range(2)]
+        said = "locking secret_private\n"
+        path = "flows/secret_private/requirements.lock"
+        assert [(done.returncode, done.stdout, done.stderr) for done in locked] == [
+            (0, f"{path}\n", f"{said}commit the files above\n"),
+            (0, "", f"{said}every lock is fresh\n"),
+        ]
+        assert "https://" not in (project.root / path).read_text()
         local_settings(project, index)
         unset = project.program("ship", "secret_private")
         assert unset.returncode != 0
