@@ -48,6 +48,13 @@ def pin_bases(
 
 def _pin(base: BaseImage, bases: BaseImages) -> tuple[str, str]:
     repository, tag, digest = parse_reference(base.name)
+    if digest is not None:
+        if base.python is None:
+            raise LockError(
+                f"base image {base.name} does not say which Python it holds",
+                hint='set `python = "3.13"` beside `base`',
+            )
+        return base.name, base.python
     try:
         found, environment = bases.base(ImageReference(repository, tag or "latest"))
     except RegistryError as error:
@@ -61,5 +68,4 @@ def _pin(base: BaseImage, bases: BaseImages) -> tuple[str, str]:
             f"base image {base.name} does not say which Python it holds",
             hint='set `python = "3.13"` beside `base`',
         )
-    pinned = digest or found
-    return f"{repository}{f':{tag}' if tag else ''}@{pinned}", python
+    return f"{repository}{f':{tag}' if tag else ''}@{found}", python

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, validators
 
 from flowyard.errors import FlowyardError, UsageError
 
@@ -51,7 +51,9 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON fo
 Jobs = Annotated[
     int | None,
     Parameter(
-        name=["--jobs", "-j"], help="Images built at once; default: as many as there are cores, at most 4."
+        name=["--jobs", "-j"],
+        help="Images built at once; default: as many as there are cores, at most 4.",
+        validator=validators.Number(gte=1),
     ),
 ]
 
@@ -182,7 +184,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Looking for pydantic plugins reads the metadata of every installed package, and there are none for us.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A cancelled CI job sends SIGTERM; it has to end the builds and give the lease back as Ctrl-C does.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         code = int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
         sys.stdout.flush()

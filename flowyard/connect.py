@@ -60,4 +60,5 @@ def connect(target: Target, root: Path, environ: Mapping[str, str]) -> Connectio
 
 def ui_url(address: PrefectAddress) -> str:
     """Where the API's own UI is."""
-    return address.api_url.rstrip("/").removesuffix("/api")
+    scheme, separator, rest = address.api_url.rstrip("/").removesuffix("/api").partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"  # credentials in a URL are not shown

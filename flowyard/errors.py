@@ -5,6 +5,7 @@ One file, so that a reader sees at a glance what can go wrong and what a script 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -96,6 +97,38 @@ class PrefectError(FlowyardError):
     exit_code = 6
 
 
+class Refused(PrefectError):
+    """The Prefect API answered, but not with success. `status` is the HTTP status."""
+
+    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class NotFound(Refused):
+    """There is no such object (404)."""
+
+
+class Conflict(Refused):
+    """It contradicts what is there, such as a second object of the same name (409)."""
+
+
+class Gone(Refused):
+    """It was there and is not any more, such as a lease that expired (410)."""
+
+
+class Locked(Refused):
+    """No slot of a concurrency limit is free (423)."""
+
+
+class Unreachable(PrefectError):
+    """There was no answer. `sent` says whether the server may have received the request."""
+
+    def __init__(self, message: str, *, sent: bool, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.sent = sent
+
+
 class LockError(FlowyardError):
     """A lock is missing, stale or cannot be made."""
 
@@ -106,3 +139,23 @@ class OrderError(FlowyardError):
     """Another ship of this flow is running, or a newer commit is already deployed."""
 
     exit_code = 8
+
+
+class Defect(FlowyardError):
+    """An error that nobody foresaw; the message holds its traceback."""
+
+    exit_code = 70  # EX_SOFTWARE of sysexits.h
+
+
+def expected(error: Exception) -> FlowyardError:
+    """The error as one of ours: files that cannot be read are for the user to mend, the rest are defects."""
+    if isinstance(error, FlowyardError):
+        return error
+    if isinstance(error, OSError | UnicodeError):
+        return FlowyardError(
+            f"{type(error).__name__}: {error}", hint="make the file readable, then try again"
+        )
+    return Defect(
+        "".join(traceback.format_exception(error)).rstrip(),
+        hint="this is a defect of Flowyard; please report it",
+    )

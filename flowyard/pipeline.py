@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowyard.building.parallel import Done, Failed, run_parallel
-from flowyard.building.workshop import Workshop, build_request
-from flowyard.errors import FlowFailed, FlowyardError, OrderError, RegistryError
+from flowyard.building.workshop import Workshop, build_image, sources
+from flowyard.errors import FlowFailed, FlowyardError, OrderError, PrefectError, RegistryError, expected
 from flowyard.plan import Action, Desired, FlowPlan, Plan, make_plan
 from flowyard.planning.desired import want_all
 from flowyard.planning.observe import observe
@@ -69,7 +69,7 @@ def ship(
     of them, before anything was changed.
     """
     plan = plan_flows(yard, flows, whole=whole)
-    commit = yard.workshop.commit([flow.folder for flow in flows])
+    commit = yard.workshop.commit(sources(flows))
     if not plan.changes:
         _note_head(yard, plan.flows, commit)
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
@@ -78,9 +78,9 @@ def ship(
         blocked = {**_out_of_order(yard, plan, commit), **_not_leased(yard, plan, lease)}
         shipment = Shipment(yard, commit, ensure_work_pool(yard.api, yard.target), lease, build=build)
         ready = [flow for flow in plan.flows if flow.name not in blocked]
-        done = run_parallel(ready, shipment.ship_flow, yard.jobs, yard.workshop.stop)
+        done = run_parallel(ready, shipment.ship_flow, yard.jobs, shipment.stop)
         shipped = [one.value if isinstance(one, Done) else _failed(one) for one in done]
-        _note_head(yard, [outcome.plan for outcome in shipped if outcome.error is None], commit)
+        shipped = _with_head(yard, shipped, commit)
     return (
         *shipped,
         *(Outcome(flow, error=blocked[flow.name]) for flow in plan.flows if flow.name in blocked),
@@ -106,11 +106,18 @@ class Shipment:
         self._lease = lease
         self._build = build
         self._one_at_a_time = threading.Lock()  # parallel writes are slower, and on SQLite collide
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End the builds that run, and register nothing more."""
+        self._stopped.set()
+        self._yard.workshop.stop()
 
     def ship_flow(self, plan: FlowPlan) -> Outcome:
         """The steps of one flow. Raises FlowyardError; nothing is registered then."""
         if plan.action is Action.REMOVE:
-            remove(self._yard.api, plan.live)
+            with self._writing():
+                remove(self._yard.api, plan.live)
             self._progress.done(plan.name, "removed")
         if plan.desired is None or plan.action is Action.UNCHANGED:
             return Outcome(plan, plan.image)
@@ -126,11 +133,10 @@ class Shipment:
                 f"{desired.reference} is not in the container registry",
                 hint=f"run `python build.py ship {desired.flow.name}`, which builds it",
             )
-        request = build_request(workshop, desired, self._commit, push=True)
-        built = workshop.builder.build(request)
+        built = build_image(workshop, desired, self._commit, push=True)
         if built.digest is None:
-            raise RegistryError(f"BuildKit reported no digest for {request.reference}")
-        return publish(self._yard.registry, request.reference, built.digest)
+            raise RegistryError(f"BuildKit reported no digest for {desired.reference}")
+        return publish(self._yard.registry, desired.reference, built.digest)
 
     def _register(self, plan: FlowPlan, desired: Desired, image: PublishedImage) -> tuple[Registered, ...]:
         yard = self._yard
@@ -139,11 +145,21 @@ class Shipment:
         marks = Marks(yard.project.name, yard.target.name, plan.name, desired.key, desired.spec, sha)
         description = read_description(yard.registry, image)
         unit = Unit(yard.target, desired.deployments, image, description, marks)
-        with self._one_at_a_time:
-            self._lease.check()
-            registered = register(yard.api, unit, self._base_job_template, plan.live)
+
+        def keep_record(registered: tuple[Registered, ...]) -> None:
             append(yard.api, self._record(desired, image, registered))
-        return registered
+
+        with self._writing():
+            return register(yard.api, unit, self._base_job_template, plan.live, keep_record)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One flow at a time, and only while the lease is ours and nobody interrupted the ship."""
+        with self._one_at_a_time:
+            if self._stopped.is_set():
+                raise FlowFailed("interrupted before anything of it was registered", hint="ship again")
+            self._lease.check()
+            yield
 
     def _record(
         self, desired: Desired, image: PublishedImage, registered: tuple[Registered, ...]
@@ -184,13 +200,38 @@ def _out_of_order(yard: Yard, plan: Plan, commit: Commit | None) -> Mapping[str,
     if yard.target.order == "none":
         return {}
     head = read_head(yard.api, yard.project.name, yard.target.name)
+    sha = commit.sha if commit else None
     heads = {flow.name: head.commits.get(flow.name) for flow in plan.changes}
-    return refused(heads, commit.sha if commit else None, yard.history)
+    # A ship that was killed has registered flows and not moved the head: what is live counts as well.
+    live = {flow.name: _live_commit(flow) for flow in plan.changes}
+    return {**refused(live, sha, yard.history), **refused(heads, sha, yard.history)}
+
+
+def _live_commit(flow: FlowPlan) -> str | None:
+    marks = [Marks.of(deployment) for deployment in flow.live]
+    return next((mark.commit for mark in marks if mark is not None and mark.commit), None)
+
+
+def _with_head(yard: Yard, outcomes: list[Outcome], commit: Commit | None) -> list[Outcome]:
+    """Move the head for what went well. When that fails, the flows are registered and say so."""
+    shipped = [outcome for outcome in outcomes if outcome.error is None]
+    try:
+        _note_head(yard, [outcome.plan for outcome in shipped], commit)
+    except FlowyardError as error:
+        late = PrefectError(
+            f"shipped, but the target's head was not moved: {error.message}", hint="ship again"
+        )
+        return [replace(one, error=late) if one in shipped else one for one in outcomes]
+    return outcomes
 
 
 def _note_head(yard: Yard, flows: Sequence[FlowPlan], commit: Commit | None) -> None:
     """Move the target's head, also for what was not rebuilt: it is now known to be at this commit."""
-    shipped = [flow.name for flow in flows if flow.desired is not None and flow.desired.deployments]
+    shipped = [
+        flow.name
+        for flow in flows
+        if flow.action is Action.REMOVE or (flow.desired is not None and flow.desired.deployments)
+    ]
     head = read_head(yard.api, yard.project.name, yard.target.name)
     sha = commit.sha if commit else None
     # Where the order does not count, the head simply is what was shipped last.
@@ -199,6 +240,4 @@ def _note_head(yard: Yard, flows: Sequence[FlowPlan], commit: Commit | None) -> 
 
 
 def _failed(failure: Failed[FlowPlan]) -> Outcome:
-    if isinstance(failure.error, FlowyardError):
-        return Outcome(failure.item, error=failure.error)
-    raise failure.error
+    return Outcome(failure.item, error=expected(failure.error))

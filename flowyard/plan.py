@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from flowyard.planning.context import ContextFile
 from flowyard.planning.key import differences, fingerprint
 from flowyard.registering.deployment import MARK, Marks, normal
 from flowyard.values import DeploymentSpec, Digest, Flow, ImageReference, Json, PublishedImage
@@ -27,7 +28,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """One flow as the files want it on a target: its key, its inputs by name, and where its image goes."""
+    """One flow as the files want it on a target: its key, its inputs by name, and where its image goes.
+
+    `files` are the build context as it was hashed, all but the `dockerfile`.
+    """
 
     flow: Flow
     deployments: tuple[DeploymentSpec, ...]
@@ -35,6 +39,7 @@ class Desired:
     spec: str
     inputs: Mapping[str, str]
     reference: ImageReference
+    files: tuple[ContextFile, ...] = ()
     dockerfile: str = ""
     notes: tuple[str, ...] = ()
 

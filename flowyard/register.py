@@ -6,10 +6,11 @@ before the first write, read back after it, and put back as it was when a write 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from flowyard.errors import FlowyardError, PrefectError, RegistryError
+from flowyard.errors import NotFound, PrefectError, RegistryError
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import Marks, carry_over, normal, payload, restored
 from flowyard.registering.validate import validate_job_variables, validate_parameters
@@ -35,6 +36,10 @@ class Registered:
     name: str
 
 
+# A deployment's id, and how it was before; None when there was none.
+_Done = tuple[str, Mapping[str, Json] | None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Write:
     full_name: str
@@ -44,9 +49,13 @@ class _Write:
 
 
 def register(
-    api: PrefectApi, unit: Unit, base_job_template: Mapping[str, Json], live: Iterable[Mapping[str, Json]]
+    api: PrefectApi,
+    unit: Unit,
+    base_job_template: Mapping[str, Json],
+    live: Iterable[Mapping[str, Json]],
+    keep_record: Callable[[tuple[Registered, ...]], None],
 ) -> tuple[Registered, ...]:
-    """Register the unit, and remove the deployments of `live` that it no longer has.
+    """Register the unit, remove the deployments of `live` that it no longer has, and keep a record of it.
 
     Raises ConfigurationError for parameters and job variables that do not fit, PrefectError for what the
     server refuses or keeps differently; the deployments are then as they were before.
@@ -55,25 +64,40 @@ def register(
     writes = [_write(api, unit, deployment) for deployment in unit.deployments]
     kept = {str(write.before["id"]) for write in writes if write.before is not None}
     removed = [deployment for deployment in live if str(deployment["id"]) not in kept]
-    done: list[tuple[str, Mapping[str, Json] | None]] = []
-    try:
+    with _all_or_nothing(api) as done:
         registered = []
         for write in writes:
             identity = _apply(api, write, done)
             registered.append(Registered(identity, write.full_name))
         for deployment in removed:
             done.append((str(deployment["id"]), deployment))
-            api.request("DELETE", f"/deployments/{deployment['id']}")
+            _delete(api, str(deployment["id"]))
+        keep_record(tuple(registered))
         return tuple(registered)
-    except (FlowyardError, KeyboardInterrupt) as error:
-        _put_back(api, done, error)
-        raise
 
 
 def remove(api: PrefectApi, live: Iterable[Mapping[str, Json]]) -> None:
-    """Remove these deployments."""
-    for deployment in live:
-        api.request("DELETE", f"/deployments/{deployment['id']}")
+    """Remove these deployments, all of them or none."""
+    with _all_or_nothing(api) as done:
+        for deployment in live:
+            done.append((str(deployment["id"]), deployment))
+            _delete(api, str(deployment["id"]))
+
+
+def _delete(api: PrefectApi, identity: str) -> None:
+    with suppress(NotFound):  # it is gone, whoever was first
+        api.request("DELETE", f"/deployments/{identity}")
+
+
+@contextmanager
+def _all_or_nothing(api: PrefectApi) -> Iterator[list[_Done]]:
+    """A list to note each write in before it is sent; whatever goes wrong, all of them are put back."""
+    done: list[_Done] = []
+    try:
+        yield done
+    except BaseException as error:
+        _put_back(api, done, error)
+        raise
 
 
 def _validate(unit: Unit, base_job_template: Mapping[str, Json]) -> None:
@@ -134,7 +158,7 @@ def _check_owner(before: Mapping[str, Json], full_name: str, unit: Unit) -> None
     )
 
 
-def _apply(api: PrefectApi, write: _Write, done: list[tuple[str, Mapping[str, Json] | None]]) -> str:
+def _apply(api: PrefectApi, write: _Write, done: list[_Done]) -> str:
     flow = api.request("POST", "/flows/", {"name": write.flow_name})
     body = {**write.body, "flow_id": flow["id"]}
     if write.before is not None:
@@ -150,19 +174,26 @@ def _apply(api: PrefectApi, write: _Write, done: list[tuple[str, Mapping[str, Js
 def _compare(full_name: str, sent: Mapping[str, Json], kept: Mapping[str, Json]) -> None:
     for name, value in sent.items():
         if kept.get(name) != value:
+            # Names only: parameters and environment may hold what belongs in no log.
             raise PrefectError(
-                f"deployment {full_name}: the server kept {name} as {kept.get(name)!r}, but {value!r} was sent",
-                hint="the server's Prefect version may not know this setting; it is in `prefect version`",
+                f"deployment {full_name}: the server kept another value than was sent in {_where(name, value, kept)}",
+                hint="the server's Prefect version may not know this setting, or somebody writes it at the same time",
             )
 
 
-def _put_back(
-    api: PrefectApi, done: list[tuple[str, Mapping[str, Json] | None]], cause: BaseException
-) -> None:
+def _where(name: str, sent: Json, kept: Mapping[str, Json]) -> str:
+    other = kept.get(name)
+    if not (isinstance(sent, Mapping) and isinstance(other, Mapping)):
+        return name
+    differing = sorted(key for key in sent.keys() | other.keys() if sent.get(key) != other.get(key))
+    return ", ".join(f"{name}.{key}" for key in differing)
+
+
+def _put_back(api: PrefectApi, done: list[_Done], cause: BaseException) -> None:
     for identity, before in reversed(done):
         try:
             if before is None:
-                api.request("DELETE", f"/deployments/{identity}")
+                _delete(api, identity)
             else:
                 api.request("POST", "/deployments/", restored(before))
         except PrefectError as error:

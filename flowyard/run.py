@@ -21,6 +21,7 @@ from flowyard.values import Json, Project, Target
 
 POLL_SECONDS = 0.5
 LAST_LOGS_SECONDS = 4.0
+_LOG_PAGE = 200
 _FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 
@@ -166,10 +167,13 @@ def _say_logs(api: PrefectApi, run: Triggered, seen: int, say: Callable[[str], N
         "offset": seen,
         "limit": 200,
     }
-    logs = api.request("POST", "/logs/filter", body)
-    for log in logs:
-        say(f"  {_LEVELS.get(log['level'], log['level'])} {log['message']}")
-    return seen + len(logs)
+    while logs := api.request("POST", "/logs/filter", {**body, "offset": seen}):
+        for log in logs:
+            say(f"  {_LEVELS.get(log['level'], log['level'])} {log['message']}")
+        seen += len(logs)
+        if len(logs) < _LOG_PAGE:
+            break
+    return seen
 
 
 def result_of(run: Triggered, finished: Finished, target: Target, results: Results) -> Json:

@@ -40,7 +40,7 @@ def open_workshop(project: Project, target: Target, progress: Progress) -> Works
         stop=processes.stop,
         progress=progress,
         commit=Git(project.root, SystemProcesses()).commit,
-        contexts=state / "contexts",
+        contexts=state / "contexts" / str(os.getpid()),  # two commands may build the same flow at once
     )
 
 

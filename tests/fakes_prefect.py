@@ -12,8 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flowyard.adapters.prefect_api import Conflict, Gone, Locked, NotFound, Refused
-from flowyard.errors import PrefectError
+from flowyard.errors import Conflict, Gone, Locked, NotFound, PrefectError, Refused
 from flowyard.values import Json
 
 _ARTIFACT_KEY = re.compile(r"[a-z0-9-]*")

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flowyard.adapters.prefect_api import Conflict, NotFound, Refused
+from flowyard.errors import Conflict, NotFound, Refused
 from flowyard.values import Json
 from tests.fakes_prefect import FakePrefect
 

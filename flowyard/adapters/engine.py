@@ -47,7 +47,7 @@ class VolumeResults:
             )
         except docker.errors.ContainerError as error:
             raise EngineError(f"the result {place.key} could not be read: {_text(error.stderr)}") from error
-        except docker.errors.DockerException as error:
+        except (docker.errors.DockerException, OSError) as error:
             raise EngineError(f"the result {place.key} could not be read: {error}") from error
         finally:
             client.close()

@@ -65,9 +65,15 @@ def address_from(choice: PrefectChoice, env: Mapping[str, str], profiles: Path) 
 
 
 def _url(choice: PrefectChoice, env: Mapping[str, str], profile: _Profile) -> str:
-    if choice.api is not None:
-        return choice.api
     variable, kept = env.get(API_URL), profile.get(API_URL)
+    if choice.api is not None:
+        if variable and variable.rstrip("/") != choice.api.rstrip("/"):
+            # The key in the environment is meant for the URL beside it, not for whatever a file names.
+            raise PrefectError(
+                f"the target names the Prefect API {choice.api}, but {API_URL} is {variable}",
+                hint=f"unset {API_URL}, or make both the same",
+            )
+        return choice.api
     if choice.profile and variable and kept and variable != kept:
         raise PrefectError(
             f"the target names the Prefect profile {choice.profile!r} ({kept}), but {API_URL} is {variable}",

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from flowyard.errors import PrefectError
+from flowyard.errors import Conflict, Gone, Locked, NotFound, PrefectError, Refused, Unreachable
 from flowyard.ports import PrefectApi
 from flowyard.values import Json, PrefectAddress
 
@@ -24,38 +24,6 @@ if TYPE_CHECKING:
 API_VERSION = "0.8.4"  # of Prefect's REST API; a server that no longer serves it says so
 PAGE = 200  # the most that a Prefect server hands out at once
 _MOST_PROBLEMS = 5
-
-
-class Refused(PrefectError):
-    """The Prefect API answered, but not with success. `status` is the HTTP status."""
-
-    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-
-
-class NotFound(Refused):
-    """There is no such object (404)."""
-
-
-class Conflict(Refused):
-    """It contradicts what is there, such as a second object of the same name (409)."""
-
-
-class Gone(Refused):
-    """It was there and is not any more, such as a lease that expired (410)."""
-
-
-class Locked(Refused):
-    """No slot of a concurrency limit is free (423)."""
-
-
-class Unreachable(PrefectError):
-    """There was no answer. `sent` says whether the server may have received the request."""
-
-    def __init__(self, message: str, *, sent: bool, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.sent = sent
 
 
 _BY_STATUS: Mapping[int, type[Refused]] = {404: NotFound, 409: Conflict, 410: Gone, 423: Locked}

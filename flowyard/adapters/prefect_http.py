@@ -24,8 +24,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from flowyard.adapters.prefect_api import Unreachable
 from flowyard.adapters.proxies import proxy_for
+from flowyard.errors import Unreachable
 
 # Not done by whoever answered: a rate limiter, a timeout before the request was complete, or Prefect's own
 # 503, which it sends after its database transaction was rolled back.

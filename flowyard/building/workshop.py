@@ -5,16 +5,17 @@ Apart from the pipeline, because `build` works without Prefect and without a con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.building.parallel import Done, Failed, run_parallel
-from flowyard.errors import ConfigurationError, FlowyardError, Problem
+from flowyard.errors import ConfigurationError, FlowyardError, Problem, expected
 from flowyard.plan import Desired
 from flowyard.planning.context import stage
-from flowyard.planning.desired import Renderer, build_context, want
+from flowyard.planning.desired import Renderer, want
 from flowyard.ports import Progress
 from flowyard.releasing.order import Commit
 from flowyard.render import COMMON_SECRETS
@@ -46,11 +47,11 @@ class BuildOutcome:
 
 def build_images(workshop: Workshop, flows: Sequence[Flow], jobs: int) -> tuple[BuildOutcome, ...]:
     """Build and check the flows' images and leave them in the local engine."""
-    commit = workshop.commit([flow.folder for flow in flows])
+    commit = workshop.commit(sources(flows))
 
     def build(flow: Flow) -> BuiltImage:
         desired = want(workshop.project, flow, workshop.target, workshop.render)
-        return workshop.builder.build(build_request(workshop, desired, commit, push=False))
+        return build_image(workshop, desired, commit, push=False)
 
     done = run_parallel(flows, build, jobs, workshop.stop)
     return tuple(
@@ -58,12 +59,27 @@ def build_images(workshop: Workshop, flows: Sequence[Flow], jobs: int) -> tuple[
     )
 
 
+def sources(flows: Iterable[Flow]) -> tuple[Path, ...]:
+    """The files and folders that decide what is shipped: a change there that is not committed counts."""
+    folders = {folder for flow in flows for folder in (flow.folder, *flow.includes)}
+    return (Path("registry.toml"), Path("images"), *sorted(folders))
+
+
+def build_image(workshop: Workshop, desired: Desired, commit: Commit | None, *, push: bool) -> BuiltImage:
+    """Stage the flow's context, build the image and remove the context again. Raises FlowyardError."""
+    request = build_request(workshop, desired, commit, push=push)
+    try:
+        return workshop.builder.build(request)
+    finally:
+        shutil.rmtree(request.context, ignore_errors=True)
+
+
 def build_request(workshop: Workshop, desired: Desired, commit: Commit | None, *, push: bool) -> BuildRequest:
     """Stage the flow's build context, and say how it is built."""
     flow = desired.flow
     workshop.progress.step(flow.name, "staging the build context")
     context = workshop.contexts / flow.name
-    stage(build_context(workshop.project, flow), desired.dockerfile, context)
+    stage(desired.files, desired.dockerfile, context)
     return BuildRequest(
         flow=flow.name,
         context=context,
@@ -100,6 +116,4 @@ def _secrets(project: Project, flow: Flow) -> tuple[BuildSecret, ...]:
 
 
 def _failed(failure: Failed[Flow]) -> BuildOutcome:
-    if isinstance(failure.error, FlowyardError):
-        return BuildOutcome(failure.item.name, error=failure.error)
-    raise failure.error
+    return BuildOutcome(failure.item.name, error=expected(failure.error))

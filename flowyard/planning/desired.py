@@ -13,7 +13,7 @@ from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import LockError, UsageError
 from flowyard.lock import locks_of
 from flowyard.plan import Desired
-from flowyard.planning.context import ContextFile, collect
+from flowyard.planning.context import collect
 from flowyard.planning.key import image_inputs, key_of
 from flowyard.registering.deployment import spec_inputs, spec_of
 from flowyard.render import Rendered, render
@@ -43,11 +43,6 @@ def _named(project: Project, word: str) -> tuple[Flow, ...]:
         listed = ", ".join(names) or "none yet"
         raise UsageError(f"no flow is called {word!r}{did_you_mean(named, names)}; flows: {listed}")
     return found
-
-
-def build_context(project: Project, flow: Flow) -> tuple[ContextFile, ...]:
-    """The files of the flow's build context, hashed."""
-    return collect(project.root, flow, locks_of(project.root, flow).files)
 
 
 def want_all(
@@ -87,6 +82,7 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
         spec=spec_of(spec),
         inputs={**image, **spec},
         reference=ImageReference(target.repository_of(flow.name), key_of(image)),
+        files=files,
         dockerfile=rendered.text,
         notes=notes,
     )

@@ -35,7 +35,8 @@ def deployments_by_flow(
     api: PrefectApi, project: str, target: str
 ) -> Mapping[str, tuple[Mapping[str, Json], ...]]:
     """The project's deployments on one target, as the API returns them, by the folder they come from."""
-    tagged = {"deployments": {"tags": {"all_": [project_tag(project)]}}}
+    # By age: many deployments have the same name, and pages sorted by that may miss or repeat some.
+    tagged = {"deployments": {"tags": {"all_": [project_tag(project)]}}, "sort": "CREATED_DESC"}
     found: dict[str, list[Mapping[str, Json]]] = defaultdict(list)
     for deployment in read_all(api, "/deployments/filter", tagged):
         marks = Marks.of(deployment)

@@ -15,11 +15,11 @@ import random
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from flowyard.adapters.prefect_api import Conflict, Gone, Locked, NotFound, read_all
-from flowyard.errors import OrderError, PrefectError
+from flowyard.adapters.prefect_api import read_all
+from flowyard.errors import Conflict, Gone, Locked, NotFound, OrderError, PrefectError
 from flowyard.ports import PrefectApi
 from flowyard.values import Json
 
@@ -93,6 +93,8 @@ class Lease:
 
         To be called before each step that writes.
         """
+        if self._ended.is_set():
+            raise OrderError(f"the lease on {_listed(self.names)} was given back", hint="ship again")
         if not self._forgotten and self._expired:
             raise OrderError(
                 f"the lease on {_listed(self.names)} ran out: it could not be renewed in time",
@@ -164,7 +166,9 @@ def hold(api: PrefectApi, names: Iterable[str], terms: Terms | None = None) -> I
         except PrefectError as second:
             error.add_note(f"The lease could not be given back ({second}); it expires by itself.")
         raise
-    lease.end()
+    # All is done by now: a lease that cannot be given back only makes the next ship wait until it expires.
+    with suppress(PrefectError):
+        lease.end()
 
 
 def forget(api: PrefectApi, names: Iterable[str]) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from flowyard.adapters.prefect_api import Conflict, NotFound
-from flowyard.errors import PrefectError
+from flowyard.errors import Conflict, NotFound, PrefectError
 from flowyard.ports import PrefectApi
 from flowyard.values import Json, Target
 from flowyard.work_pools import base_job_template

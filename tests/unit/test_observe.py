@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowyard.adapters.prefect_api import Conflict, NotFound
-from flowyard.errors import PrefectError
+from flowyard.errors import Conflict, NotFound, PrefectError
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
 from flowyard.values import Json, PrefectChoice, Target

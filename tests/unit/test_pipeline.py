@@ -10,7 +10,7 @@ import pytest
 
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.building.workshop import build_images
-from flowyard.errors import BuildFailed, FlowFailed, OrderError, PrefectError, RegistryError
+from flowyard.errors import BuildFailed, Defect, FlowFailed, OrderError, PrefectError, RegistryError
 from flowyard.pipeline import ship
 from flowyard.plan import Action
 from flowyard.report import exit_code
@@ -218,13 +218,14 @@ def test_build_leaves_images_in_the_engine_and_keeps_every_outcome(site: Site) -
     assert site.server.requests == []
 
 
-def test_a_mistake_of_ours_is_no_outcome(site: Site) -> None:
+def test_a_mistake_of_ours_is_told_with_its_traceback(site: Site) -> None:
     def broken(flow: str) -> ImageDescription:
         raise ZeroDivisionError
 
     site.builder = FakeBuilder(site.registry, broken)
-    with pytest.raises(ZeroDivisionError):
-        site.ship()
+    errors = [outcome.error for outcome in site.ship()]
+    assert {type(error) for error in errors} == {Defect}
+    assert all(error is not None and "raise ZeroDivisionError" in error.message for error in errors)
 
 
 def test_a_work_pool_of_another_type_is_an_error_before_anything_is_built(site: Site) -> None:

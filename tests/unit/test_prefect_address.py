@@ -71,7 +71,7 @@ def profiles(tmp_path: Path) -> Path:
         ),
         (
             PrefectChoice(api="https://prefect.example.com/api"),
-            {"PREFECT_PROFILE": "production", "PREFECT_API_URL": "http://ignored/api"},
+            {"PREFECT_PROFILE": "production", "PREFECT_API_URL": "https://prefect.example.com/api/"},
             PrefectAddress("https://prefect.example.com/api", key=Secret("profile-key")),
         ),
     ],

@@ -44,7 +44,7 @@ def live(server: FakeServer) -> list[Mapping[str, Json]]:
 
 
 def put(server: FakeServer, one: Unit) -> tuple[Registered, ...]:
-    return register(server, one, TEMPLATE, live(server))
+    return register(server, one, TEMPLATE, live(server), lambda registered: None)
 
 
 def state(server: FakeServer) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def test_what_belongs_to_somebody_else_is_left_alone(labels: dict[str, str], who
     before = state(server)
     server.requests.clear()
     with pytest.raises(PrefectError) as caught:
-        register(server, unit(DAILY, image=NEW_IMAGE), TEMPLATE, [])
+        register(server, unit(DAILY, image=NEW_IMAGE), TEMPLATE, [], lambda registered: None)
     assert caught.value.message == f"deployment hello/daily exists already and {whose}"
     assert (state(server), server.writes()) == (before, [])
 
@@ -220,7 +220,7 @@ def test_a_server_that_keeps_something_else_is_an_error_and_put_back() -> None:
 
     server.alter = forget
     with pytest.raises(
-        PrefectError, match=r"^deployment hello/daily: the server kept job_variables as \{\}, but "
+        PrefectError, match=r"the server kept another value than was sent in job_variables\.auto_remove, "
     ):
         put(server, unit(replace(DAILY, tags=("new",))))
     assert state(server) == before

@@ -34,7 +34,6 @@ ADAPTERS: Mapping[str, set[str]] = {
     "releasing.records": {"prefect_api"},
     "verbs": {"engine", "oci", "prefect_api", "processes", "terminal"},
     "wiring": {"buildx", "git", "oci", "prefect_api", "processes"},
-    "work_pools.ensure": {"prefect_api"},
 }
 EMBEDDED = {"connect", "verbs"}
 # The imperative shell: it may reach for adapters. Every other module is the pure core, new ones included.
