@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from flowyard.cli import VERBS
+from flowyard.pipeline import plan_flows
 from tests.integration.pipeline_projects import SmallProject
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
@@ -71,8 +72,10 @@ def test_ship_plan_list_and_render(project: SmallProject) -> None:
     )
     rendered = project.program("render", "cli_one")
     assert (rendered.returncode, rendered.stderr) == (0, "")
-    context = project.root / ".flowyard/contexts/cli_one/Dockerfile"
-    assert rendered.stdout == context.read_text()
+    (plan,) = plan_flows(project.yard(), project.yard().project.flows).flows
+    assert plan.desired is not None
+    assert rendered.stdout == plan.desired.dockerfile
+    assert rendered.stdout.startswith("# cli_one: made by Flowyard from images/Dockerfile.j2.")
 
 
 def test_build_pushes_nothing_and_register_builds_nothing(project: SmallProject) -> None:

@@ -18,7 +18,8 @@ from docker.models.containers import Container
 from flowyard.adapters.engine import VolumeResults
 from flowyard.embedded.state import api_url, container_api_url
 from flowyard.run import Finished, Triggered, follow, result_of
-from tests.integration.pipeline_projects import ROOT, SmallProject
+from tests.integration.pipeline_projects import SmallProject
+from tests.integration.yard import ROOT
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 

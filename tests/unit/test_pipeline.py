@@ -223,7 +223,7 @@ def test_a_mistake_of_ours_is_told_with_its_traceback(site: Site) -> None:
         raise ZeroDivisionError
 
     site.builder = FakeBuilder(site.registry, broken)
-    errors = [outcome.error for outcome in site.ship()]
+    errors = [outcome.error for outcome in site.ship().values()]
     assert {type(error) for error in errors} == {Defect}
     assert all(error is not None and "raise ZeroDivisionError" in error.message for error in errors)
 
