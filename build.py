@@ -17,8 +17,12 @@ def main() -> None:
     """Hand over to the project's own environment, or to the command line itself."""
     if OWN_PYTHON.exists() and Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
         os.execv(OWN_PYTHON, [str(OWN_PYTHON), *sys.argv])
-    from flowyard.cli import main as run
-
+    try:
+        from flowyard.cli import main as run
+    except ModuleNotFoundError as error:
+        sys.exit(
+            f"error: {error.name} is not installed here\n  hint: run scripts/environment first, or scripts/demo"
+        )
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,7 +1,7 @@
 """The timed cases: nothing changed, one line edited, everything cold.
 
-The sides run in turn (A B C A B C), so that what disturbs the machine disturbs all of them; the first turn
-is a warm-up and does not count.
+The sides run in turn (A B C, B C A, C A B), so that what disturbs the machine disturbs all of them and nobody
+always comes after the same one, whose writes the disk may still be busy with. The first turn is a warm-up.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _leave(contestant: Contestant, number: int) -> None:
 def _in_turn(case: str, bench: Bench, rounds: int, prepare: Prepare) -> Measured:
     runs: dict[str, list[Timed]] = {contestant.name: [] for contestant in bench.contestants}
     for number in range(rounds + 1):
-        for contestant in bench.contestants:
+        for contestant in _rotated(bench.contestants, number):
             if number == 0:
                 run = _warm_up(contestant, prepare, settle=case != "cold")
             else:
@@ -70,6 +70,11 @@ def _in_turn(case: str, bench: Bench, rounds: int, prepare: Prepare) -> Measured
                 phases(run)  # raises now, and not after the last round, when a progress line is missing
             say(f"{case} {number or 'warm-up'}: {contestant.name} {run.seconds:.2f} s")
     return Measured(case, runs)
+
+
+def _rotated(sides: tuple[Contestant, ...], number: int) -> tuple[Contestant, ...]:
+    first = number % len(sides)
+    return (*sides[first:], *sides[:first])
 
 
 def _warm_up(contestant: Contestant, prepare: Prepare, *, settle: bool) -> Timed:

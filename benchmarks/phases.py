@@ -12,7 +12,7 @@ from benchmarks.timing import BenchmarkFailed, Timed
 _ENDS = (
     ("start, load the configuration, plan", r"staging the build context$"),
     ("stage the build context, start buildx", r"building: "),
-    ("layers of the source", r"building: .*RUN .*flowyard\.runtime\.describe"),
+    ("all layers up to the source", r"building: .*RUN .*flowyard\.runtime\.describe"),
     ("check: the image imports the flow and describes it", r"building: .*COPY /tmp/description\.json"),
     ("last layer", r"exporting"),
     ("export the image", r"pushing$"),

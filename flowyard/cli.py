@@ -5,6 +5,7 @@ Verbs import what they need when they run: a ship with nothing to do must not pa
 
 from __future__ import annotations
 
+import difflib
 import os
 import signal
 import sys
@@ -175,25 +176,37 @@ def with_default_verb(argv: Sequence[str]) -> list[str]:
     return ["ship", *words]
 
 
+def verb_meant(argv: Sequence[str]) -> str:
+    """A hint at the verb that the first word nearly is, or nothing."""
+    near = difflib.get_close_matches(argv[0], sorted(VERBS), n=1) if argv else []
+    return f"the verbs are {', '.join(sorted(VERBS))}; did you mean `{near[0]}`?" if near else ""
+
+
 VERBS = frozenset(name for name in app if not name.startswith("-"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    words = with_default_verb(sys.argv[1:] if argv is None else argv)
+    given = sys.argv[1:] if argv is None else argv
+    words = with_default_verb(given)
+    as_json = "--json" in words
     # Looking for pydantic plugins reads the metadata of every installed package, and there are none for us.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A cancelled CI job sends SIGTERM; it has to end the builds and give the lease back as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
     try:
         code = int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
         sys.stdout.flush()
         return code
+    except UsageError as error:
+        error.hint = error.hint or (verb_meant(given) if words != list(given) else "")
+        return _fail(error, as_json)
     except FlowyardError as error:
-        return _fail(error)
+        return _fail(error, as_json)
     except CycloptsError as error:
-        return _fail(UsageError(str(error).strip(), hint=f"see `flowyard {words[0]} --help`"))
+        return _fail(UsageError(str(error).strip(), hint=f"see `flowyard {words[0]} --help`"), as_json)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -207,8 +220,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _fail(error: FlowyardError) -> int:
-    from flowyard.report import error_text
+def _fail(error: FlowyardError, as_json: bool) -> int:
+    from flowyard.report import error_json, error_text
 
     print(error_text(error), file=sys.stderr)
+    if as_json:
+        print(error_json(error))
     return error.exit_code

@@ -61,4 +61,5 @@ def connect(target: Target, root: Path, environ: Mapping[str, str]) -> Connectio
 def ui_url(address: PrefectAddress) -> str:
     """Where the API's own UI is."""
     scheme, separator, rest = address.api_url.rstrip("/").removesuffix("/api").partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"  # credentials in a URL are not shown
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"  # credentials in a URL are not shown

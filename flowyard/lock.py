@@ -23,7 +23,7 @@ UV_LOCK = LOCKS / "uv.lock"
 PREFECT_INPUT = LOCKS / "prefect.in"
 UV_INPUT = LOCKS / "uv.in"
 FLOW_LOCK = "requirements.lock"
-REMEDY = "run `python build.py lock` and commit what it writes"
+REMEDY = "run `python build.py lock{}` and commit what it writes"
 _HEADER = "# flowyard lock "
 _OWN_PREFECT = " with its own Prefect"
 
@@ -56,7 +56,7 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
     if not flow.dependencies.requirements:
         return FlowLocks((uv, prefect), ("prefect.lock",), own_prefect=False)
     own = flow.folder / FLOW_LOCK
-    header = _require(root, own, flow_fingerprint(root, flow))
+    header = _require(root, own, flow_fingerprint(root, flow), f" {flow.name}")
     requirements = (FLOW_LOCK, own)
     if header.endswith(_OWN_PREFECT):
         return FlowLocks((uv, requirements), (FLOW_LOCK,), own_prefect=True)
@@ -73,17 +73,19 @@ def _python(flow: Flow) -> str:
     if flow.base.python is None:
         raise LockError(
             f"flow {flow.name}: the Python version of base image {flow.base.name} is not known",
-            hint=f'{REMEDY}, or set `python = "3.13"` beside `base`',
+            hint=f'{REMEDY.format("")}, or set `python = "3.13"` beside `base`',
         )
     return flow.base.python
 
 
-def _require(root: Path, path: Path, fingerprint: str) -> str:
+def _require(root: Path, path: Path, fingerprint: str, flow: str = "") -> str:
     if not (root / path).is_file():
-        raise LockError(f"{path.as_posix()} is missing", hint=REMEDY)
+        raise LockError(f"{path.as_posix()} is missing", hint=REMEDY.format(flow))
     header = _read(root / path).partition("\n")[0]
     if not header.startswith(f"{_HEADER}{fingerprint}"):
-        raise LockError(f"{path.as_posix()} is stale: what it was made from has changed", hint=REMEDY)
+        raise LockError(
+            f"{path.as_posix()} is stale: what it was made from has changed", hint=REMEDY.format(flow)
+        )
     return header
 
 

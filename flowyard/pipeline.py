@@ -203,13 +203,16 @@ def _out_of_order(yard: Yard, plan: Plan, commit: Commit | None) -> Mapping[str,
     sha = commit.sha if commit else None
     heads = {flow.name: head.commits.get(flow.name) for flow in plan.changes}
     # A ship that was killed has registered flows and not moved the head: what is live counts as well.
-    live = {flow.name: _live_commit(flow) for flow in plan.changes}
-    return {**refused(live, sha, yard.history), **refused(heads, sha, yard.history)}
+    errors: dict[str, OrderError] = {}
+    for flow in plan.changes:
+        for live in _live_commits(flow):
+            errors |= refused({flow.name: live}, sha, yard.history)
+    return errors | dict(refused(heads, sha, yard.history))
 
 
-def _live_commit(flow: FlowPlan) -> str | None:
+def _live_commits(flow: FlowPlan) -> set[str]:
     marks = [Marks.of(deployment) for deployment in flow.live]
-    return next((mark.commit for mark in marks if mark is not None and mark.commit), None)
+    return {mark.commit for mark in marks if mark is not None and mark.commit}
 
 
 def _with_head(yard: Yard, outcomes: list[Outcome], commit: Commit | None) -> list[Outcome]:

@@ -202,5 +202,10 @@ def error_text(error: FlowyardError, flow: str = "") -> str:
     return "\n".join(lines)
 
 
+def error_json(error: FlowyardError) -> str:
+    """An error that ended the whole command, for a program."""
+    return _dump({"error": _error(error)})
+
+
 def _dump(value: dict[str, Json]) -> str:
     return json.dumps({"version": FORMAT, **value}, indent=2)

@@ -16,6 +16,7 @@ from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import FlowFailed, UsageError
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
+from flowyard.register import read_deployment
 from flowyard.registering.validate import parameter_problems
 from flowyard.values import Json, Project, Target
 
@@ -66,9 +67,13 @@ def find_deployment(api: PrefectApi, project: Project, target: Target, word: str
     flow, _, name = word.strip("/").removeprefix("flows/").partition("/")
     live = deployments_by_flow(api, project.name, target.name)
     if flow not in live:
+        found = read_deployment(api, flow, name) if name else None
+        if found is not None and any(found["id"] == one["id"] for ours in live.values() for one in ours):
+            return found  # named as Prefect names it: the flow's name, not the folder's
         listed = ", ".join(sorted(live)) or "nothing yet"
         text = f"flow {flow!r} is not deployed on target {target.name}{did_you_mean(flow, live)}; deployed: {listed}"
-        raise UsageError(text, hint=f"run `python build.py flows/{flow}` first")
+        is_folder = any(flow == known.name for known in project.flows)
+        raise UsageError(text, hint=f"run `python build.py flows/{flow}` first" if is_folder else "")
     by_name = {str(deployment["name"]): deployment for deployment in live[flow]}
     if not name and len(by_name) > 1:
         listed = ", ".join(f"{flow}/{known}" for known in sorted(by_name))
@@ -81,11 +86,13 @@ def find_deployment(api: PrefectApi, project: Project, target: Target, word: str
     return by_name[name or next(iter(by_name))]
 
 
-def parse_parameters(words: tuple[str, ...], schema: Mapping[str, Json], flow: str) -> dict[str, Json]:
+def parse_parameters(words: tuple[str, ...], deployment: Mapping[str, Json], flow: str) -> dict[str, Json]:
     """`name=value` words as parameters: text where the schema says text, else JSON, else text.
 
-    Raises UsageError for a word without `=`, and for what the flow's parameter schema does not allow.
+    Raises UsageError for a word without `=`, for what the flow's parameter schema does not allow, and for a
+    parameter that the flow needs and neither the words nor the deployment give.
     """
+    schema = deployment["parameter_openapi_schema"]
     known = schema.get("properties", {})
     parameters: dict[str, Json] = {}
     for word in words:
@@ -95,6 +102,9 @@ def parse_parameters(words: tuple[str, ...], schema: Mapping[str, Json], flow: s
         is_text = known.get(name, {}).get("type") == "string" or not _fits(name, _json_or_text(text), schema)
         parameters[name] = text if is_text and _fits(name, text, schema) else _json_or_text(text)
     problems = [f"parameter {place}: {text}" for place, text in parameter_problems(parameters, schema, flow)]
+    given = {*parameters, *deployment["parameters"]}
+    missing = [name for name in schema.get("required", []) if name not in given]
+    problems += [f"parameter {name}: is required; give it with -p {name}=VALUE" for name in missing]
     if problems:
         raise UsageError("\n       ".join(problems))
     return parameters

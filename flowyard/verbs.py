@@ -49,7 +49,7 @@ def note(text: str) -> None:
 def ship(words: Sequence[str], target: str | None, output: Output, jobs: int | None) -> int:
     """Ship the flows and print their references."""
     project = open_project()
-    flows = select(project, words)
+    flows = select(project, words, Path.cwd())
     with progress_for(sys.stderr, False, os.environ) as progress:
         yard = open_yard(project, target, progress, jobs or default_limit())
         outcomes = ship_flows(yard, flows, whole=not words)
@@ -59,7 +59,7 @@ def ship(words: Sequence[str], target: str | None, output: Output, jobs: int | N
 def register(words: Sequence[str], target: str | None, output: Output) -> int:
     """Register images that exist; a flow whose image does not is an error."""
     project = open_project()
-    flows = select(project, words)
+    flows = select(project, words, Path.cwd())
     with progress_for(sys.stderr, False, os.environ) as progress:
         yard = open_yard(project, target, progress, 1)
         outcomes = ship_flows(yard, flows, build=False, whole=not words)
@@ -78,7 +78,7 @@ def _end(target: str, outcomes: Sequence[report.Outcome], output: Output) -> int
 def plan(words: Sequence[str], target: str | None, output: Output) -> bool:
     """Print the plan; whether there is anything to do."""
     project = open_project()
-    flows = select(project, words)
+    flows = select(project, words, Path.cwd())
     with progress_for(sys.stderr, True, os.environ) as progress:
         made = plan_flows(open_yard(project, target, progress, 1), flows, whole=not words)
     output.result(report.plan_text(made), report.plan_json(made))
@@ -89,14 +89,17 @@ def render(words: Sequence[str]) -> int:
     """Print the Dockerfiles."""
     project = open_project()
     target = locate(choose_target(project, None), project.root)
-    print("\n".join(want(project, flow, target).dockerfile for flow in select(project, words)), end="")
+    print(
+        "\n".join(want(project, flow, target).dockerfile for flow in select(project, words, Path.cwd())),
+        end="",
+    )
     return 0
 
 
 def build(words: Sequence[str], target: str | None, output: Output, jobs: int | None) -> int:
     """Build and check the images, and leave them in the engine."""
     project = open_project()
-    flows = select(project, words)
+    flows = select(project, words, Path.cwd())
     chosen = locate(choose_target(project, target), project.root)
     with progress_for(sys.stderr, False, os.environ) as progress:
         outcomes = build_images(open_workshop(project, chosen, progress), flows, jobs or default_limit())
@@ -122,10 +125,10 @@ def lock(words: Sequence[str], upgrade: bool) -> int:
     from flowyard.wiring import uv_program
 
     project = open_project()
-    written = list(pin_bases(project, select(project, words), OciRegistry(), upgrade=upgrade))
+    written = list(pin_bases(project, select(project, words, Path.cwd()), OciRegistry(), upgrade=upgrade))
     project = open_project()  # the pins that were just written count
     locker = Locker(project.root, SystemProcesses(), uv_program(), upgrade=upgrade)
-    for flow in select(project, words):
+    for flow in select(project, words, Path.cwd()):
         note(f"locking {flow.name}")
         written += locker.lock(flow)
     for path in dict.fromkeys(written):
@@ -145,7 +148,7 @@ def run(
     connection = connect(choose_target(project, target), project.root, os.environ)
     api = PrefectRest(connection.prefect)
     deployment = find_deployment(api, project, connection.target, word)
-    values = parse_parameters(tuple(parameters), deployment["parameter_openapi_schema"], word)
+    values = parse_parameters(tuple(parameters), deployment, word)
     triggered = trigger(api, deployment, values)
     note(f"run {triggered.name} of {word}, image {triggered.image}")
     note(f"  {ui_url(connection.prefect)}/runs/flow-run/{triggered.id}")

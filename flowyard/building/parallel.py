@@ -27,7 +27,7 @@ class Done(Generic[Item, Result]):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Generic[Item]):
-    """The worker raised. Anything but a FlowyardError is a defect, to be raised once all is reported."""
+    """The worker raised; `errors.expected` says how an error that is not ours is reported."""
 
     item: Item
     error: Exception

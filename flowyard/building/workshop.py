@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,8 @@ def build_image(workshop: Workshop, desired: Desired, commit: Commit | None, *, 
         return workshop.builder.build(request)
     finally:
         shutil.rmtree(request.context, ignore_errors=True)
+        with suppress(OSError):  # others of this command may still be staged there
+            workshop.contexts.rmdir()
 
 
 def build_request(workshop: Workshop, desired: Desired, commit: Commit | None, *, push: bool) -> BuildRequest:

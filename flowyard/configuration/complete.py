@@ -205,6 +205,8 @@ class _FlowBuilder:
         official = _OFFICIAL_PYTHON.fullmatch(name)
         declared = _first(self._file.python, None if self._file.base else self._defaults.python)
         python = declared or (pinned.python if pinned else None) or (official[1] if official else None)
+        if declared and pinned and declared != pinned.python:
+            self._problem("python", f"{show(declared)}, but base image {name} holds Python {pinned.python}")
         return BaseImage(name, pinned.reference if pinned else None, python)
 
     def _check_reference(self, name: str) -> None:

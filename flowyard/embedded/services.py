@@ -71,7 +71,9 @@ def down(folder: Path, progress: Progress, *, delete_data: bool = False) -> None
         progress.done("registry", "stopped")
         if delete_data:
             _delete(state, folder)
-            progress.done("data", "images and database deleted")
+            progress.done(
+                "data", "the registry's images and the database deleted; the Docker engine keeps its own"
+            )
         elif (folder / STATE_FILE).exists():
             write_state(folder, EmbeddedState(ports=state.ports))
 

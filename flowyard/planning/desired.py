@@ -5,6 +5,7 @@ The bridge from configuration to planning: files are read and hashed here, nothi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
@@ -22,16 +23,24 @@ from flowyard.values import Flow, ImageReference, Project, Target
 Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
 
 
-def select(project: Project, words: Iterable[str]) -> tuple[Flow, ...]:
-    """The flows that the words name: `etl`, `flows/etl`, a path to the folder, or a glob. None: all.
+def select(project: Project, words: Iterable[str], folder: Path | None = None) -> tuple[Flow, ...]:
+    """The flows that the words name: `etl`, `flows/etl`, a path into the folder, or a glob. None: all.
 
-    Raises UsageError for a word that names no flow.
+    Paths count from `folder`, the project's root unless said otherwise. Raises UsageError for a word that
+    names no flow.
     """
     words = tuple(words)
     if not words:
         return project.flows
-    chosen = {flow.name for word in words for flow in _named(project, word)}
+    start = folder or project.root
+    chosen = {flow.name for word in words for flow in _at(project, start, word) or _named(project, word)}
     return tuple(flow for flow in project.flows if flow.name in chosen)
+
+
+def _at(project: Project, start: Path, word: str) -> tuple[Flow, ...]:
+    """The flow whose folder the path leads to or into."""
+    path = Path(os.path.normpath(start / word))
+    return tuple(flow for flow in project.flows if path.is_relative_to(project.root / flow.folder))
 
 
 def _named(project: Project, word: str) -> tuple[Flow, ...]:

@@ -45,8 +45,17 @@ def fingerprint(value: Json) -> str:
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     """What changed between two sets of inputs, in words, sorted by name."""
-    names = sorted(before.keys() | now.keys())
-    return tuple(_hide_consequences(list(_differences(names, before, now))))
+    came, went = _deployments(now) - _deployments(before), _deployments(before) - _deployments(now)
+    whole = tuple(f"deployments.{name}." for name in came | went)
+    names = sorted(name for name in before.keys() | now.keys() if not name.startswith(whole))
+    reasons = [f"deployment {name} added" for name in sorted(came)]
+    reasons += [f"deployment {name} removed" for name in sorted(went)]
+    return tuple(_hide_consequences([*_differences(names, before, now), *reasons]))
+
+
+def _deployments(inputs: Mapping[str, str]) -> set[str]:
+    """The deployments that have inputs, by name: `deployments.NAME.SETTING`. Names hold no dot."""
+    return {name.split(".")[1] for name in inputs if name.startswith("deployments.")}
 
 
 def _differences(names: Iterable[str], before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

@@ -92,3 +92,37 @@ def test_a_base_that_is_not_there(root: Path, registry: FakeContainerRegistry) -
     write_files(root, {"flows/hello/flow.toml": 'base = "python:3.99"\n'})
     with pytest.raises(LockError, match=r"^base image python:3\.99 cannot be pinned: .*no such tag$"):
         pin(root, registry)
+
+
+DIGEST = f"sha256:{'d' * 64}"
+
+
+@pytest.mark.parametrize("upgrade", [False, True])
+@pytest.mark.parametrize(
+    ("toml", "python"),
+    [
+        (f'base = "team.example/base@{DIGEST}"\npython = "3.12"\n', "3.12"),
+        (f'base = "team.example/base:1@{DIGEST}"\npython = "3.12"\n', "3.12"),
+        (f'base = "python:3.13-slim@{DIGEST}"\n', "3.13"),
+    ],
+)
+def test_a_base_that_is_given_by_digest_needs_no_registry(
+    root: Path, toml: str, python: str, upgrade: bool
+) -> None:
+    write_files(root, {"flows/hello/flow.toml": toml})
+    silent = FakeContainerRegistry(RegistryError("must not be asked"))
+    name = toml.split('"')[1]
+    assert pin(root, silent, upgrade=upgrade) == (BASES_LOCK,)
+    assert load(root).flows[0].base == BaseImage(name, name, python)
+    assert pin(root, silent, upgrade=upgrade) == ()
+
+
+def test_a_base_that_is_given_by_digest_needs_its_python_said(root: Path) -> None:
+    write_files(root, {"flows/hello/flow.toml": f'base = "team.example/base@{DIGEST}"\n'})
+    with pytest.raises(LockError) as caught:
+        pin(root, FakeContainerRegistry(RegistryError("must not be asked")))
+    assert (caught.value.message, caught.value.hint) == (
+        f"base image team.example/base@{DIGEST} does not say which Python it holds",
+        'set `python = "3.13"` beside `base`',
+    )
+    assert (root / BASES_LOCK).read_text() == "[bases]\n"

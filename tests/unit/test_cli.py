@@ -223,3 +223,15 @@ def test_every_exit_code_is_documented() -> None:
 
 def test_options_are_found_at_all() -> None:
     assert options("plan") == ["--target", "--json", "--detailed-exitcode"]
+
+
+@pytest.mark.parametrize("verb", ["ship", "build"])
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_no_image_at_once_is_a_mistake(
+    root: Path, verb: str, number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb, f"--jobs={number}"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: Invalid value")
+    assert "Must be >= 1" in captured.err

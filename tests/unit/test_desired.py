@@ -115,3 +115,15 @@ def test_embedded_services_that_are_not_up_are_an_error_with_its_remedy(tmp_path
         connect(target, root, {})
     assert caught.value.hint == "run `python build.py up` first"
     assert locate(target, root).registry_host == "127.0.0.1:5005"  # rendering works all the same
+
+
+@pytest.mark.parametrize(
+    ("api", "ui"),
+    [
+        ("http://127.0.0.1:4200/api", "http://127.0.0.1:4200"),
+        ("https://ada:hush@prefect.example/api/", "https://prefect.example"),
+        ("https://ada:hu@sh@prefect.example:8443/x/api", "https://prefect.example:8443/x"),
+    ],
+)
+def test_the_address_of_the_ui_shows_no_credentials(api: str, ui: str) -> None:
+    assert ui_url(PrefectAddress(api)) == ui

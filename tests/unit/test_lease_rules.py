@@ -190,3 +190,25 @@ def test_forget_frees_what_a_dead_ship_left() -> None:
     forget(fake, [A, B])
     with hold(fake, [A]):
         assert slots(fake) == {A: 1}
+
+
+def test_what_was_given_back_is_not_held() -> None:
+    fake = made(FakePrefect(), A, B)
+    with hold(fake, [A, B]) as lease:
+        lease.check()
+    fake.requests.clear()
+    with pytest.raises(OrderError) as caught:
+        lease.check()
+    assert (caught.value.message, caught.value.hint) == (
+        f"the lease on {A}, {B} was given back",
+        "ship again",
+    )
+    assert fake.requests == []
+
+
+def test_a_lease_of_a_ship_that_failed_is_given_back_too() -> None:
+    fake = made(FakePrefect(), A)
+    with pytest.raises(ZeroDivisionError), hold(fake, [A]) as lease:
+        raise ZeroDivisionError
+    with pytest.raises(OrderError, match="was given back"):
+        lease.check()

@@ -84,3 +84,14 @@ def test_a_work_pool_that_somebody_made_meanwhile_is_taken() -> None:
     port: PrefectApi = api
     assert ensure_work_pool(port, TARGET) == TEMPLATE
     assert api.asked == ["GET /work_pools/my%20pool", "POST /work_pools/", "GET /work_pools/my%20pool"]
+
+
+def test_pages_are_read_by_age_so_that_none_is_missed() -> None:
+    """Names are not unique, and a page boundary among equals may hide a deployment."""
+    server = FakeServer()
+    rows = [row(f"{number:03}", marks("acme", "local", "etl")) for number in range(201)]
+    server.deployments = {one["id"]: one for one in rows}
+    deployments_by_flow(server, "acme", "local")
+    assert [(path, body["sort"]) for _, path, body in server.requests] == [
+        ("/deployments/filter", "CREATED_DESC")
+    ] * 2

@@ -149,3 +149,23 @@ def test_the_embedded_api_is_not_looked_up(tmp_path: Path) -> None:
 )
 def test_profiles_file(env: dict[str, str], path: Path) -> None:
     assert profiles_file(env) == path
+
+
+def test_a_target_s_url_and_the_environment_s_must_be_the_same(profiles: Path) -> None:
+    """A key in the environment is never sent to another server than the one it is meant for."""
+    choice = PrefectChoice(api="https://prefect.example.com/api")
+    env = {"PREFECT_API_URL": "https://other.example.com/api", "PREFECT_API_KEY": "k"}
+    with pytest.raises(PrefectError) as caught:
+        address_from(choice, env, profiles)
+    assert (caught.value.message, caught.value.hint) == (
+        "the target names the Prefect API https://prefect.example.com/api,"
+        " but PREFECT_API_URL is https://other.example.com/api",
+        "unset PREFECT_API_URL, or make both the same",
+    )
+
+
+@pytest.mark.parametrize("variable", [{}, {"PREFECT_API_URL": ""}, {"PREFECT_API_URL": "http://a/api/"}])
+def test_a_target_s_url_that_nothing_contradicts(variable: dict[str, str], tmp_path: Path) -> None:
+    env = {**variable, "PREFECT_API_KEY": "k"}
+    address = PrefectAddress("http://a/api", key=Secret("k"))
+    assert address_from(PrefectChoice(api="http://a/api"), env, tmp_path / "absent.toml") == address

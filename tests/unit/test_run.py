@@ -31,6 +31,7 @@ SCHEMA = {
         "any": {},
     }
 }
+DEPLOYMENT = {"parameter_openapi_schema": SCHEMA, "parameters": {}}
 RUN = Triggered("7", "happy-cat", "daily", "r.example/etl@sha256:1")
 PLACE = ResultPlace("key", "{}")
 
@@ -115,7 +116,7 @@ def test_a_word_that_names_none_or_several(
     ],
 )
 def test_parameters(words: tuple[str, ...], parameters: dict[str, Json]) -> None:
-    assert parse_parameters(words, SCHEMA, "etl") == parameters
+    assert parse_parameters(words, DEPLOYMENT, "etl") == parameters
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_parameters(words: tuple[str, ...], parameters: dict[str, Json]) -> None
 )
 def test_wrong_parameters(word: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_parameters((word,), SCHEMA, "etl")
+        parse_parameters((word,), DEPLOYMENT, "etl")
     assert caught.value.message == message
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest
-from flowyard.building.workshop import Workshop, build_request
+from flowyard.building.workshop import Workshop, build_request, sources
 from flowyard.errors import ConfigurationError
 from flowyard.load import load
 from flowyard.releasing.order import Commit
@@ -75,3 +75,12 @@ def test_a_secret_that_this_machine_does_not_keep_is_an_error(root: Path) -> Non
         "flows/hello/flow.toml: build-secrets.token: registry.local.toml does not say where this machine keeps it; "
         "add `token` below [build-secrets]"
     ]
+
+
+def test_what_decides_whether_the_tree_is_clean(root: Path) -> None:
+    toml = 'include = ["shared/sql"]\n'
+    files = {"flows/etl/flow.py": "", "flows/etl/flow.toml": toml, "shared/sql/x.sql": "", "other/x": ""}
+    flows = load(write_files(root, files)).flows
+    assert sources(flows) == tuple(
+        map(Path, ("registry.toml", "images", "flows/etl", "flows/hello", "shared/sql"))
+    )
