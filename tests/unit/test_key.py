@@ -72,8 +72,8 @@ def newer_base(root: Path) -> None:
 
 
 def python_312(root: Path) -> None:
-    flow_toml('python = "3.12"\n')(root)
     (root / "images/bases.lock").write_text(BASES.replace('python = "3.13"', 'python = "3.12"'))
+    flow_toml('python = "3.12"\n')(root)
 
 
 def newer_lock(root: Path) -> None:
