@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import LockError, UsageError
-from flowyard.lock import locks_of
+from flowyard.lock import REMEDY, locks_of
 from flowyard.plan import Desired
 from flowyard.planning.context import collect
 from flowyard.planning.key import image_inputs, key_of
@@ -67,7 +67,7 @@ def want_all(
             errors.append(error)
     if errors:
         messages = dict.fromkeys(error.message for error in errors)
-        raise LockError("\n       ".join(messages), hint=errors[0].hint)
+        raise LockError("\n       ".join(messages), hint=errors[0].hint if len(errors) == 1 else REMEDY.format(""))
     return tuple(wanted)
 
 

@@ -130,7 +130,7 @@ def test_a_lock_that_is_missing_or_stale_stops_everything(project: SmallProject)
     project.flow("cli_stale")
     project.write("flows/cli_stale/requirements.txt", "idna\n")
     path = "flows/cli_stale/requirements.lock"
-    hint = "  hint: run `python build.py lock` and commit what it writes\n"
+    hint = "  hint: run `python build.py lock cli_stale` and commit what it writes\n"
     for lock, found in (
         (None, "is missing"),
         (f"# flowyard lock {'0' * 32}\n", "is stale: what it was made from has changed"),
