@@ -5,7 +5,6 @@ Verbs import what they need when they run: a ship with nothing to do must not pa
 
 from __future__ import annotations
 
-import difflib
 import os
 import signal
 import sys
@@ -178,6 +177,8 @@ def with_default_verb(argv: Sequence[str]) -> list[str]:
 
 def verb_meant(argv: Sequence[str]) -> str:
     """A hint at the verb that the first word nearly is, or nothing."""
+    import difflib
+
     near = difflib.get_close_matches(argv[0], sorted(VERBS), n=1) if argv else []
     return f"the verbs are {', '.join(sorted(VERBS))}; did you mean `{near[0]}`?" if near else ""
 

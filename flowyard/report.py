@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from flowyard.building.workshop import BuildOutcome
 from flowyard.errors import FlowyardError
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.register import Registered
-from flowyard.run import Finished, Triggered
 from flowyard.values import Json, Project, PublishedImage, Schedule, Target
+
+if TYPE_CHECKING:
+    from flowyard.building.workshop import BuildOutcome
+    from flowyard.run import Finished, Triggered
 
 FORMAT = 1
 _SIGNS = {

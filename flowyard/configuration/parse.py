@@ -6,7 +6,6 @@ the file, what was found, what is allowed, and the key that was probably meant.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time
@@ -126,6 +125,8 @@ def _unknown_key(key: str, allowed: Iterable[str]) -> str:
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
     """` (did you mean X?)`, or nothing when no allowed word is near."""
+    import difflib  # only mistakes pay for it
+
     near = difflib.get_close_matches(found.replace("_", "-"), list(allowed), n=1)
     return f" (did you mean `{near[0]}`?)" if near else ""
 

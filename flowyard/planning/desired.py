@@ -67,7 +67,9 @@ def want_all(
             errors.append(error)
     if errors:
         messages = dict.fromkeys(error.message for error in errors)
-        raise LockError("\n       ".join(messages), hint=errors[0].hint if len(errors) == 1 else REMEDY.format(""))
+        raise LockError(
+            "\n       ".join(messages), hint=errors[0].hint if len(errors) == 1 else REMEDY.format("")
+        )
     return tuple(wanted)
 
 
