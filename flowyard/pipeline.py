@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from flowyard.building.parallel import Done, Failed, run_parallel
 from flowyard.building.workshop import Workshop, build_image, sources
 from flowyard.errors import FlowFailed, FlowyardError, OrderError, PrefectError, RegistryError, expected
 from flowyard.plan import Action, Desired, FlowPlan, Plan, make_plan
@@ -29,6 +29,9 @@ from flowyard.report import Outcome
 from flowyard.values import Flow, Json, Project, PublishedImage, Target
 from flowyard.work_pools.ensure import ensure_work_pool
 
+if TYPE_CHECKING:
+    from flowyard.building.parallel import Failed
+
 
 @dataclass(frozen=True, slots=True)
 class Yard:
@@ -39,7 +42,7 @@ class Yard:
     registry: ContainerRegistry
     history: History
     user: str
-    jobs: int
+    jobs: int | None  # images built at once; None: as many as there are cores, at most four
 
     @property
     def project(self) -> Project:
@@ -73,6 +76,8 @@ def ship(
     if not plan.changes:
         _note_head(yard, plan.flows, commit)
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
+    from flowyard.building.parallel import Done, run_parallel
+
     with _lease(yard, plan) as lease:
         plan = plan_flows(yard, flows, whole=whole)  # once more: another ship may have ended meanwhile
         blocked = {**_out_of_order(yard, plan, commit), **_not_leased(yard, plan, lease)}

@@ -16,8 +16,6 @@ from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.adapters.terminal import progress_for
-from flowyard.building.parallel import default_limit
-from flowyard.building.workshop import build_images
 from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_url
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import UsageError
@@ -51,7 +49,7 @@ def ship(words: Sequence[str], target: str | None, output: Output, jobs: int | N
     project = open_project()
     flows = select(project, words, Path.cwd())
     with progress_for(sys.stderr, False, os.environ) as progress:
-        yard = open_yard(project, target, progress, jobs or default_limit())
+        yard = open_yard(project, target, progress, jobs)
         outcomes = ship_flows(yard, flows, whole=not words)
     return _end(yard.target.name, outcomes, output)
 
@@ -98,11 +96,13 @@ def render(words: Sequence[str]) -> int:
 
 def build(words: Sequence[str], target: str | None, output: Output, jobs: int | None) -> int:
     """Build and check the images, and leave them in the engine."""
+    from flowyard.building.workshop import build_images
+
     project = open_project()
     flows = select(project, words, Path.cwd())
     chosen = locate(choose_target(project, target), project.root)
     with progress_for(sys.stderr, False, os.environ) as progress:
-        outcomes = build_images(open_workshop(project, chosen, progress), flows, jobs or default_limit())
+        outcomes = build_images(open_workshop(project, chosen, progress), flows, jobs)
     for outcome in outcomes:
         if outcome.error is not None:
             note(report.error_text(outcome.error, outcome.flow))

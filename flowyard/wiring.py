@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import getpass
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flowyard.adapters.buildx import Buildx, SystemLineProcesses
 from flowyard.adapters.git import Git
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.prefect_api import PrefectRest
@@ -19,8 +21,11 @@ from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
 from flowyard.pipeline import Yard
 from flowyard.planning.render_memo import RenderMemo
-from flowyard.ports import Progress
+from flowyard.ports import LogFiles, Progress
 from flowyard.values import Project, Target
+
+if TYPE_CHECKING:
+    from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 
 
 def open_project(start: Path | None = None) -> Project:
@@ -30,21 +35,21 @@ def open_project(start: Path | None = None) -> Project:
 
 def open_workshop(project: Project, target: Target, progress: Progress) -> Workshop:
     """Everything that building needs; neither Prefect nor a container registry is asked for."""
-    processes = SystemLineProcesses()
     state = project.root / STATE_FOLDER
+    builder = LateBuildx(progress, LogFolder(state / "logs" / "build"))
     return Workshop(
         project=project,
         target=target,
         render=RenderMemo(state / "rendered"),
-        builder=Buildx(processes, progress, LogFolder(state / "logs" / "build"), os.environ),
-        stop=processes.stop,
+        builder=builder,
+        stop=builder.stop,
         progress=progress,
         commit=Git(project.root, SystemProcesses()).commit,
         contexts=state / "contexts" / str(os.getpid()),  # two commands may build the same flow at once
     )
 
 
-def open_yard(project: Project, target: str | None, progress: Progress, jobs: int) -> Yard:
+def open_yard(project: Project, target: str | None, progress: Progress, jobs: int | None) -> Yard:
     """Everything a ship to this target needs. Raises UsageError when the target is not up."""
     connection = connect(choose_target(project, target), project.root, os.environ)
     return Yard(
@@ -55,6 +60,37 @@ def open_yard(project: Project, target: str | None, progress: Progress, jobs: in
         user=shipper(),
         jobs=jobs,
     )
+
+
+class LateBuildx:
+    """The builder, imported at the first build: a ship with nothing to do starts faster without it."""
+
+    def __init__(self, progress: Progress, logs: LogFiles) -> None:
+        self._progress = progress
+        self._logs = logs
+        self._lock = threading.Lock()
+        self._made: tuple[ImageBuilder, Callable[[], None]] | None = None
+        self._stopped = False
+
+    def build(self, request: BuildRequest) -> BuiltImage:
+        """As ImageBuilder.build."""
+        from flowyard.adapters.buildx import Buildx, SystemLineProcesses
+
+        with self._lock:
+            if self._made is None:
+                processes = SystemLineProcesses()
+                self._made = (Buildx(processes, self._progress, self._logs, os.environ), processes.stop)
+                if self._stopped:
+                    processes.stop()
+            builder, _ = self._made
+        return builder.build(request)
+
+    def stop(self) -> None:
+        """End the builds that run, and begin no other."""
+        with self._lock:
+            self._stopped = True
+            if self._made is not None:
+                self._made[1]()
 
 
 class LogFolder:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
-from flowyard.building.parallel import Done, Failed, run_parallel
 from flowyard.errors import ConfigurationError, FlowyardError, Problem, expected
 from flowyard.plan import Desired
 from flowyard.planning.context import stage
@@ -21,6 +20,10 @@ from flowyard.ports import Progress
 from flowyard.releasing.order import Commit
 from flowyard.render import COMMON_SECRETS
 from flowyard.values import BuildSecret, Flow, Project, Target
+
+if TYPE_CHECKING:  # BuildKit's side is imported when something is built
+    from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
+    from flowyard.building.parallel import Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,10 @@ class BuildOutcome:
     error: FlowyardError | None = None
 
 
-def build_images(workshop: Workshop, flows: Sequence[Flow], jobs: int) -> tuple[BuildOutcome, ...]:
+def build_images(workshop: Workshop, flows: Sequence[Flow], jobs: int | None) -> tuple[BuildOutcome, ...]:
     """Build and check the flows' images and leave them in the local engine."""
+    from flowyard.building.parallel import Done, run_parallel
+
     commit = workshop.commit(sources(flows))
 
     def build(flow: Flow) -> BuiltImage:
@@ -79,6 +84,8 @@ def build_image(workshop: Workshop, desired: Desired, commit: Commit | None, *, 
 
 def build_request(workshop: Workshop, desired: Desired, commit: Commit | None, *, push: bool) -> BuildRequest:
     """Stage the flow's build context, and say how it is built."""
+    from flowyard.build import BuildRequest
+
     flow = desired.flow
     workshop.progress.step(flow.name, "staging the build context")
     context = workshop.contexts / flow.name
