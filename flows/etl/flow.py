@@ -82,6 +82,16 @@ def load(orders: pd.DataFrame, day: date, database: Path) -> int:
     return int(count)
 
 
+def matches(orders: pd.DataFrame, country: str, include_cancelled: bool) -> pd.Series:
+    """Which of the orders are of this country (or of any) and count, one bool a row."""
+    wanted = pd.Series(True, index=orders.index)
+    if country != "all":
+        wanted &= orders["country"] == country
+    if not include_cancelled:
+        wanted &= orders["status"] != "cancelled"
+    return wanted
+
+
 @flow
 def etl(
     day: str = "latest",
@@ -110,10 +120,7 @@ def etl(
 
     chosen = resolve_day(day, today=datetime.now(UTC).date(), latest=valid["ordered_at"].max().date())
     wanted = (valid["ordered_at"].dt.date == chosen) & (valid["quantity"] >= min_quantity)
-    if country != "all":
-        wanted &= valid["country"] == country
-    if not include_cancelled:
-        wanted &= valid["status"] != "cancelled"
+    wanted &= matches(valid, country, include_cancelled)
 
     database = output_folder("etl") / "orders.sqlite"
     loaded = load(valid[wanted], chosen, database)
