@@ -117,7 +117,6 @@ def etl(
     raw = extract(ORDERS)
     unique = deduplicate(normalise(raw))
     valid = validate(unique, bad_rows)
-
     chosen = resolve_day(day, today=datetime.now(UTC).date(), latest=valid["ordered_at"].max().date())
     wanted = (valid["ordered_at"].dt.date == chosen) & (valid["quantity"] >= min_quantity)
     wanted &= matches(valid, country, include_cancelled)
