@@ -18,12 +18,12 @@ def main() -> None:
     if OWN_PYTHON.exists() and Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
         os.execv(OWN_PYTHON, [str(OWN_PYTHON), *sys.argv])
     try:
-        from flowyard.cli import main as run
+        from flowyard.entry import program
     except ModuleNotFoundError as error:
         sys.exit(
             f"error: {error.name} is not installed here\n  hint: run scripts/environment first, or scripts/demo"
         )
-    sys.exit(run(sys.argv[1:]))
+    program()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """`python -m flowyard` is the command `flowyard`; for callers that know the interpreter and not the PATH."""
 
-import sys
+from flowyard.entry import program
 
-from flowyard.cli import main
-
-sys.exit(main())
+program()

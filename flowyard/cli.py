@@ -1,20 +1,16 @@
-"""The command line: one verb a function, and the one place where errors end the program.
+"""The command line: one verb a function, with its options and their help.
 
-Verbs import what they need when they run: a ship with nothing to do must not pay for the others.
+Verbs import what they need when they run: help and completion must not pay for the pipeline.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter, validators
 
-from flowyard.errors import FlowyardError, UsageError
+from flowyard.errors import UsageError
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
 
@@ -23,8 +19,6 @@ With no verb, or when the first word is a path, the verb is ship: `python build.
 PIPELINE = Group("The pipeline", sort_key=1)
 AROUND = Group("Around it", sort_key=2)
 PLAN_HAS_CHANGES = 3
-INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
-OUTPUT_CLOSED = 141  # 128 and the number of SIGPIPE
 
 
 def _version() -> str:
@@ -39,7 +33,7 @@ app = App(
     help_format="plaintext",
     version_flags=["--version"],
     version=_version,
-    suppress_keyboard_interrupt=False,  # `main` says that it was interrupted
+    suppress_keyboard_interrupt=False,  # entry.py says that it was interrupted
 )
 
 Flow = Annotated[str, Parameter(help="Flow name, folder or glob; none means all flows.")]
@@ -167,64 +161,9 @@ def down(
 app.register_install_completion_command()
 
 
-def with_default_verb(argv: Sequence[str]) -> list[str]:
-    """argv with the verb spelled out: ship, unless the first word is a verb or asks for help."""
-    words = list(argv)
-    if words and (words[0] in VERBS or words[0] in ("--help", "-h", "--version", "--install-completion")):
-        return words
-    return ["ship", *words]
-
-
-def verb_meant(argv: Sequence[str]) -> str:
-    """A hint at the verb that the first word nearly is, or nothing."""
-    import difflib
-
-    near = difflib.get_close_matches(argv[0], sorted(VERBS), n=1) if argv else []
-    return f"the verbs are {', '.join(sorted(VERBS))}; did you mean `{near[0]}`?" if near else ""
-
-
-VERBS = frozenset(name for name in app if not name.startswith("-"))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    given = sys.argv[1:] if argv is None else argv
-    words = with_default_verb(given)
-    as_json = "--json" in words
-    # Looking for pydantic plugins reads the metadata of every installed package, and there are none for us.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # A cancelled CI job sends SIGTERM; it has to end the builds and give the lease back as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
+def call(words: Sequence[str]) -> int:
+    """Parse the words, the first of them a verb, call it and return its exit code. Raises UsageError."""
     try:
-        code = int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
-        sys.stdout.flush()
-        return code
-    except UsageError as error:
-        error.hint = error.hint or (verb_meant(given) if words != list(given) else "")
-        return _fail(error, as_json)
-    except FlowyardError as error:
-        return _fail(error, as_json)
+        return int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
     except CycloptsError as error:
-        return _fail(UsageError(str(error).strip(), hint=f"see `flowyard {words[0]} --help`"), as_json)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read stdout (`| head`) has enough; what is still buffered must not fail at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OUTPUT_CLOSED
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _fail(error: FlowyardError, as_json: bool) -> int:
-    from flowyard.report import error_json, error_text
-
-    print(error_text(error), file=sys.stderr)
-    if as_json:
-        print(error_json(error))
-    return error.exit_code
+        raise UsageError(str(error).strip(), hint=f"see `flowyard {words[0]} --help`") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flowyard.cli import VERBS
+from flowyard.entry import VERBS
 from flowyard.pipeline import plan_flows
 from tests.integration.pipeline_projects import SmallProject
 

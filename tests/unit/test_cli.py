@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from flowyard import errors
-from flowyard.cli import VERBS, app, main, with_default_verb
+from flowyard.cli import app
+from flowyard.entry import VERBS, main, with_default_verb
 from tests.support import lock, make_project, write_files
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs/commands.md"
@@ -58,7 +59,7 @@ def test_without_a_verb_ship_is_meant(words: list[str], meant: list[str]) -> Non
 
 
 def test_the_verbs() -> None:
-    assert set(VERBS) == {"ship", "plan", "render", "build", "register", "list", "lock", "run", "up", "down"}
+    assert set(VERBS) == {name for name in app if not name.startswith("-")}
 
 
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,3 +237,14 @@ def test_no_image_at_once_is_a_mistake(
     assert captured.out == ""
     assert captured.err.startswith("error: Invalid value")
     assert "Must be >= 1" in captured.err
+
+
+def test_a_ship_without_options_needs_no_parser_and_ends_the_same(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = []
+    for words in (["ship", "helo"], ["ship", "helo", "--jobs=1"]):
+        ends.append((main(words), *capsys.readouterr()))
+    assert ends[0] == ends[1]
+    assert ends[0][:2] == (2, "")
+    assert "did you mean `hello`?" in ends[0][2]

@@ -1,0 +1,97 @@
+"""The program: which verb is meant, and the one place where errors and signals end it.
+
+It stands before the command line's parser, because a ship of named flows needs no parser: importing one
+takes a sixth of the time of a ship that has nothing to do.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from flowyard.errors import FlowyardError, UsageError
+
+VERBS = frozenset({"build", "down", "list", "lock", "plan", "register", "render", "run", "ship", "up"})
+GLOBAL_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion"})
+INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
+OUTPUT_CLOSED = 141  # 128 and the number of SIGPIPE
+COLLECT_AFTER = 50_000  # objects; the default of 700 walks through the modules time and again while they load
+
+
+def with_default_verb(argv: Sequence[str]) -> list[str]:
+    """argv with the verb spelled out: ship, unless the first word is a verb or asks for help."""
+    words = list(argv)
+    if words and (words[0] in VERBS or words[0] in GLOBAL_OPTIONS):
+        return words
+    return ["ship", *words]
+
+
+def verb_meant(argv: Sequence[str]) -> str:
+    """A hint at the verb that the first word nearly is, or nothing."""
+    import difflib
+
+    near = difflib.get_close_matches(argv[0], sorted(VERBS), n=1) if argv else []
+    return f"the verbs are {', '.join(sorted(VERBS))}; did you mean `{near[0]}`?" if near else ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = sys.argv[1:] if argv is None else argv
+    words = with_default_verb(given)
+    # Looking for pydantic plugins reads the metadata of every installed package, and there are none for us.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # A cancelled CI job sends SIGTERM; it has to end the builds and give the lease back as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
+    try:
+        code = _call(words)
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        error.hint = error.hint or (verb_meant(given) if words != list(given) else "")
+        return _fail(error, as_json="--json" in words)
+    except FlowyardError as error:
+        return _fail(error, as_json="--json" in words)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read stdout (`| head`) has enough; what is still buffered must not fail at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUTPUT_CLOSED
+
+
+def program() -> None:
+    """The installed command: `main` in a process of its own."""
+    gc.set_threshold(COLLECT_AFTER)
+    code = main()
+    gc.freeze()  # the interpreter's last collection then has nothing to walk through: the process is over
+    sys.exit(code)
+
+
+def _call(words: Sequence[str]) -> int:
+    if words[0] == "ship" and not any(word.startswith("-") for word in words):
+        from flowyard import verbs
+
+        return verbs.ship(words[1:], None, verbs.Output(json=False), None)
+    from flowyard import cli
+
+    return cli.call(words)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(error: FlowyardError, *, as_json: bool) -> int:
+    from flowyard.report import error_json, error_text
+
+    print(error_text(error), file=sys.stderr)
+    if as_json:
+        print(error_json(error))
+    return error.exit_code
