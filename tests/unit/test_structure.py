@@ -37,7 +37,9 @@ ADAPTERS: Mapping[str, set[str]] = {
 }
 EMBEDDED = {"connect", "verbs"}
 # The imperative shell: it may reach for adapters. Every other module is the pure core, new ones included.
-SHELL = frozenset({"__main__", "cli", "connect", "pipeline", "report", "run", "verbs", "wiring", *ADAPTERS})
+SHELL = frozenset(
+    {"__main__", "cli", "connect", "entry", "pipeline", "report", "run", "verbs", "wiring", *ADAPTERS}
+)
 
 
 @dataclass(frozen=True)
