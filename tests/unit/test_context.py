@@ -31,7 +31,12 @@ def paths(root: Path, include: str = "") -> list[str]:
     return [file.path for file in files(root, include) if not file.path.startswith("lib/")]
 
 
-SCRIPTS = ["scripts/install-lock", "scripts/install-system-packages", "scripts/install-uv"]
+SCRIPTS = [
+    "scripts/compile_bytecode.py",
+    "scripts/install-lock",
+    "scripts/install-system-packages",
+    "scripts/install-uv",
+]
 
 
 def test_a_context_holds_the_folder_the_includes_locks_scripts_and_the_runtime(root: Path) -> None:
