@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,14 @@ COMMON_SECRETS = ("ca", "index")
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A Dockerfile's text, and the template files it was made from (relative to the project's root)."""
+    """A Dockerfile's text, and the template files it was made from (relative to the project's root).
+
+    `absent` are files that were looked for in vain: if one of them comes to be, the text may be another.
+    """
 
     text: str
     templates: tuple[Path, ...]
+    absent: tuple[Path, ...] = ()
 
 
 def render(root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:
@@ -40,13 +45,6 @@ def render(root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:
     if own is not None and own.suffix != ".j2":
         return Rendered((root / own).read_text(encoding="utf-8"), (own,))
     return _render(root, own or Path("images") / TEMPLATE, template_variables(flow, locks))
-
-
-def template_files(root: Path, flow: Flow) -> tuple[Path, ...]:
-    """Every file a rendering may read, relative to `root`: the shared templates and the flow's own."""
-    shared = sorted((root / "images").rglob("*.j2"))
-    own = () if flow.dockerfile is None else (flow.dockerfile,)
-    return (*(path.relative_to(root) for path in shared), *own)
 
 
 def template_variables(flow: Flow, locks: tuple[str, ...]) -> dict[str, Any]:
@@ -79,17 +77,21 @@ def _render(root: Path, template: Path, variables: dict[str, Any]) -> Rendered:
     import jinja2
 
     used: list[Path] = [template]
+    absent: list[Path] = []
+    folders = tuple(dict.fromkeys((Path("images"), template.parent)))
 
     class Recorder(jinja2.FileSystemLoader):
-        """Remembers which files were loaded: they are inputs of the content key."""
+        """Remembers which files were loaded: they are inputs of the content key. And which were not there."""
 
         def get_source(self, environment: jinja2.Environment, name: str) -> Any:
+            missing = takewhile(lambda folder: not (root / folder / name).is_file(), folders)
+            absent.extend(folder / name for folder in missing)
             source, filename, uptodate = super().get_source(environment, name)
             used.append(Path(filename).relative_to(root))
             return source, filename, uptodate
 
     environment = jinja2.Environment(
-        loader=Recorder([root / "images", root / template.parent]),
+        loader=Recorder([root / folder for folder in folders]),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
@@ -106,4 +108,4 @@ def _render(root: Path, template: Path, variables: dict[str, Any]) -> Rendered:
         raise ConfigurationError([Problem(file.as_posix(), f"line {error.lineno}", text)]) from error
     except jinja2.TemplateError as error:
         raise ConfigurationError([Problem(template.as_posix(), "", str(error))]) from error
-    return Rendered(text, tuple(dict.fromkeys(used)))
+    return Rendered(text, tuple(dict.fromkeys(used)), tuple(dict.fromkeys(absent)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.building.workshop import Workshop
+from flowyard.configuration.platforms import with_platforms
 from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
 from flowyard.pipeline import Yard
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 
 
 def open_project(start: Path | None = None) -> Project:
-    """The project around the current folder, loaded."""
-    return load(find_root((start or Path.cwd()).resolve()))
+    """The project around the current folder, loaded for this machine."""
+    project = load(find_root((start or Path.cwd()).resolve()))
+    return with_platforms(project, platform.machine())
 
 
 def open_workshop(project: Project, target: Target, progress: Progress) -> Workshop:

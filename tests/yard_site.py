@@ -9,7 +9,8 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.building.workshop import Workshop
 from flowyard.load import load
 from flowyard.pipeline import Yard, plan_flows, ship
-from flowyard.plan import Action
+from flowyard.plan import Action, Plan
+from flowyard.planning.desired import Renderer
 from flowyard.releasing.order import Commit, Relation
 from flowyard.releasing.records import read_head
 from flowyard.render import render
@@ -44,6 +45,7 @@ class Site:
     server: FakeServer = field(default_factory=FakeServer)
     registry: FakeContainerRegistry = field(default_factory=FakeContainerRegistry)
     commit: str | None = FIRST
+    renderer: Renderer = render
 
     def __post_init__(self) -> None:
         self.builder = FakeBuilder(self.registry, described)
@@ -53,7 +55,7 @@ class Site:
         workshop = Workshop(
             project=project,
             target=target_of(project),
-            render=render,
+            render=self.renderer,
             builder=self.builder,
             stop=lambda: None,
             progress=SilentProgress(),
@@ -67,9 +69,12 @@ class Site:
         flows = [flow for flow in yard.project.flows if not names or flow.name in names]
         return {outcome.plan.name: outcome for outcome in ship(yard, flows, build=build, whole=not names)}
 
-    def actions(self) -> dict[str, Action]:
+    def plan(self) -> Plan:
         yard = self.yard()
-        return {flow.name: flow.action for flow in plan_flows(yard, yard.project.flows, whole=True).flows}
+        return plan_flows(yard, yard.project.flows, whole=True)
+
+    def actions(self) -> dict[str, Action]:
+        return {flow.name: flow.action for flow in self.plan().flows}
 
     def built(self) -> list[str]:
         return sorted(request.flow for request in self.builder.requests)

@@ -138,7 +138,7 @@ def _build_secrets(sources: Sources) -> tuple[tuple[BuildSecret, ...], tuple[Pro
         key = f"build-secrets.{name}"
         if (source.file is None) == (source.env is None):
             problems.append(Problem("registry.local.toml", key, "needs exactly one of `file` and `env`"))
-        path = None if source.file is None else Path(source.file).expanduser()
+        path = None if source.file is None else sources.root / Path(source.file).expanduser()
         if path is not None and not path.is_file():
             problems.append(
                 Problem("registry.local.toml", f"{key}.file", f"{show(source.file)} is not a file")

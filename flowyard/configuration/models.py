@@ -101,7 +101,7 @@ class BuildTable(Table):
     )
     include: list[Folder] | None = Field(None, description="Folders of the repository the image also gets.")
     platforms: list[Platform] | None = Field(
-        None, description="Platforms, such as `linux/arm64`; default: the builder's own."
+        None, description="Platforms, such as `linux/arm64`; default: this machine's own."
     )
     build_secrets: list[SecretName] | None = Field(
         None, description="Names of the build secrets the install steps may read, beside `ca` and `index`."

@@ -58,7 +58,8 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
     `locks` are (name in the context, path below `root`). Raises ConfigurationError for a link that leaves
     the copied folder and for what is neither file, folder nor link.
     """
-    files = [_file(f"locks/{name}", root, root / path) for name, path in locks]
+    # A lock may be a link to one that several flows share: it is its content that counts.
+    files = [_copied(f"locks/{name}", path.as_posix(), (root / path).resolve()) for name, path in locks]
     scripts = root / "images/scripts"
     if not scripts.is_dir():
         text = "is missing; copy the folder images/ from Flowyard's repository"
@@ -67,7 +68,7 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
         files.append(_file(f"scripts/{script.relative_to(scripts).as_posix()}", root, script))
     for path in (RUNTIME_FOLDER.parent / "__init__.py", *sorted(RUNTIME_FOLDER.glob("*.py"))):
         inside = path.relative_to(RUNTIME_FOLDER.parent).as_posix()
-        files.append(ContextFile(f"lib/flowyard/{inside}", f"flowyard {inside}", path, _fingerprint(path)))
+        files.append(_copied(f"lib/flowyard/{inside}", f"flowyard {inside}", path))
     files += _tree(root, flow.folder, NOT_SOURCE)
     for include in flow.includes:
         files += _tree(root, include, ())
@@ -93,6 +94,7 @@ def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
     for directory, _, _ in os.walk(folder):
         Path(directory).chmod(0o755)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+    (folder / "Dockerfile").chmod(0o644)  # a flow's own Dockerfile may copy the whole context
 
 
 def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[ContextFile]:
@@ -138,7 +140,11 @@ def _check(root: Path, top: Path, path: Path) -> None:
 
 
 def _file(inside: str, root: Path, path: Path) -> ContextFile:
-    return ContextFile(inside, path.relative_to(root).as_posix(), path, _fingerprint(path))
+    return _copied(inside, path.relative_to(root).as_posix(), path)
+
+
+def _copied(inside: str, shown: str, path: Path) -> ContextFile:
+    return ContextFile(inside, shown, path, _fingerprint(path))
 
 
 def _fingerprint(path: Path) -> str:

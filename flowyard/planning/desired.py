@@ -16,7 +16,7 @@ from flowyard.lock import REMEDY, locks_of
 from flowyard.plan import Desired
 from flowyard.planning.context import collect
 from flowyard.planning.key import image_inputs, key_of
-from flowyard.registering.deployment import spec_inputs, spec_of
+from flowyard.registering.deployment import spec_inputs, spec_of, spec_origins
 from flowyard.render import Rendered, render
 from flowyard.values import Flow, ImageReference, Project, Target
 
@@ -78,7 +78,7 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
     locks = locks_of(project.root, flow)
     files = collect(project.root, flow, locks.files)
     rendered = renderer(project.root, flow, locks.install)
-    image = image_inputs(project.root, flow, files, rendered)
+    image = image_inputs(project, flow, files, rendered)
     deployments = tuple(spec for spec in flow.deployments if target.name in spec.targets)
     spec = spec_inputs(target, deployments)
     notes = (
@@ -91,7 +91,7 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
         deployments=deployments,
         key=key_of(image),
         spec=spec_of(spec),
-        inputs={**image, **spec},
+        inputs={**image, **spec, **spec_origins(target, deployments)},
         reference=ImageReference(target.repository_of(flow.name), key_of(image)),
         files=files,
         dockerfile=rendered.text,

@@ -8,29 +8,48 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 from flowyard.planning.context import ContextFile
 from flowyard.render import Rendered
-from flowyard.values import Flow, Json
+from flowyard.values import Flow, Json, Project
 
 KEY_LENGTH = 32  # hexadecimal digits: 128 bits
+MAPPED = ".mapped-job-variables"  # ends the name of what a deployment's other settings are mapped to
+
+_Change = tuple[str, str]  # an input's name, and what happened to it
 
 
-def image_inputs(root: Path, flow: Flow, files: Iterable[ContextFile], rendered: Rendered) -> dict[str, str]:
+def image_inputs(
+    project: Project, flow: Flow, files: Iterable[ContextFile], rendered: Rendered
+) -> dict[str, str]:
     """Fingerprints of all that decides the image's content, by the name people know it under."""
-    inputs = {file.shown: file.fingerprint for file in files}
-    inputs |= {path.as_posix(): _sha256((root / path).read_bytes()) for path in rendered.templates}
-    inputs["Dockerfile"] = _sha256(rendered.text.encode())
+    inputs = {path.as_posix(): _sha256((project.root / path).read_bytes()) for path in rendered.templates}
+    # After the templates: a file that is in the image as well counts with its mode.
+    inputs |= {file.shown: file.fingerprint for file in files}
+    inputs["Dockerfile"] = _sha256(_wherever_the_base_lies(rendered.text, flow).encode())
     inputs["base image"] = (flow.base.reference or "").rpartition("@")[2]
+    inputs["project"] = project.name  # a label of the image
     inputs["python"] = flow.base.python or ""
     inputs["platforms"] = ",".join(flow.platforms)
     # They are in the Dockerfile already; here they have the name of the key that people change.
     inputs["entrypoints"] = " ".join(flow.entrypoints)
     inputs["system-packages"] = " ".join(flow.system_packages)
+    inputs["include"] = " ".join(include.as_posix() for include in flow.includes)
     inputs["build-secrets"] = " ".join(flow.build_secrets)
     return inputs
+
+
+def _wherever_the_base_lies(dockerfile: str, flow: Flow) -> str:
+    """The Dockerfile with the base by its digest alone: the same base from a mirror makes the same image."""
+    reference = flow.base.reference or ""
+    return re.sub(
+        rf"^FROM {re.escape(reference)}(?=\s)",
+        f"FROM {reference.rpartition('@')[2]}",
+        dockerfile,
+        flags=re.MULTILINE,
+    )
 
 
 def key_of(inputs: Mapping[str, str]) -> str:
@@ -44,36 +63,61 @@ def fingerprint(value: Json) -> str:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
-    """What changed between two sets of inputs, in words, sorted by name."""
+    """What changed between two sets of inputs, in words, sorted by name. What only follows from something
+    else that is named is left out: one change of a person is one reason."""
     came, went = _deployments(now) - _deployments(before), _deployments(before) - _deployments(now)
     whole = tuple(f"deployments.{name}." for name in came | went)
-    names = sorted(name for name in before.keys() | now.keys() if not name.startswith(whole))
-    reasons = [f"deployment {name} added" for name in sorted(came)]
-    reasons += [f"deployment {name} removed" for name in sorted(went)]
-    return tuple(_hide_consequences([*_differences(names, before, now), *reasons]))
+    names = (
+        name for name in before.keys() | now.keys() if not (_is_setting(name) and name.startswith(whole))
+    )
+    changes = tuple(_changes(sorted(names), before, now))
+    shown = [change for change in changes if not any(_explains(cause, change) for cause in changes)]
+    return (
+        *(f"{name} {what}" for name, what in shown),
+        *(f"deployment {name} added" for name in sorted(came)),
+        *(f"deployment {name} removed" for name in sorted(went)),
+    )
+
+
+def _is_setting(name: str) -> bool:
+    """Whether this is an input of the deployments, not of the image. Only names of files hold a slash."""
+    named = name.startswith(("deployments.", "targets.")) and "/" not in name
+    return named or name in ("work pool", "registration format")
 
 
 def _deployments(inputs: Mapping[str, str]) -> set[str]:
     """The deployments that have inputs, by name: `deployments.NAME.SETTING`. Names hold no dot."""
-    return {name.split(".")[1] for name in inputs if name.startswith("deployments.")}
+    settings = filter(_is_setting, inputs)
+    return {name.split(".")[1] for name in settings if name.startswith("deployments.")}
 
 
-def _differences(names: Iterable[str], before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+def _changes(names: Iterable[str], before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[_Change]:
     for name in names:
         old, new = before.get(name), now.get(name)
         if old is None:
-            yield f"{name} added"
+            yield name, "added"
         elif new is None:
-            yield f"{name} removed"
+            yield name, "removed"
         elif old != new:
             mode_only = old.removesuffix(" executable") == new.removesuffix(" executable")
-            yield f"{name} {'mode changed' if mode_only else 'changed'}"
+            yield name, "mode changed" if mode_only else "changed"
 
 
-def _hide_consequences(reasons: list[str]) -> list[str]:
-    """The rendered Dockerfile changes because something else did; say so only when nothing else explains it."""
-    others = [reason for reason in reasons if reason != "Dockerfile changed"]
-    return others or reasons
+def _explains(cause: _Change, change: _Change) -> bool:
+    """Whether the first is why the second changed as well."""
+    name = change[0]
+    if name.endswith(MAPPED):
+        own = name.removesuffix(MAPPED)
+        settings = (f"{own}.env", f"{own}.job-variables", f"{own}.resources", "work pool")
+        return cause[0] in settings or cause[0].startswith("targets.")
+    return _is_rendered(change) and not _is_rendered(cause) and not _is_setting(cause[0])
+
+
+def _is_rendered(change: _Change) -> bool:
+    """Whether this is the Dockerfile, or a template that came into use or went out of it."""
+    name, what = change
+    used = name.startswith("images/") and name.endswith(".j2") and what in ("added", "removed")
+    return used or name == "Dockerfile"
 
 
 def _sha256(data: bytes) -> str:

@@ -1,8 +1,8 @@
 """Remembers rendered Dockerfiles by what they were rendered from.
 
 Importing and running the template engine is a tenth of the time of a ship with nothing to do. Rendering is a
-pure function of the variables and the template files, so its result is kept under their fingerprint; what is
-remembered can be deleted at any time.
+pure function of the variables and the files it reads, so its result is kept under the variables' fingerprint,
+with what was read and what was looked for in vain; what is remembered can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from flowyard.planning.key import fingerprint
-from flowyard.render import Rendered, render, template_files, template_variables
+from flowyard.render import Rendered, render, template_variables
 from flowyard.values import Flow
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 class RenderMemo:
@@ -29,19 +29,22 @@ class RenderMemo:
         """As `render`."""
         if flow.dockerfile is not None and flow.dockerfile.suffix != ".j2":
             return render(root, flow, locks)  # nothing is rendered, so there is nothing to remember
-        path = self._folder / f"{_fingerprint(root, flow, locks)}.json"
+        path = self._folder / f"{_fingerprint(flow, locks)}.json"
         with suppress(OSError, ValueError, KeyError):
             kept = json.loads(path.read_text(encoding="utf-8"))
-            # Templates may include any file beside them: what was really read has to be the same as well.
-            if kept["templates"] == _contents(root, kept["templates"]):
-                return Rendered(kept["text"], tuple(Path(name) for name in kept["templates"]))
+            # What was read has to be the same, and what was not there must not be in the way now.
+            absent = tuple(Path(name) for name in kept["absent"])
+            there = any((root / name).is_file() for name in absent)
+            if not there and kept["templates"] == _contents(root, kept["templates"]):
+                return Rendered(kept["text"], tuple(Path(name) for name in kept["templates"]), absent)
         rendered = render(root, flow, locks)
         self._keep(path, root, rendered)
         return rendered
 
     def _keep(self, path: Path, root: Path, rendered: Rendered) -> None:
         templates = _contents(root, (name.as_posix() for name in rendered.templates))
-        content = {"text": rendered.text, "templates": templates}
+        absent = [name.as_posix() for name in rendered.absent]
+        content = {"text": rendered.text, "templates": templates, "absent": absent}
         temporary = path.with_suffix(".new")
         with suppress(OSError):  # a checkout that cannot be written is only slower
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -53,6 +56,5 @@ def _contents(root: Path, names: Iterable[str]) -> dict[str, str]:
     return {name: fingerprint((root / name).read_text("utf-8")) for name in names}
 
 
-def _fingerprint(root: Path, flow: Flow, locks: tuple[str, ...]) -> str:
-    templates = {path.as_posix(): (root / path).read_text("utf-8") for path in template_files(root, flow)}
-    return fingerprint([_FORMAT, template_variables(flow, locks), templates])
+def _fingerprint(flow: Flow, locks: tuple[str, ...]) -> str:
+    return fingerprint([_FORMAT, template_variables(flow, locks)])

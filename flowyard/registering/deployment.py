@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flowyard.planning.key import KEY_LENGTH, fingerprint
+from flowyard.planning.key import KEY_LENGTH, MAPPED, fingerprint
 from flowyard.render import PROJECT_FOLDER
 from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule, Target
 from flowyard.work_pools import job_variables
@@ -18,6 +18,8 @@ from flowyard.work_pools import job_variables
 MARK = "flowyard."
 # Raised when Flowyard itself registers the same settings differently.
 REGISTRATION_FORMAT = "2"
+# Settings that reach Prefect as job variables only.
+_MAPPED = ("env", "resources", "job_variables")
 # The code is in the image. Without this step Prefect copies the working directory elsewhere for every run.
 _STAY = "prefect.deployments.steps.set_working_directory"
 # Where Prefect begins to count a recurrence rule that says nothing itself.
@@ -61,15 +63,36 @@ def spec_inputs(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[s
     inputs: dict[str, str] = {}
     for deployment in deployments:
         settings: dict[str, Json] = asdict(deployment)
-        del settings["targets"], settings["name"]
-        settings["job-variables"] = job_variables(target, deployment)
-        for name in ("env", "resources", "job_variables"):
-            del settings[name]  # they are in the job variables they were mapped to
+        for name in ("targets", "name", *_MAPPED):
+            del settings[name]
+        settings["schedules"] = sorted(
+            settings["schedules"], key=fingerprint
+        )  # Prefect keeps them in no order
         for name, value in settings.items():
-            inputs[f"deployments.{deployment.name}.{name.replace('_', '-')}"] = fingerprint(value)
+            inputs[_path(deployment, name)] = fingerprint(value)
+        inputs[f"deployments.{deployment.name}{MAPPED}"] = fingerprint(job_variables(target, deployment))
     inputs["registration format"] = REGISTRATION_FORMAT
     inputs["work pool"] = fingerprint([target.work_pool, target.work_pool_type, target.work_queue])
     return inputs
+
+
+def spec_origins(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[str, str]:
+    """Fingerprints of the settings that become job variables, by the key path that sets each.
+
+    No part of the spec: what they are mapped to is. They are there to name what has changed.
+    """
+    own = {
+        _path(deployment, name): fingerprint(value)
+        for deployment in deployments
+        for name, value in asdict(deployment).items()
+        if name in _MAPPED
+    }
+    shared = {"env": target.env, "job-variables": target.job_variables, "results": target.results_volume}
+    return {**own, **{f"targets.{target.name}.{name}": fingerprint(value) for name, value in shared.items()}}
+
+
+def _path(deployment: DeploymentSpec, setting: str) -> str:
+    return f"deployments.{deployment.name}.{setting.replace('_', '-')}"
 
 
 def spec_of(inputs: Mapping[str, str]) -> str:

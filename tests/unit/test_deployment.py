@@ -16,6 +16,7 @@ from flowyard.registering.deployment import (
     schedule_payload,
     spec_inputs,
     spec_of,
+    spec_origins,
 )
 from flowyard.values import DeploymentSpec, Json, PrefectChoice, Resources, Schedule, Target
 from flowyard.work_pools import job_variables
@@ -62,8 +63,8 @@ CHANGES: dict[str, tuple[DeploymentSpec, str]] = {
         "deployments.daily.collision-strategy changed",
     ),
     "queue": (replace(SPEC, work_queue=None), "deployments.daily.work-queue changed"),
-    "resources": (replace(SPEC, resources=Resources()), "deployments.daily.job-variables changed"),
-    "env": (replace(SPEC, env={}), "deployments.daily.job-variables changed"),
+    "resources": (replace(SPEC, resources=Resources()), "deployments.daily.resources changed"),
+    "env": (replace(SPEC, env={}), "deployments.daily.env changed"),
     "job variables": (replace(SPEC, job_variables={}), "deployments.daily.job-variables changed"),
 }
 
@@ -72,7 +73,27 @@ CHANGES: dict[str, tuple[DeploymentSpec, str]] = {
 def test_every_setting_is_an_input_of_the_spec(name: str) -> None:
     changed, reason = CHANGES[name]
     before, after = spec_inputs(TARGET, [SPEC]), spec_inputs(TARGET, [changed])
-    assert (differences(before, after), spec_of(before) != spec_of(after)) == ((reason,), True)
+    named = differences(
+        {**before, **spec_origins(TARGET, [SPEC])}, {**after, **spec_origins(TARGET, [changed])}
+    )
+    assert (named, spec_of(before) != spec_of(after)) == ((reason,), True)
+
+
+def test_a_setting_of_the_target_that_the_deployment_overrides_is_no_input_of_the_spec() -> None:
+    target = replace(TARGET, env=dict.fromkeys(SPEC.env, "other"))
+    assert spec_of(spec_inputs(target, [SPEC])) == spec_of(spec_inputs(TARGET, [SPEC]))
+
+
+def test_what_other_code_maps_the_settings_to_is_an_input_of_the_spec() -> None:
+    before = spec_inputs(TARGET, [SPEC])
+    name = "deployments.daily.mapped-job-variables"
+    assert differences(before, {**before, name: "other"}) == (f"{name} changed",)
+
+
+def test_the_order_of_schedules_is_no_input_of_the_spec() -> None:
+    first, second = Schedule(cron="0 6 * * *"), Schedule(interval=60.0)
+    one, other = (replace(SPEC, schedules=both) for both in ((first, second), (second, first)))
+    assert spec_inputs(TARGET, [one]) == spec_inputs(TARGET, [other])
 
 
 @pytest.mark.parametrize(

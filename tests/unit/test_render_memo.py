@@ -16,7 +16,8 @@ LOCKS = ("prefect.lock",)
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    own = '{% extends "Dockerfile.j2" %}\n{% block base %}{% include "part.txt" %}{% endblock %}\n'
+    own = '{% extends "Dockerfile.j2" %}\n{% block base %}{% include "part.txt" %}'
+    own += '{% include "later.txt" ignore missing %}{% endblock %}\n'
     return make_project(
         tmp_path / "project",
         {"flows/hello/Dockerfile.j2": own, "flows/hello/part.txt": "RUN first\n"},
@@ -44,6 +45,8 @@ def test_it_remembers(root: Path, tmp_path: Path) -> None:
         {"images/partials/check.j2": "RUN other\n"},
         {"flows/hello/Dockerfile.j2": "FROM y\n"},
         {"flows/hello/part.txt": "RUN second\n"},
+        {"images/part.txt": "RUN first of all\n"},  # templates are looked for there first
+        {"flows/hello/later.txt": "RUN third\n"},
         {"flows/hello/flow.toml": 'system-packages = ["git"]\nentrypoint = "flow.py:hello"\n'},
         {
             "flows/hello/Dockerfile.j2": None,

@@ -1,0 +1,42 @@
+"""The platform images are built for when the files name none: that of this machine.
+
+Said out loud instead of left to the builder, because the key has to know it: a laptop and a CI machine with
+different processors would otherwise make different images under one key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from flowyard.errors import ConfigurationError, Problem
+from flowyard.values import Project
+
+# What operating systems call their machines, and what container registries do.
+_ARCHITECTURES = MappingProxyType(
+    {
+        "x86_64": "amd64",
+        "amd64": "amd64",
+        "aarch64": "arm64",
+        "arm64": "arm64",
+        "armv7l": "arm/v7",
+        "ppc64le": "ppc64le",
+        "riscv64": "riscv64",
+        "s390x": "s390x",
+    }
+)
+
+
+def with_platforms(project: Project, machine: str) -> Project:
+    """The project with this machine's platform for flows that name none; `machine` as `platform.machine()`
+    says. Raises ConfigurationError for a machine that is not known when a flow needs it."""
+    if all(flow.platforms for flow in project.flows):
+        return project
+    architecture = _ARCHITECTURES.get(machine.lower())
+    if architecture is None:
+        text = f'is needed on this machine, whose processor is called "{machine}"; such as ["linux/amd64"]'
+        raise ConfigurationError([Problem("registry.toml", "defaults.platforms", text)])
+    own = (f"linux/{architecture}",)
+    return replace(
+        project, flows=tuple(replace(flow, platforms=flow.platforms or own) for flow in project.flows)
+    )

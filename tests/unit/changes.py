@@ -1,0 +1,327 @@
+"""A little repository with one of everything, and changes to it: each of one kind, with what `plan` has to say.
+
+Data of test_changes.py. A change gets the folder of a clone of the repository that was shipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.support import REGISTRY, lock, make_project, write_files
+
+Change = Callable[[Path], object]
+
+FLOW_TOML = """[deployments.daily]
+schedules = [{ cron = "0 6 * * *" }, { cron = "0 18 * * *" }]
+parameters = { day = "today" }
+tags = ["nightly"]
+"""
+PROJECT: Mapping[str, str] = {
+    "registry.toml": f'{REGISTRY}\n[defaults]\ninclude = ["shared"]\n',
+    "shared/days.py": "DAYS = 7\n",
+    "extra/more.py": "MORE = 1\n",
+    "flows/hello/flow.toml": FLOW_TOML,
+    "flows/hello/helper.py": "HELP = 1\n",
+    "flows/hello/same.py": "HELP = 1\n",
+    "flows/hello/data/rows.csv": "a,b\n",
+    "flows/hello/run.sh": "#!/bin/sh\n",
+    "flows/hello/requirements.txt": "attrs\nidna\n",
+    "registry.local.toml": '[build-secrets]\ntoken = { file = "secret.txt" }\n',
+    "secret.txt": "first",
+}
+LOCK = "flows/hello/requirements.lock"
+SETTINGS = "flows/hello/flow.toml"
+
+
+def make_repository(root: Path) -> Path:
+    """The repository in a new folder `root`, locked."""
+    make_project(root, dict(PROJECT))
+    (root / "flows/hello/link").symlink_to("helper.py")
+    (root / "flows/hello/run.sh").chmod(0o755)
+    lock(root)
+    return root
+
+
+def append(path: str, text: str) -> Change:
+    """Text at the end of a file, or a new file."""
+
+    def change(root: Path) -> None:
+        with (root / path).open("a") as stream:
+            stream.write(text)
+
+    return change
+
+
+def replaced(path: str, old: str, new: str) -> Change:
+    """A text of a file is another one."""
+
+    def change(root: Path) -> None:
+        text = (root / path).read_text()
+        assert old in text
+        (root / path).write_text(text.replace(old, new))
+
+    return change
+
+
+def flow_key(text: str) -> Change:
+    """A key of flow.toml, above the deployments; what has to be locked anew is."""
+
+    def change(root: Path) -> None:
+        (root / SETTINGS).write_text(text + FLOW_TOML)
+        lock(root)
+
+    return change
+
+
+def daily(text: str) -> Change:
+    """A key of the deployment."""
+    return append(SETTINGS, text)
+
+
+def target(text: str) -> Change:
+    """A key of the target."""
+    return replaced("registry.toml", "[targets.local]\n", f"[targets.local]\n{text}")
+
+
+def relocked(change: Change) -> Change:
+    """The change, and then every lock made fresh."""
+
+    def both(root: Path) -> None:
+        change(root)
+        lock(root)
+
+    return both
+
+
+def link_to_another(root: Path) -> None:
+    """The symbolic link leads to another file of the same content."""
+    (root / "flows/hello/link").unlink()
+    (root / "flows/hello/link").symlink_to("same.py")
+
+
+def link_becomes_file(root: Path) -> None:
+    """What the symbolic link led to lies there as a file."""
+    (root / "flows/hello/link").unlink()
+    shutil.copy(root / "flows/hello/helper.py", root / "flows/hello/link")
+
+
+def linked_lock(root: Path) -> None:
+    """The lock is a link to a file elsewhere, in which something has changed."""
+    text = (root / LOCK).read_text().replace("attrs==1.0", "attrs==1.1")
+    (root / LOCK).unlink()
+    write_files(root, {"locks/common.lock": text})
+    (root / LOCK).symlink_to("../../locks/common.lock")
+
+
+# Each makes another image. The values are the reasons.
+IMAGE: dict[str, tuple[Change, tuple[str, ...]]] = {
+    "source byte": (append("flows/hello/flow.py", " "), ("flows/hello/flow.py changed",)),
+    "data byte": (append("flows/hello/data/rows.csv", "\n"), ("flows/hello/data/rows.csv changed",)),
+    "line endings": (replaced("flows/hello/flow.py", "\n", "\r\n"), ("flows/hello/flow.py changed",)),
+    "mode: executable": (
+        lambda root: (root / "flows/hello/helper.py").chmod(0o755),
+        ("flows/hello/helper.py mode changed",),
+    ),
+    "mode: no longer executable": (
+        lambda root: (root / "flows/hello/run.sh").chmod(0o644),
+        ("flows/hello/run.sh mode changed",),
+    ),
+    "added file": (append("flows/hello/new.py", ""), ("flows/hello/new.py added",)),
+    "removed file": (
+        lambda root: (root / "flows/hello/helper.py").unlink(),
+        ("flows/hello/helper.py removed",),
+    ),
+    "renamed file": (
+        lambda root: (root / "flows/hello/helper.py").rename(root / "flows/hello/other.py"),
+        ("flows/hello/helper.py removed", "flows/hello/other.py added"),
+    ),
+    "ignored by the folder's own rules": (
+        append("flows/hello/.dockerignore", "data\n"),
+        ("flows/hello/data/rows.csv removed",),
+    ),
+    "symlink's target": (link_to_another, ("flows/hello/link changed",)),
+    "symlink becomes a file": (link_becomes_file, ("flows/hello/link changed",)),
+    "lock": (replaced(LOCK, "attrs==1.0", "attrs==1.1"), (f"{LOCK} changed",)),
+    "lock that is a symlink": (linked_lock, (f"{LOCK} changed",)),
+    "requirement": (relocked(append("flows/hello/requirements.txt", "six\n")), (f"{LOCK} changed",)),
+    "Prefect's lock": (
+        relocked(append("images/locks/prefect-3.13.lock", "#\n")),
+        (f"{LOCK} changed", "images/locks/prefect-3.13.lock changed"),
+    ),
+    "installer's lock": (append("images/locks/uv.lock", "#\n"), ("images/locks/uv.lock changed",)),
+    "template": (append("images/Dockerfile.j2", "{# remark #}"), ("images/Dockerfile.j2 changed",)),
+    "template's text": (append("images/Dockerfile.j2", "USER root\n"), ("images/Dockerfile.j2 changed",)),
+    "partial": (append("images/partials/check.j2", "# remark\n"), ("images/partials/check.j2 changed",)),
+    "install script": (append("images/scripts/install-lock", "\n"), ("images/scripts/install-lock changed",)),
+    "flow's own template": (
+        append("flows/hello/Dockerfile.j2", '{% extends "Dockerfile.j2" %}'),
+        ("flows/hello/Dockerfile.j2 added",),
+    ),
+    "flow's own Dockerfile": (
+        append("flows/hello/Dockerfile", "FROM x\n"),
+        ("flows/hello/Dockerfile added",),
+    ),
+    "shared folder": (append("shared/days.py", " "), ("shared/days.py changed",)),
+    "new file in the shared folder": (append("shared/new.txt", ""), ("shared/new.txt added",)),
+    "another shared folder": (
+        flow_key('include = ["extra"]\n'),
+        ("extra/more.py added", "include changed"),
+    ),
+    "base digest": (replaced("images/bases.lock", "b" * 64, "c" * 64), ("base image changed",)),
+    "base on this machine": (
+        append(
+            "registry.local.toml",
+            f'[bases]\n"python:3.13-slim" = {{ reference = "x.example/p@sha256:{"d" * 64}", python = "3.13" }}',
+        ),
+        ("base image changed",),
+    ),
+    "Python version": (
+        flow_key('base = "python:3.12-slim"\n'),
+        (
+            f"{LOCK} changed",
+            "images/locks/prefect-3.12.lock added",
+            "images/locks/prefect-3.13.lock removed",
+            "python changed",
+        ),
+    ),
+    "system package": (flow_key('system-packages = ["git"]\n'), ("system-packages changed",)),
+    "platform": (flow_key('platforms = ["linux/arm64"]\n'), ("platforms changed",)),
+    "build secret's name": (flow_key('build-secrets = ["token"]\n'), ("build-secrets changed",)),
+    "entrypoint": (
+        flow_key('entrypoint = "helper.py"\n'),
+        ("deployments.daily.entrypoint changed", "entrypoints changed"),
+    ),
+    "image and deployment": (
+        relocked(flow_key('system-packages = ["git"]\ntags = ["more"]\n')),
+        ("deployments.daily.tags changed", "system-packages changed"),
+    ),
+}
+
+# Each leaves the image as it is and registers the deployments anew.
+DEPLOYMENTS: dict[str, tuple[Change, tuple[str, ...]]] = {
+    "schedule": (replaced(SETTINGS, "0 6", "1 6"), ("deployments.daily.schedules changed",)),
+    "schedule removed": (
+        replaced(SETTINGS, ', { cron = "0 18 * * *" }', ""),
+        ("deployments.daily.schedules changed",),
+    ),
+    "schedule's time zone": (
+        replaced(SETTINGS, '"0 6 * * *"', '"0 6 * * *", timezone = "Europe/Paris"'),
+        ("deployments.daily.schedules changed",),
+    ),
+    "schedule switched off": (
+        replaced(SETTINGS, '"0 6 * * *"', '"0 6 * * *", active = false'),
+        ("deployments.daily.schedules changed",),
+    ),
+    "parameter": (replaced(SETTINGS, "today", "yesterday"), ("deployments.daily.parameters changed",)),
+    "tag": (replaced(SETTINGS, "nightly", "hourly"), ("deployments.daily.tags changed",)),
+    "default tag": (flow_key('tags = ["all"]\n'), ("deployments.daily.tags changed",)),
+    "description": (daily('description = "Says hello."\n'), ("deployments.daily.description changed",)),
+    "concurrency limit": (daily("concurrency-limit = 1\n"), ("deployments.daily.concurrency-limit changed",)),
+    "work queue": (daily('work-queue = "fast"\n'), ("deployments.daily.work-queue changed",)),
+    "memory": (daily('resources = { memory = "1Gi" }\n'), ("deployments.daily.resources changed",)),
+    "env": (daily('env = { MODE = "test" }\n'), ("deployments.daily.env changed",)),
+    "flow's env": (flow_key('env = { MODE = "test" }\n'), ("deployments.daily.env changed",)),
+    "job variable": (
+        daily('job-variables = { image_pull_policy = "Always" }\n'),
+        ("deployments.daily.job-variables changed",),
+    ),
+    "two settings": (
+        daily('env = { MODE = "test" }\nwork-queue = "fast"\n'),
+        ("deployments.daily.env changed", "deployments.daily.work-queue changed"),
+    ),
+    "target's env": (target('env = { MODE = "test" }\n'), ("targets.local.env changed",)),
+    "target's job variable": (
+        target('job-variables = { image_pull_policy = "Always" }\n'),
+        ("targets.local.job-variables changed",),
+    ),
+    "target's results": (target('results = "volume:results"\n'), ("targets.local.results changed",)),
+    "target's work pool": (
+        replaced("registry.toml", 'name = "pool"', 'name = "other"'),
+        ("work pool changed",),
+    ),
+    "another deployment": (daily("[deployments.weekly]\n"), ("deployment weekly added",)),
+    "deployment's name": (
+        replaced(SETTINGS, "deployments.daily", "deployments.dawn"),
+        ("deployment dawn added", "deployment daily removed"),
+    ),
+}
+
+
+def touch(root: Path) -> None:
+    """Every modification time is another one."""
+    for path in root.rglob("*"):
+        os.utime(path, (1, 1), follow_symlinks=False)
+
+
+def rewrite_backwards(root: Path) -> None:
+    """The same files, made in the opposite order."""
+    for path in sorted((root / "flows/hello").iterdir(), reverse=True):
+        if path.is_file() and not path.is_symlink():
+            content, mode = path.read_bytes(), path.stat().st_mode
+            path.unlink()
+            path.write_bytes(content)
+            path.chmod(mode)
+
+
+def other_secret(root: Path) -> None:
+    """The secret lies elsewhere."""
+    write_files(root, {"second.txt": "first"})
+    replaced("registry.local.toml", "secret.txt", "second.txt")(root)
+
+
+def left_overs(*names: str) -> Change:
+    """Files of these names wherever files are copied from."""
+    folders = ("flows/hello", "flows/hello/data", "shared", "images/scripts")
+    return lambda root: write_files(root, {f"{folder}/{name}": "x" for folder in folders for name in names})
+
+
+# Each must not be seen.
+NOTHING: dict[str, Change] = {
+    "no change": lambda root: None,
+    "mtime": touch,
+    "file order": rewrite_backwards,
+    "__pycache__": left_overs(
+        "__pycache__/flow.cpython-313.pyc", "flow.pyc", ".mypy_cache/x", ".venv/bin/python"
+    ),
+    ".env": left_overs(".env", ".env.local", ".envrc", "id_rsa", "server.pem", ".aws/credentials"),
+    "editor files": left_overs(
+        ".flow.py.swp", "flow.py~", "#flow.py#", ".#flow.py", ".idea/x", ".vscode/y", ".DS_Store"
+    ),
+    "version control": left_overs(".git/config", ".gitignore", ".gitattributes"),
+    "rules that leave nothing out": append("flows/hello/.dockerignore", "nothing\n"),
+    "build secret's value": replaced("secret.txt", "first", "second"),
+    "build secret's place": other_secret,
+    "remarks and order of flow.toml": lambda root: write_files(
+        root,
+        {
+            SETTINGS: """# every day
+[deployments.daily]
+tags = ["nightly"]
+parameters.day = "today"
+[[deployments.daily.schedules]]
+cron = "0 18 * * *"
+[[deployments.daily.schedules]]
+cron = "0 6 * * *"
+timezone = "UTC"
+"""
+        },
+    ),
+    "remarks in registry.toml": append("registry.toml", "# the end\n"),
+    "order of requirements": lambda root: write_files(
+        root, {"flows/hello/requirements.txt": "idna # names\n\nattrs\n"}
+    ),
+    "unused template": append("images/partials/unused.j2", "x"),
+    "read-me of the templates": append("images/README.md", "x"),
+    "unused base": append(
+        "images/bases.lock", f'"x:1" = {{ reference = "x.example/x@sha256:{"e" * 64}", python = "3.13" }}\n'
+    ),
+    "empty folder": lambda root: (root / "flows/hello/empty").mkdir(),
+    "another folder": append("notes.txt", "x"),
+    "another target": append(
+        "registry.toml",
+        '[targets.b]\nregistry = { type = "oci", url = "x.example" }\nwork-pool = { name = "b", type = "docker" }\n',
+    ),
+}
