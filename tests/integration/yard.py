@@ -90,15 +90,15 @@ def _copy_project(root: Path, flows: Sequence[str], volume: str) -> None:
 
 def _write_local_settings(project: Project, host: str) -> None:
     names = sorted({flow.base.name for flow in project.flows})
-    lines = ["[bases]", *(_base(name, host) for name in names)]
+    lines = ["[bases]", *(pushed_base(name, host) for name in names)]
     bundle = os.environ.get("SSL_CERT_FILE")
     if bundle:
         lines += ["[build-secrets]", f'ca = {{ file = "{bundle}" }}']
     (project.root / LOCAL_FILE).write_text("\n".join([*lines, ""]))
 
 
-def _base(name: str, host: str) -> str:
-    """Push the base, or its stand-in, to the yard's own registry; the line that pins it there."""
+def pushed_base(name: str, host: str) -> str:
+    """Push the base, or its stand-in, to a registry of the tests; the line that pins it there."""
     match = re.fullmatch(r"python:(3\.\d+)-slim", name)
     assert match, f"no stand-in is known for {name}"
     reference = ImageReference(Repository(host, "bases/python"), match[1])
@@ -123,6 +123,12 @@ def _clean_engine(host: str, volume: str) -> None:
                 container.remove(force=True)
         with suppress(NotFound):  # no run ever made it
             engine.volumes.get(volume).remove()
+    remove_images(host)
+
+
+def remove_images(host: str) -> None:
+    """Remove the images that the engine holds under a registry's name."""
+    with closing(docker.from_env()) as engine:
         for image in engine.images.list():
             names = [*image.attrs["RepoTags"], *image.attrs["RepoDigests"]]
             for name in (name for name in names if name.startswith(f"{host}/")):
