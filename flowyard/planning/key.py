@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -27,7 +28,7 @@ def image_inputs(
     """Fingerprints of all that decides the image's content, by the name people know it under."""
     inputs = {path.as_posix(): _sha256((project.root / path).read_bytes()) for path in rendered.templates}
     # After the templates: a file that is in the image as well counts with its mode.
-    inputs |= {file.shown: file.fingerprint for file in files}
+    inputs |= {_utf8(file.shown): _utf8(file.fingerprint) for file in files}
     inputs["Dockerfile"] = _sha256(_wherever_the_base_lies(rendered.text, flow).encode())
     inputs["base image"] = (flow.base.reference or "").rpartition("@")[2]
     inputs["project"] = project.name  # a label of the image
@@ -39,6 +40,11 @@ def image_inputs(
     inputs["include"] = " ".join(include.as_posix() for include in flow.includes)
     inputs["build-secrets"] = " ".join(flow.build_secrets)
     return inputs
+
+
+def _utf8(name: str) -> str:
+    """A file's name, or where a link leads, as its bytes read in UTF-8: Python reads them as the locale says."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _wherever_the_base_lies(dockerfile: str, flow: Flow) -> str:

@@ -114,15 +114,20 @@ def _copy(source: Path, destination: Path) -> None:
         shutil.copyfile(source, destination)
 
 
-def built(root: Path, commit: Commit | None = None, *, no_cache: bool = False) -> tuple[Desired, Content]:
-    """The flow built from the clone and pushed: what was wanted, and what the registry holds."""
+def built(
+    root: Path, commit: Commit | None = None, *, no_cache: bool = False, stage: str | None = None
+) -> tuple[Desired, Content]:
+    """The flow built from the clone and pushed: what was wanted, and what the registry holds.
+
+    With `stage`, that stage of the Dockerfile alone.
+    """
     project = open_project(root)
     target = choose_target(project, None)
     workshop: Workshop = open_workshop(project, target, SilentProgress())
     desired = want(project, project.flows[0], target, workshop.render)
     request = build_request(workshop, desired, commit, push=True)
     builder = Buildx(SystemLineProcesses(), SilentProgress(), Logs(root), os.environ)
-    image = builder.build(replace(request, no_cache=no_cache))
+    image = builder.build(replace(request, no_cache=no_cache, target=stage))
     assert image.digest is not None
     return desired, content_of(PublishedImage(desired.reference.repository, image.digest))
 
@@ -183,7 +188,7 @@ def test_an_image_holds_what_was_hashed_and_nothing_else(first: tuple[Desired, C
     installed = {path for path in files if path.startswith("opt/venv/")}
     home = {path for path in files if path.startswith("home/flow/.")}  # from the base's /etc/skel
     users = {f"etc/{name}{old}" for name in ("passwd", "group", "shadow", "gshadow") for old in ("", "-")}
-    users |= {f"etc/{name}{old}" for name in ("subuid", "subgid") for old in ("", "-")}
+    users |= {f"etc/{name}{old}" for name in ("subuid", "subgid") for old in ("", "-")} | {"etc/.pwd.lock"}
     assert files.keys() - installed - home - users == hashed | {"opt/flowyard/description.json"}
     assert (len(installed) > 1000, files.keys() >= {"etc/passwd", "etc/shadow"}) == (True, True)
     # Without the day it was made.
@@ -200,7 +205,16 @@ def test_the_configuration_is_the_keys(first: tuple[Desired, Content], registry:
     _, committed = built(registry.folder / "first", Commit("1" * 40, dirty=False))
     labels = committed.configuration["config"]["Labels"]
     assert labels.pop("org.opencontainers.image.revision") == "1" * 40
-    assert (committed.configuration, committed.layers) == (content.configuration, content.layers)
+    assert (committed.configuration, differing(content, committed)) == (content.configuration, {})
+
+
+def test_system_packages_are_installed_the_same(registry: Registry) -> None:
+    """Packages that add a user, alternatives and what is worked out of them while they are installed."""
+    root = make_clone(registry, registry.folder / "packages", 0o022)
+    settings('system-packages = ["netcat-openbsd", "openssh-client", "dbus"]\n')(root)
+    one, other = (built(root, no_cache=True, stage="base")[1] for _ in range(2))
+    assert len(one.above(1)) > 100
+    assert (differing(one, other), one.configuration) == ({}, other.configuration)
 
 
 def link_elsewhere(root: Path) -> None:

@@ -1,0 +1,31 @@
+"""docs/what-is-hashed.md and the code name the same inputs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.support import REPOSITORY, desire, write_files
+from tests.unit.changes import make_repository
+
+PAGE = REPOSITORY / "docs/what-is-hashed.md"
+INPUT = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+PLACEHOLDER = re.compile(r"[A-Z]{2,}")
+
+
+def documented() -> list[re.Pattern[str]]:
+    """The inputs of both tables; of several that fit, the first is meant."""
+    text = PAGE.read_text("utf-8").partition("## Not hashed")[0]
+    return [re.compile(PLACEHOLDER.sub(".+", re.escape(name))) for name in INPUT.findall(text)]
+
+
+def row_of(name: str) -> str | None:
+    return next((row.pattern for row in documented() if row.fullmatch(name)), None)
+
+
+def test_every_input_is_documented_and_every_documented_input_is_one(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "repository")
+    write_files(root, {"flows/hello/Dockerfile.j2": '{% extends "Dockerfile.j2" %}'})
+    inputs = desire(root).inputs
+    assert [name for name in inputs if row_of(name) is None] == []
+    assert {row_of(name) for name in inputs} == {row.pattern for row in documented()}
