@@ -17,6 +17,8 @@ from flowyard.render import Rendered
 from flowyard.values import Flow, Json, Project
 
 KEY_LENGTH = 32  # hexadecimal digits: 128 bits
+# Raised when Flowyard itself makes another image of the same inputs, with other labels for example.
+BUILD_FORMAT = "1"
 MAPPED = ".mapped-job-variables"  # ends the name of what a deployment's other settings are mapped to
 
 _Change = tuple[str, str]  # an input's name, and what happened to it
@@ -31,6 +33,7 @@ def image_inputs(
     inputs |= {_utf8(file.shown): _utf8(file.fingerprint) for file in files}
     inputs["Dockerfile"] = _sha256(_wherever_the_base_lies(rendered.text, flow).encode())
     inputs["base image"] = (flow.base.reference or "").rpartition("@")[2]
+    inputs["build format"] = BUILD_FORMAT
     inputs["project"] = project.name  # a label of the image
     inputs["python"] = flow.base.python or ""
     inputs["platforms"] = ",".join(flow.platforms)

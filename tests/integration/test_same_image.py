@@ -148,35 +148,6 @@ def first(registry: Registry) -> tuple[Desired, Content]:
     return built(make_clone(registry, registry.folder / "first", 0o022))
 
 
-def test_the_same_key_is_the_same_image(
-    registry: Registry, first: tuple[Desired, Content], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each step ran twice: for the first image, now or in an earlier run, and now with nothing cached."""
-    root = make_clone(registry, registry.folder / "somewhere" / "else entirely", 0o077)
-    for folder in ("flows/same", "flows/same/data", "shared", "images/scripts"):
-        for name in LEFT_OVERS:
-            (root / folder / name).parent.mkdir(exist_ok=True)
-            (root / folder / name).write_text("left over")
-    with (root / "bundle.pem").open("a") as bundle:
-        bundle.write(SECRET)
-    for path in (root / "flows").rglob("*"):
-        os.utime(path, (1, 1), follow_symlinks=False)
-    for name, value in {
-        "TZ": "Asia/Kolkata",
-        "LC_ALL": "C",
-        "DOCKER_DEFAULT_PLATFORM": "linux/s390x",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
-
-    desired, again = built(root, no_cache=True)
-    assert desired.key == first[0].key
-    assert differing(first[1], again) == {}
-    assert again.configuration == first[1].configuration
-    # Only the base was not made anew, and what holds nothing (WORKDIR of a folder that is there).
-    assert set(again.layers) & set(first[1].layers) == {again.layers[0], EMPTY_LAYER}
-
-
 def test_an_image_holds_what_was_hashed_and_nothing_else(first: tuple[Desired, Content]) -> None:
     desired, content = first
     files = {path: file for path, file in content.above(1).items() if file.kind != "5"}
@@ -285,3 +256,35 @@ def test_another_key_is_another_image_and_only_in_what_was_changed(
     before, after = first[1].configuration["config"], dict(content.configuration["config"])
     assert after["Labels"] == {**before["Labels"], "io.flowyard.key": desired.key}
     assert {key for key in after if after[key] != before.get(key)} == {"Labels", *configuration}
+
+
+def test_the_same_key_is_the_same_image(
+    registry: Registry, first: tuple[Desired, Content], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step ran twice: for the first image, now or in an earlier run, and now with nothing cached.
+
+    The last test here: what comes after it would share no layer with the first image.
+    """
+    root = make_clone(registry, registry.folder / "somewhere" / "else entirely", 0o077)
+    for folder in ("flows/same", "flows/same/data", "shared", "images/scripts"):
+        for name in LEFT_OVERS:
+            (root / folder / name).parent.mkdir(exist_ok=True)
+            (root / folder / name).write_text("left over")
+    with (root / "bundle.pem").open("a") as bundle:
+        bundle.write(SECRET)
+    for path in (root / "flows").rglob("*"):
+        os.utime(path, (1, 1), follow_symlinks=False)
+    for name, value in {
+        "TZ": "Asia/Kolkata",
+        "LC_ALL": "C",
+        "DOCKER_DEFAULT_PLATFORM": "linux/s390x",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+
+    desired, again = built(root, no_cache=True)
+    assert desired.key == first[0].key
+    assert differing(first[1], again) == {}
+    assert again.configuration == first[1].configuration
+    # Only the base was not made anew, and what holds nothing (WORKDIR of a folder that is there).
+    assert set(again.layers) & set(first[1].layers) == {again.layers[0], EMPTY_LAYER}
