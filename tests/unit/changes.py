@@ -109,11 +109,16 @@ def link_becomes_file(root: Path) -> None:
 
 
 def linked_lock(root: Path) -> None:
-    """The lock is a link to a file elsewhere, in which something has changed."""
-    text = (root / LOCK).read_text().replace("attrs==1.0", "attrs==1.1")
-    (root / LOCK).unlink()
-    write_files(root, {"locks/common.lock": text})
+    """The lock lies elsewhere, and a symbolic link leads there."""
+    (root / "locks").mkdir()
+    (root / LOCK).rename(root / "locks/common.lock")
     (root / LOCK).symlink_to("../../locks/common.lock")
+
+
+def changed_linked_lock(root: Path) -> None:
+    """And something in it has changed."""
+    linked_lock(root)
+    replaced("locks/common.lock", "attrs==1.0", "attrs==1.1")(root)
 
 
 # Each makes another image. The values are the reasons.
@@ -145,7 +150,7 @@ IMAGE: dict[str, tuple[Change, tuple[str, ...]]] = {
     "symlink's target": (link_to_another, ("flows/hello/link changed",)),
     "symlink becomes a file": (link_becomes_file, ("flows/hello/link changed",)),
     "lock": (replaced(LOCK, "attrs==1.0", "attrs==1.1"), (f"{LOCK} changed",)),
-    "lock that is a symlink": (linked_lock, (f"{LOCK} changed",)),
+    "lock behind a symlink": (changed_linked_lock, (f"{LOCK} changed",)),
     "requirement": (relocked(append("flows/hello/requirements.txt", "six\n")), (f"{LOCK} changed",)),
     "Prefect's lock": (
         relocked(append("images/locks/prefect-3.13.lock", "#\n")),
@@ -309,6 +314,7 @@ timezone = "UTC"
 """
         },
     ),
+    "lock behind a symlink": linked_lock,
     "remarks in registry.toml": append("registry.toml", "# the end\n"),
     "order of requirements": lambda root: write_files(
         root, {"flows/hello/requirements.txt": "idna # names\n\nattrs\n"}

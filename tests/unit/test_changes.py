@@ -21,6 +21,7 @@ from flowyard.errors import ConfigurationError
 from flowyard.load import load
 from flowyard.plan import Plan
 from flowyard.planning.render_memo import RenderMemo
+from flowyard.render import render
 from flowyard.report import plan_json, plan_text
 from tests.support import make_project, write_files
 from tests.unit.changes import DEPLOYMENTS, IMAGE, NOTHING, make_repository, replaced
@@ -114,6 +115,8 @@ def test_an_input_of_the_image_is_seen_and_named(shipped: Site, cloned: Site, na
     plan = cloned.plan()
     assert said(plan) == expected("build", reasons, None)
     assert key(plan) != key(shipped.plan())
+    # What was remembered is not what would be built.
+    assert plan.flows[0].desired == replace(cloned, renderer=render).plan().flows[0].desired
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
