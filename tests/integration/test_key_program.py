@@ -19,7 +19,7 @@ import pytest
 from flowyard.planning.key import differences
 from flowyard.values import Json
 from tests.support import write_files
-from tests.unit.changes import append, make_repository
+from tests.unit.changing import append, make_repository
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """

@@ -24,7 +24,8 @@ from flowyard.planning.render_memo import RenderMemo
 from flowyard.render import render
 from flowyard.report import plan_json, plan_text
 from tests.support import make_project, write_files
-from tests.unit.changes import DEPLOYMENTS, IMAGE, NOTHING, make_repository, replaced
+from tests.unit.changes import DEPLOYMENTS, IMAGE, NOTHING
+from tests.unit.changing import make_repository, replaced
 from tests.yard_site import SECOND, Site
 
 SIGNS = {"build": "+", "reuse image": "+", "register": "~", "unchanged": "="}
@@ -37,6 +38,12 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = Site(make_repository(folder / "first"), renderer=RenderMemo(folder / "rendered"))
     assert {name: one.error for name, one in site.ship().items()} == {"hello": None}
     return site
+
+
+@pytest.fixture(scope="module")
+def before(shipped: Site) -> Plan:
+    """What is planned for the repository as it was shipped: nothing."""
+    return shipped.plan()
 
 
 @pytest.fixture
@@ -85,64 +92,73 @@ def key(plan: Plan) -> str:
     return plan.flows[0].desired.key
 
 
-def image(site: Site) -> str:
+def inputs(plan: Plan) -> dict[str, str]:
+    """The inputs of the one flow."""
+    assert plan.flows[0].desired is not None
+    return dict(plan.flows[0].desired.inputs)
+
+
+def image(plan: Plan) -> str:
     """The image that was shipped."""
-    return str(site.plan().flows[0].image)
+    return str(plan.flows[0].image)
 
 
 def remembered(site: Site) -> dict[str, int]:
-    """The Dockerfiles that are remembered, and when each was written."""
+    """The Dockerfiles that the shipped repository's memory holds, and when each was written."""
     memo = site.root.parent / "rendered"
     return {path.name: path.stat().st_mtime_ns for path in memo.iterdir()}
 
 
-def assert_nothing(shipped: Site, now: Site) -> None:
+def assert_nothing(shipped: Site, before: Plan, now: Site) -> None:
     """Nothing is seen, and no Dockerfile was rendered anew."""
-    before, kept = shipped.plan(), remembered(shipped)
+    kept = remembered(shipped)
     plan = now.plan()
-    assert said(plan) == expected("unchanged", (), image(shipped))
-    assert (key(plan), plan.flows[0].desired and plan.flows[0].desired.inputs) == (
-        key(before),
-        before.flows[0].desired and before.flows[0].desired.inputs,
-    )
+    assert said(plan) == expected("unchanged", (), image(before))
+    assert (key(plan), inputs(plan)) == (key(before), inputs(before))
     assert remembered(shipped) == kept
 
 
 @pytest.mark.parametrize("name", IMAGE)
-def test_an_input_of_the_image_is_seen_and_named(shipped: Site, cloned: Site, name: str) -> None:
+def test_an_input_of_the_image_is_seen_and_named(
+    shipped: Site, before: Plan, cloned: Site, name: str
+) -> None:
     change, reasons = IMAGE[name]
     change(cloned.root)
     plan = cloned.plan()
     assert said(plan) == expected("build", reasons, None)
-    assert key(plan) != key(shipped.plan())
+    assert key(plan) != key(before)
     # What was remembered is not what would be built.
     assert plan.flows[0].desired == replace(cloned, renderer=render).plan().flows[0].desired
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
-def test_an_input_of_the_deployments_is_seen_and_named(shipped: Site, cloned: Site, name: str) -> None:
+def test_an_input_of_the_deployments_is_seen_and_named(
+    shipped: Site, before: Plan, cloned: Site, name: str
+) -> None:
     change, reasons = DEPLOYMENTS[name]
     change(cloned.root)
     plan = cloned.plan()
-    assert said(plan) == expected("register", reasons, image(shipped))
-    assert key(plan) == key(shipped.plan())
+    assert said(plan) == expected("register", reasons, image(before))
+    assert key(plan) == key(before)
 
 
 @pytest.mark.parametrize("name", NOTHING)
-def test_what_must_not_matter_is_not_seen(shipped: Site, cloned: Site, name: str) -> None:
+def test_what_must_not_matter_is_not_seen(shipped: Site, before: Plan, cloned: Site, name: str) -> None:
     NOTHING[name](cloned.root)
-    assert_nothing(shipped, cloned)
+    assert_nothing(shipped, before, cloned)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o027, 0o077])
-def test_umask_and_path_of_the_clone_do_not_matter(shipped: Site, tmp_path: Path, umask: int) -> None:
-    before = os.umask(umask)
+def test_umask_and_path_of_the_clone_do_not_matter(
+    shipped: Site, before: Plan, tmp_path: Path, umask: int
+) -> None:
+    usual = os.umask(umask)
     try:
         root = clone(shipped.root, tmp_path / f"clone {umask:o}")
         assert (root / "flows/hello/run.sh").stat().st_mode & 0o777 == 0o777 & ~umask
-        assert_nothing(shipped, replace(shipped, root=root))
+        assert_nothing(shipped, before, replace(shipped, root=root))
     finally:
-        os.umask(before)
+        os.umask(usual)
 
 
 SCANDIR = os.scandir
@@ -166,18 +182,19 @@ class Backwards:
 
 
 def test_the_order_in_which_folders_are_listed_does_not_matter(
-    shipped: Site, cloned: Site, monkeypatch: pytest.MonkeyPatch
+    shipped: Site, before: Plan, cloned: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "scandir", Backwards)
     monkeypatch.setattr(os, "listdir", lambda path=".": [str(entry.name) for entry in Backwards(path)])
     assert next(path.name for path in cloned.root.glob("*")) == "shared"
-    assert_nothing(shipped, cloned)
+    assert_nothing(shipped, before, cloned)
 
 
 @pytest.fixture
-def time_zone() -> Iterator[None]:
-    """Takes the time zone of the environment again, once the test's own is undone."""
-    yield
+def surroundings() -> Iterator[pytest.MonkeyPatch]:
+    """Sets variables of the environment. The time zone of before is taken again once they are undone."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
     time.tzset()
 
 
@@ -194,39 +211,41 @@ def time_zone() -> Iterator[None]:
     ids=lambda variables: next(iter(variables.items()))[1],
 )
 def test_locale_time_zone_and_other_surroundings_do_not_matter(
-    shipped: Site, cloned: Site, time_zone: None, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+    shipped: Site,
+    before: Plan,
+    cloned: Site,
+    surroundings: pytest.MonkeyPatch,
+    variables: dict[str, str],
 ) -> None:
     for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+        surroundings.setenv(name, value)
     time.tzset()
-    assert_nothing(shipped, cloned)
+    assert_nothing(shipped, before, cloned)
 
 
-def test_another_commit_and_another_person_do_not_matter(shipped: Site, cloned: Site) -> None:
-    assert_nothing(shipped, replace(cloned, commit=SECOND))
-    assert_nothing(shipped, replace(cloned, commit=None))
+def test_another_commit_and_another_person_do_not_matter(shipped: Site, before: Plan, cloned: Site) -> None:
+    assert_nothing(shipped, before, replace(cloned, commit=SECOND))
+    assert_nothing(shipped, before, replace(cloned, commit=None))
 
 
 def test_a_version_of_flowyard_with_the_same_runtime_part_does_not_matter(
-    shipped: Site, cloned: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shipped: Site, before: Plan, cloned: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metadata = {"flowyard-99.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: flowyard\nVersion: 99.0\n"}
     monkeypatch.syspath_prepend(str(write_files(tmp_path / "site", metadata)))
     assert importlib.metadata.version("flowyard") == "99.0"
-    assert_nothing(shipped, cloned)
+    assert_nothing(shipped, before, cloned)
 
 
-def test_what_is_remembered_of_dockerfiles_may_be_gone(shipped: Site, cloned: Site, tmp_path: Path) -> None:
+def test_what_is_remembered_of_dockerfiles_may_be_gone(before: Plan, cloned: Site, tmp_path: Path) -> None:
     plan = replace(cloned, renderer=RenderMemo(tmp_path / "empty")).plan()
-    assert said(plan) == expected("unchanged", (), image(shipped))
+    assert said(plan) == expected("unchanged", (), image(before))
 
 
-def test_a_base_that_lies_elsewhere_under_the_same_digest_does_not_matter(
-    shipped: Site, cloned: Site
-) -> None:
+def test_a_base_that_lies_elsewhere_under_the_same_digest_does_not_matter(before: Plan, cloned: Site) -> None:
     replaced("images/bases.lock", "docker.io/library", "mirror.example")(cloned.root)
     plan = cloned.plan()
-    assert said(plan) == expected("unchanged", (), image(shipped))
+    assert said(plan) == expected("unchanged", (), image(before))
     assert plan.flows[0].desired is not None
     assert "\nFROM mirror.example/python:3.13-slim@sha256:" in plan.flows[0].desired.dockerfile
 
@@ -234,13 +253,13 @@ def test_a_base_that_lies_elsewhere_under_the_same_digest_does_not_matter(
 def test_a_change_is_taken_in_and_its_revert_reuses_the_image(tmp_path: Path) -> None:
     site = Site(make_repository(tmp_path / "own"), renderer=RenderMemo(tmp_path / "rendered"))
     site.ship()
-    first, source = image(site), (site.root / "flows/hello/flow.py").read_bytes()
+    first, source = image(site.plan()), (site.root / "flows/hello/flow.py").read_bytes()
     IMAGE["source byte"][0](site.root)
     DEPLOYMENTS["target's env"][0](site.root)
     reasons = ("flows/hello/flow.py changed", "targets.local.env changed")
     assert said(site.plan()) == expected("build", reasons, None)
     site.ship()
-    assert said(site.plan()) == expected("unchanged", (), image(site))
+    assert said(site.plan()) == expected("unchanged", (), image(site.plan()))
     write_files(site.root, {"flows/hello/flow.py": source})
     assert said(site.plan()) == expected("reuse image", reasons[:1], first)
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tests.support import REPOSITORY, desire, write_files
-from tests.unit.changes import make_repository
+from tests.unit.changing import make_repository
 
 PAGE = REPOSITORY / "docs/what-is-hashed.md"
 INPUT = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
