@@ -64,6 +64,7 @@ def template_variables(flow: Flow, locks: tuple[str, ...]) -> dict[str, Any]:
         "locks": locks,
         "includes": tuple(include.as_posix() for include in flow.includes),
         "entrypoints": flow.entrypoints,
+        "check_options": _check_options(flow),
         "secret_mounts": " ".join(f"--mount=type=secret,id={secret}" for secret in secrets),
         "user_id": USER_ID,
         "project_folder": PROJECT_FOLDER,
@@ -71,6 +72,12 @@ def template_variables(flow: Flow, locks: tuple[str, ...]) -> dict[str, Any]:
         "description": f"/{DESCRIPTION}",
         "entrypoint": json.dumps(ENTRYPOINT),
     }
+
+
+def _check_options(flow: Flow) -> str:
+    """The bounds of the check that differ from the runtime part's own, each with a space in front."""
+    seconds = "" if flow.check_seconds is None else f" --seconds {flow.check_seconds:g}"
+    return seconds + ("" if flow.check_memory is None else f" --memory {flow.check_memory}")
 
 
 def _render(root: Path, template: Path, variables: dict[str, Any]) -> Rendered:

@@ -140,7 +140,8 @@ class Flow:
     """One folder under flows/: what goes into its image, and the deployments that run it.
 
     `folder`, `includes` and `dockerfile` are relative to the project's root. `entrypoints` are as
-    requested: `flow.py:etl`, or `flow.py` where the image finds the flow by itself.
+    requested: `flow.py:etl`, or `flow.py` where the image finds the flow by itself. The bounds of the check
+    (seconds, and memory as in `4Gi`) are None where the runtime part's own hold.
     """
 
     name: str
@@ -154,6 +155,8 @@ class Flow:
     platforms: tuple[str, ...] = ()
     build_secrets: tuple[str, ...] = ()
     dockerfile: Path | None = None
+    check_seconds: float | None = None
+    check_memory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,8 @@ class _FlowBuilder:
             platforms=tuple(_first(file.platforms, defaults.platforms) or ()),
             build_secrets=tuple(sorted({*(defaults.build_secrets or ()), *(file.build_secrets or ())})),
             dockerfile=self._own_dockerfile(),
+            check_seconds=_first(file.check_seconds, defaults.check_seconds),
+            check_memory=_first(file.check_memory, defaults.check_memory),
         )
 
     def _problem(self, key: str, text: str) -> None:

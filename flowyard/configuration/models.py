@@ -21,6 +21,7 @@ SecretName = Annotated[str, Field(pattern=SECRET_NAME)]
 Entrypoint = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+\.py(:[A-Za-z_][A-Za-z0-9_.]*)?$")]
 DebianPackage = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+([:=][A-Za-z0-9+.:~-]+)?$")]
 Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")]
+Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Ki|Mi|Gi|Ti)$")]
 Platform = Annotated[str, Field(pattern=r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$")]
 
 
@@ -105,6 +106,12 @@ class BuildTable(Table):
     )
     build_secrets: list[SecretName] | None = Field(
         None, description="Names of the build secrets the install steps may read, beside `ca` and `index`."
+    )
+    check_seconds: float | None = Field(
+        None, gt=0, le=3600, description="How long the image's check may take; default: 120."
+    )
+    check_memory: Memory | None = Field(
+        None, description="What each process of the check may use, such as `4Gi`; default: `2Gi`."
     )
     env: dict[EnvName, str] | None = Field(
         None, description="Environment variables of every run. Never secrets."

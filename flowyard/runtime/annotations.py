@@ -6,14 +6,20 @@ description must name the type, not hide it.
 
 from __future__ import annotations
 
+import enum
 import inspect
+import re
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import GenerateJsonSchema
 
 _REF = "#/definitions/{model}"
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of a function or an object: another one in every process
 
 
 class UnresolvedError(Exception):
@@ -22,10 +28,14 @@ class UnresolvedError(Exception):
 
 @dataclass(frozen=True)
 class Property:
-    """The JSON Schema of one parameter, and the definitions it refers to."""
+    """The JSON Schema of one parameter, the definitions it refers to, and the notes its annotation carries.
+
+    `notes` are the `title` and `description` of an `Annotated[..., Field(...)]`, which Prefect overwrites.
+    """
 
     schema: dict[str, Any]
     definitions: dict[str, Any]
+    notes: dict[str, str]
 
 
 def evaluate(annotation: Any, function: Callable[..., Any]) -> Any:
@@ -51,25 +61,39 @@ def strict_property(annotation: Any, default: Any = inspect.Parameter.empty) -> 
     given: Any = ... if default is inspect.Parameter.empty else default
     fields: dict[str, Any] = {"value": (kind, given)}
     model = create_model("Parameter", __config__=config, **fields)
-    schema = TypeAdapter(model).json_schema(by_alias=True, ref_template=_REF)
-    return Property(schema["properties"]["value"], schema.get("$defs", {}))
+    schema = TypeAdapter(model).json_schema(
+        by_alias=True, ref_template=_REF, schema_generator=_strict_generator()
+    )
+    field = model.model_fields["value"]
+    notes = {"title": field.title, "description": field.description}
+    return Property(
+        schema["properties"]["value"],
+        schema.get("$defs", {}),
+        {name: text for name, text in notes.items() if text is not None},
+    )
+
+
+def _strict_generator() -> type[GenerateJsonSchema]:
+    """Pydantic's generator, which leaves out the choices of a union that have no JSON Schema: here an error."""
+    from pydantic.errors import PydanticInvalidForJsonSchema
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Strict(GenerateJsonSchema):
+        def emit_warning(self, kind: Any, detail: str) -> None:
+            if kind == "skipped-choice":
+                raise PydanticInvalidForJsonSchema(detail)
+            super().emit_warning(kind, detail)
+
+    return Strict
 
 
 def reference_types(annotation: Any) -> list[Any]:
     """The types inside `annotation` that have no JSON Schema, or it as a whole when none can be named."""
-    from pydantic.errors import (
-        PydanticInvalidForJsonSchema,
-        PydanticSchemaGenerationError,
-        PydanticUserError,
-    )
+    from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
     try:
         strict_property(annotation)
-    except (
-        PydanticInvalidForJsonSchema,
-        PydanticSchemaGenerationError,
-        PydanticUserError,
-    ):
+    except (PydanticInvalidForJsonSchema, PydanticUserError):
         pass
     else:
         return []
@@ -79,6 +103,41 @@ def reference_types(annotation: Any) -> list[Any]:
         arguments = []
     found = [leaf for each in arguments for leaf in reference_types(each)]
     return found or [annotation]
+
+
+def members_without_json(annotation: Any) -> list[str]:
+    """The enum members inside `annotation` that their own JSON value does not lead back to, as `Colour.RED`."""
+    from pydantic import TypeAdapter, ValidationError
+    from pydantic_core import to_jsonable_python
+
+    if annotation is inspect.Parameter.empty:
+        return []
+    found = []
+    for kind in _enums(TypeAdapter(annotation).core_schema, set()):
+        adapter = TypeAdapter(kind)
+        for member in kind:
+            try:
+                if adapter.validate_python(to_jsonable_python(member)) is member:
+                    continue
+            except ValidationError:
+                pass
+            found.append(f"{kind.__qualname__}.{member.name}")
+    return found
+
+
+def _enums(core: Any, seen: set[int]) -> Iterator[type[enum.Enum]]:
+    """The enum classes in pydantic's core schema of a type, each once."""
+    if isinstance(core, list | tuple):
+        for each in core:
+            yield from _enums(each, seen)
+    if not isinstance(core, dict) or id(core) in seen:
+        return
+    seen.add(id(core))
+    if core.get("type") == "enum" and id(core["cls"]) not in seen:
+        seen.add(id(core["cls"]))
+        yield core["cls"]
+    for each in core.values():
+        yield from _enums(each, seen)
 
 
 def _is_type(annotation: Any) -> bool:
@@ -107,7 +166,7 @@ def annotation_text(annotation: Any) -> str:
     for each in typing.get_args(annotation):
         if isinstance(each, type) and typing.get_origin(each) is None:
             text = text.replace(f"{each.__module__}.{each.__qualname__}", _public_name(each))
-    return text
+    return _ADDRESS.sub("", text)
 
 
 def _public_name(kind: type) -> str:

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from flowyard.runtime.bounds import Bounds
+
 CHECK_PREFIX = "flowyard-check: "
 
 _NETWORK_ERRNO = frozenset(
@@ -58,8 +60,8 @@ _NETWORK_TEXT = re.compile(
 class CheckError(Exception):
     """One finding that ends the check: its kind, what was found (`message`) and what to do (`hint`).
 
-    `file` is relative to the flow's folder. Kinds: import-failed, network-on-import, no-flow,
-    ambiguous-flow, not-a-flow, lossy-parameter, wrong-python.
+    `file` is relative to the flow's folder. Kinds: import-failed, network-on-import, memory-on-import,
+    too-slow, died, no-flow, ambiguous-flow, not-a-flow, lossy-parameter, wrong-python.
     """
 
     def __init__(self, kind: str, message: str, *, file: str = "", hint: str = "") -> None:
@@ -69,19 +71,27 @@ class CheckError(Exception):
         self.file = file
         self.hint = hint
 
-    def line(self, flow: str) -> str:
-        """The machine line for the flow of this name, without a line break."""
-        found = {
+    def as_json(self, flow: str) -> dict[str, str]:
+        """The finding for the flow of this name."""
+        return {
             "kind": self.kind,
             "flow": flow,
             "file": self.file,
             "message": self.message,
             "hint": self.hint,
         }
-        return CHECK_PREFIX + json.dumps(found, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, found: dict[str, str]) -> CheckError:
+        """The finding that `as_json` wrote."""
+        return cls(found["kind"], found["message"], file=found["file"], hint=found["hint"])
+
+    def line(self, flow: str) -> str:
+        """The machine line for the flow of this name, without a line break."""
+        return CHECK_PREFIX + json.dumps(self.as_json(flow), sort_keys=True)
 
 
-def import_failure(error: BaseException, file: str) -> CheckError:
+def import_failure(error: BaseException, file: str, bounds: Bounds) -> CheckError:
     """The finding for whatever `file` (relative to the working directory) raised while it was imported."""
     if isinstance(error, CheckError):
         return error
@@ -94,6 +104,14 @@ def import_failure(error: BaseException, file: str) -> CheckError:
             file=file,
             hint="Move that call into the flow or one of its tasks: at module level it runs at every import, "
             "and an image is checked without network.",
+        )
+    if any(isinstance(each, MemoryError) for each in _chain(error)):
+        return CheckError(
+            "memory-on-import",
+            f"importing {file} needs more memory than the {bounds.shown_memory} the check allows {where}: {text}",
+            file=file,
+            hint="Load data inside the flow or one of its tasks, where the memory of the run counts. When "
+            "importing alone needs that much, raise `check-memory` in flow.toml.",
         )
     return CheckError(
         "import-failed",
@@ -117,12 +135,12 @@ def user_traceback(error: BaseException) -> str:
 
 
 def _user_frames(tb: TracebackType | None) -> list[traceback.FrameSummary]:
-    foreign = _foreign_folders()
-    return [
-        frame
-        for frame in traceback.extract_tb(tb)
-        if not frame.filename.startswith("<") and foreign.isdisjoint(Path(frame.filename).absolute().parents)
-    ]
+    return [frame for frame in traceback.extract_tb(tb) if is_users_file(frame.filename)]
+
+
+def is_users_file(filename: str) -> bool:
+    """Whether it belongs to the project: not to Python, an installed distribution or this package."""
+    return not filename.startswith("<") and _foreign_folders().isdisjoint(Path(filename).absolute().parents)
 
 
 def _foreign_folders() -> set[Path]:
@@ -160,9 +178,23 @@ def _hint(error: BaseException) -> str:
             f"Add the distribution that provides {top!r} to the flow's dependencies and lock them again, or, "
             f"when {top!r} is a folder of the project, add it to `include`."
         )
+    variable = _missing_variable(error)
+    if variable:
+        return (
+            f"The variable {variable} belongs to a run, and an image is checked without it: read it inside the "
+            f"flow, or give it a default with `os.environ.get({variable!r}, ...)`."
+        )
     if isinstance(error, SystemExit):
         return 'The file ends the program while it is imported: put that under `if __name__ == "__main__":`.'
     return "A flow's file must be importable by itself, without the network, variables or files of a run."
+
+
+def _missing_variable(error: BaseException) -> str:
+    """The environment variable whose absence was the error, or an empty text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, KeyError) and frames and frames[-1].filename == os.__file__:
+        return str(error.args[0])
+    return ""
 
 
 def _is_network(error: BaseException) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
@@ -12,8 +12,12 @@ from pathlib import Path
 import prefect
 import pytest
 
-from flowyard.runtime import describe
+from flowyard.runtime import describe, inside
+from flowyard.runtime.bounds import Bounds, parse_memory
+from flowyard.runtime.description import Progress
 from flowyard.runtime.failures import CHECK_PREFIX
+from flowyard.runtime.guard import HEAD, TAIL, Ended, Relay
+from flowyard.runtime.traces import place_of
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 FLOW = '''from prefect import flow
@@ -32,18 +36,21 @@ Describe = Callable[..., int]
 @pytest.fixture
 def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Describe]:
     """Run the check in a folder of its own; what it does to the interpreter is taken back."""
-    modules, path, environment = set(sys.modules), list(sys.path), dict(os.environ)
+    modules, path = set(sys.modules), list(sys.path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
 
     def run(*arguments: str, python: str = PYTHON, **files: str) -> int:
         for name, content in files.items():
             (tmp_path / f"{name}.py").write_text(content, encoding="utf-8")
-        options = ["--name", "etl", "--python", python, "--output", "out/description.json"]
-        return describe.main([*options, *arguments])
+        words = ["--name", "etl", "--python", python, "--output", "out/description.json", *arguments]
+        options = inside.parse("flowyard.runtime.describe", words)
+        found = json.loads(json.dumps(inside.find(options, Progress(tmp_path / "progress"))))
+        code, said = describe.conclude(options, found, Ended(0), tmp_path)
+        sys.stderr.write(said)
+        return code
 
     yield run
-    os.environ.clear()
-    os.environ.update(environment)
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         del sys.modules[name]
@@ -158,7 +165,7 @@ def _line(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, str], list[str]
         (
             "from prefect import flow\n@flow\ndef etl(*days): ...\n",
             "lossy-parameter",
-            "flow 'etl' in rtflow.py: parameter 'days' collects any number of arguments, which a run cannot "
+            "flow 'etl' in rtflow.py: parameter 'days' on line 3 collects any number of arguments, which a run cannot "
             "be given: name each parameter",
         ),
     ],
