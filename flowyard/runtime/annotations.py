@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,10 @@ class Property:
 
 
 def evaluate(annotation: Any, function: Callable[..., Any]) -> Any:
-    """The annotation as an object, when it was written (or postponed) as text. Raises UnresolvedError."""
+    """The annotation as an object, when it was written (or postponed) as text. Raises UnresolvedError.
+
+    Still a text when it was both written and postponed as text.
+    """
     if not isinstance(annotation, str):
         return annotation
     names = getattr(inspect.unwrap(function), "__globals__", {})
@@ -105,39 +108,43 @@ def reference_types(annotation: Any) -> list[Any]:
     return found or [annotation]
 
 
-def members_without_json(annotation: Any) -> list[str]:
-    """The enum members inside `annotation` that their own JSON value does not lead back to, as `Colour.RED`."""
+def values_without_json(annotation: Any) -> list[str]:
+    """The enum members and literals inside `annotation` that their own JSON value does not lead back to.
+
+    Each as one would write it: `Colour.RED`, `b'a'`.
+    """
     from pydantic import TypeAdapter, ValidationError
     from pydantic_core import to_jsonable_python
 
     if annotation is inspect.Parameter.empty:
         return []
-    found = []
-    for kind in _enums(TypeAdapter(annotation).core_schema, set()):
+    found: dict[str, None] = {}
+    for kind, values in _choices(TypeAdapter(annotation).core_schema, set()):
         adapter = TypeAdapter(kind)
-        for member in kind:
+        for value in values:
             try:
-                if adapter.validate_python(to_jsonable_python(member)) is member:
+                if adapter.validate_python(to_jsonable_python(value)) is value:
                     continue
             except ValidationError:
                 pass
-            found.append(f"{kind.__qualname__}.{member.name}")
-    return found
+            found[f"{type(value).__qualname__}.{value.name}" if isinstance(value, enum.Enum) else repr(value)] = None
+    return list(found)
 
 
-def _enums(core: Any, seen: set[int]) -> Iterator[type[enum.Enum]]:
-    """The enum classes in pydantic's core schema of a type, each once."""
+def _choices(core: Any, seen: set[int]) -> Iterator[tuple[Any, Sequence[Any]]]:
+    """The enums and literals in pydantic's core schema of a type, each with its values."""
     if isinstance(core, list | tuple):
         for each in core:
-            yield from _enums(each, seen)
+            yield from _choices(each, seen)
     if not isinstance(core, dict) or id(core) in seen:
         return
     seen.add(id(core))
-    if core.get("type") == "enum" and id(core["cls"]) not in seen:
-        seen.add(id(core["cls"]))
-        yield core["cls"]
+    if core.get("type") == "enum":
+        yield core["cls"], core["members"]
+    elif core.get("type") == "literal":
+        yield typing.Literal[tuple(core["expected"])], core["expected"]
     for each in core.values():
-        yield from _enums(each, seen)
+        yield from _choices(each, seen)
 
 
 def _is_type(annotation: Any) -> bool:

@@ -6,6 +6,7 @@ differ from it.
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
@@ -35,10 +36,17 @@ class Progress:
 
     def __init__(self, note: Path) -> None:
         self._note = note
+        self._process = os.getpid()
+
+    @property
+    def ours(self) -> bool:
+        """False in a copy of this process that a flow's code made with `os.fork`: it has nothing to say."""
+        return os.getpid() == self._process
 
     def importing(self, file: str) -> None:
         """`file` (relative to the flow's folder) is being imported from now on; empty: none is."""
-        self._note.write_text(file, encoding="utf-8")
+        if self.ours:
+            self._note.write_text(file, encoding="utf-8")
 
 
 def describe(request: Request, progress: Progress) -> dict[str, Any]:
@@ -51,11 +59,12 @@ def describe(request: Request, progress: Progress) -> dict[str, Any]:
             f"the base image has Python {running}, and the flow was locked for {python}",
             hint=f"Use a base image with Python {python}, or lock the flow again.",
         )
+    # Before any flow: a file is not to be named for the time that Prefect itself takes.
+    from prefect import __version__ as prefect
+
     folder = str(Path.cwd())
     flows = [_describe_flow(folder, requested, request, progress) for requested in request.entrypoints]
     _require_unique(flows)
-    from prefect import __version__ as prefect
-
     return {
         "version": FORMAT,
         "python": running,

@@ -192,7 +192,7 @@ def _hint(error: BaseException) -> str:
 def _missing_variable(error: BaseException) -> str:
     """The environment variable whose absence was the error, or an empty text."""
     frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, KeyError) and frames and frames[-1].filename == os.__file__:
+    if isinstance(error, KeyError) and frames and frames[-1].filename in (os.__file__, "<frozen os>"):
         return str(error.args[0])
     return ""
 

@@ -82,11 +82,13 @@ def main(arguments: Sequence[str]) -> NoReturn:
     bounds = bounds_of(options)
     watch(bounds, (folder / TRACE).open("w"))
     limit_memory(bounds)
-    found = find(options, Progress(folder / PROGRESS))
-    written = folder / "writing.json"
-    # ASCII, and whole or not at all.
-    written.write_text(json.dumps(found, allow_nan=False), encoding="ascii")
-    written.rename(folder / OUTCOME)
+    progress = Progress(folder / PROGRESS)
+    found = find(options, progress)
+    if progress.ours:
+        written = folder / "writing.json"
+        # ASCII, and whole or not at all.
+        written.write_text(json.dumps(found, allow_nan=False), encoding="ascii")
+        written.rename(folder / OUTCOME)
     for stream in (sys.stdout, sys.stderr):
         flush(stream)
     os._exit(0)  # at once: threads and exit handlers of imported code have nothing to add

@@ -109,6 +109,14 @@ def _named_flow(module: ModuleType, file: str, function: str) -> Flow[..., Any]:
                 hint="Correct the function's name in the entrypoint.",
             )
         found = getattr(found, part)
+    kind = _method_kind(found, function)
+    if kind:
+        raise CheckError(
+            "not-a-flow",
+            f"{function} in {file} is {kind}: Prefect has nothing to call it on",
+            file=file,
+            hint=f"Make {function} a `@staticmethod` with `@flow` above it, or a function.",
+        )
     if not isinstance(found, Flow):
         raise CheckError(
             "not-a-flow",
@@ -116,14 +124,21 @@ def _named_flow(module: ModuleType, file: str, function: str) -> Flow[..., Any]:
             file=file,
             hint=f"Decorate {function} with `@flow`.",
         )
-    if "." in function and next(iter(inspect.signature(found.fn).parameters), "") == "self":
-        raise CheckError(
-            "not-a-flow",
-            f"{function} in {file} is a method: Prefect has no instance to call it on",
-            file=file,
-            hint=f"Make {function} a `@staticmethod` or `@classmethod` above `@flow`, or a function.",
-        )
-    return found
+    flow: Flow[..., Any] = found
+    return flow
+
+
+def _method_kind(found: Any, function: str) -> str:
+    """`a method` or `a class method` for a flow that is one, else an empty text."""
+    from prefect import Flow
+
+    bound = isinstance(getattr(found, "__func__", None), Flow)  # `@classmethod` above `@flow`
+    if bound or (isinstance(found, Flow) and found.isclassmethod):
+        return "a class method"
+    is_inner = isinstance(found, Flow) and "." in function
+    if is_inner and next(iter(inspect.signature(found.fn).parameters), "") == "self":
+        return "a method"
+    return ""
 
 
 def _own_flows(module: ModuleType) -> dict[str, Flow[..., Any]]:

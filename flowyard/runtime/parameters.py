@@ -18,14 +18,14 @@ from flowyard.runtime.annotations import (
     UnresolvedError,
     annotation_text,
     evaluate,
-    members_without_json,
     reference_types,
     strict_property,
     strip_optional,
+    values_without_json,
 )
 from flowyard.runtime.defaults import SECRET_ADVICE, LossError, check_default, plain_default, read, short
 from flowyard.runtime.failures import CheckError
-from flowyard.runtime.schemas import fields_with_secrets, holds_secret, inline
+from flowyard.runtime.schemas import fields_with_secrets, holds_secret, impossible_keys, inline
 from flowyard.runtime.source import parameter_places
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def _check(parameter: inspect.Parameter, schema: dict[str, Any], function: Calla
         raise LossError("is missing from Prefect's schema: rename it, or write its type without `Final`")
     _check_required(parameter, schema)
     _check_secrets(found, schema.get("definitions", {}))
+    if impossible_keys(found, schema.get("definitions", {})):
+        raise LossError("takes a mapping whose keys are never text, as all keys in JSON are: use a StrEnum or str")
     types = reference_types(annotation)
     if types:
         _check_reference(parameter, annotation, types, found)
@@ -95,7 +97,7 @@ def _check(parameter: inspect.Parameter, schema: dict[str, Any], function: Calla
         return [annotation_text(each) for each in types]
     strict = strict_property(annotation, parameter.default)
     _check_type(strict, parameter.default, found, schema.get("definitions", {}))
-    _check_members(annotation)
+    _check_values(annotation)
     check_default(annotation, parameter.default, found)
     found.update(strict.notes)
     return []
@@ -105,12 +107,18 @@ def _annotation(parameter: inspect.Parameter, function: Callable[..., Any]) -> A
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         raise LossError("collects any number of arguments, which a run cannot be given: name each parameter")
     try:
-        return evaluate(parameter.annotation, function)
+        annotation = evaluate(parameter.annotation, function)
     except UnresolvedError as unresolved:
         raise LossError(
             f"has an annotation that cannot be evaluated ({unresolved}): import its names at module level, "
             "outside `if TYPE_CHECKING:`"
         ) from unresolved
+    if isinstance(annotation, str):
+        raise LossError(
+            "has an annotation in quotes that `from __future__ import annotations` quotes once more, "
+            "so Prefect never sees the type: remove the quotes"
+        )
+    return annotation
 
 
 def _check_required(parameter: inspect.Parameter, schema: dict[str, Any]) -> None:
@@ -181,11 +189,11 @@ def _is_extra(key: str, default: Any) -> bool:
     return isinstance(extra, dict) and key in extra
 
 
-def _check_members(annotation: Any) -> None:
-    """Every member of an enum must be one that its JSON value leads back to."""
-    members = members_without_json(annotation)
-    if members:
+def _check_values(annotation: Any) -> None:
+    """Every value there is to choose must be one that its JSON leads back to."""
+    values = values_without_json(annotation)
+    if values:
         raise LossError(
-            f"takes an enum with members that JSON cannot name ({', '.join(members)}): "
-            "give them a text or a number as their value"
+            f"takes values that JSON cannot name ({', '.join(values)}): give an enum's members a text or a number "
+            "as their value, and annotate with the enum, not with a Literal of its members"
         )

@@ -7,6 +7,7 @@ plain text; whoever can read a deployment could read it there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 _COMBINED = ("anyOf", "oneOf", "allOf")
@@ -40,6 +41,26 @@ def fields_with_secrets(schema: Any, definitions: dict[str, Any]) -> list[str]:
             if holds_secret(property_, definitions):
                 found[f"{name}.{field}"] = None
     return list(found)
+
+
+def impossible_keys(schema: Any, definitions: dict[str, Any]) -> bool:
+    """Whether a mapping in `schema` allows only keys that are no text: a JSON object has no others."""
+    names = _referred(schema, definitions, {})
+    return any(map(_has_impossible_keys, (schema, *(definitions[name] for name in names)), repeat(definitions)))
+
+
+def _has_impossible_keys(schema: Any, definitions: dict[str, Any]) -> bool:
+    if isinstance(schema, list):
+        return any(_has_impossible_keys(each, definitions) for each in schema)
+    if not isinstance(schema, dict):
+        return False
+    keys = schema.get("propertyNames")
+    if isinstance(keys, dict):
+        keys = definitions.get(_reference(keys), keys)
+        choices = keys.get("enum", [keys.get("const", "")])
+        if not any(isinstance(each, str) for each in choices):
+            return True
+    return any(_has_impossible_keys(each, definitions) for each in schema.values())
 
 
 def _referred(schema: Any, definitions: dict[str, Any], seen: dict[str, None]) -> dict[str, None]:

@@ -109,7 +109,19 @@ def test_a_file_of_a_package_keeps_its_relative_imports(write: Write) -> None:
             "from prefect import flow\nclass Jobs:\n    @flow\n    def run(self): ...\n",
             "rtflow.py:Jobs.run",
             "not-a-flow",
-            "Jobs.run in rtflow.py is a method: Prefect has no instance to call it on",
+            "Jobs.run in rtflow.py is a method: Prefect has nothing to call it on",
+        ),
+        (
+            "from prefect import flow\nclass Jobs:\n    @flow\n    @classmethod\n    def run(cls): ...\n",
+            "rtflow.py:Jobs.run",
+            "not-a-flow",
+            "Jobs.run in rtflow.py is a class method: Prefect has nothing to call it on",
+        ),
+        (
+            "from prefect import flow\nclass Jobs:\n    @classmethod\n    @flow\n    def run(cls): ...\n",
+            "rtflow.py:Jobs.run",
+            "not-a-flow",
+            "Jobs.run in rtflow.py is a class method: Prefect has nothing to call it on",
         ),
     ],
 )

@@ -14,6 +14,10 @@ from flowyard.runtime.load import find_flow, load_module
 from flowyard.runtime.parameters import Parameters, describe_parameters
 
 NO_SECRET = "a secret has no place in a schema; use None and load it inside the flow, from a Secret block"
+NAMEABLE = (
+    "give an enum's members a text or a number as their value, and annotate with the enum, "
+    "not with a Literal of its members"
+)
 HEADER = """
 import datetime, decimal, enum, pathlib, uuid
 from dataclasses import dataclass
@@ -231,9 +235,17 @@ def test_a_public_name_is_preferred(describe: Any) -> None:
         ),
         (
             "x: Dict[str, Pair]",
-            "takes an enum with members that JSON cannot name (Pair.ONE): "
-            "give them a text or a number as their value",
+            f"takes values that JSON cannot name (Pair.ONE): {NAMEABLE}",
         ),
+        (
+            "x: Literal['a', b'c', Colour.RED] = 'a'",
+            f"takes values that JSON cannot name (b'c', Colour.RED): {NAMEABLE}",
+        ),
+        (
+            "x: Optional[Dict[Level, int]] = None",
+            "takes a mapping whose keys are never text, as all keys in JSON are: use a StrEnum or str",
+        ),
+        ("x: Optional[Literal[Level.LOW]] = None", f"takes values that JSON cannot name (Level.LOW): {NAMEABLE}"),
         (
             "x: Annotated[int, AfterValidator(even)] = 3",
             "has the default 3, which does not fit its annotation (ZeroDivisionError: division by zero): "

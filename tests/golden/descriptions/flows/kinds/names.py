@@ -1,0 +1,4 @@
+"""Constants of the flows."""
+
+NAME = "Nightly: näme, with \"signs\""
+DESCRIPTION = "Given as a constant."

@@ -1,0 +1,3 @@
+"""A package beside the flows."""
+
+UNIT = "kg"
