@@ -42,6 +42,10 @@ def image_inputs(
     inputs["system-packages"] = " ".join(flow.system_packages)
     inputs["include"] = " ".join(include.as_posix() for include in flow.includes)
     inputs["build-secrets"] = " ".join(flow.build_secrets)
+    if flow.check_seconds is not None:
+        inputs["check-seconds"] = f"{flow.check_seconds:g}"
+    if flow.check_memory is not None:
+        inputs["check-memory"] = flow.check_memory
     return inputs
 
 

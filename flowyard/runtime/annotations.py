@@ -127,7 +127,9 @@ def values_without_json(annotation: Any) -> list[str]:
                     continue
             except ValidationError:
                 pass
-            found[f"{type(value).__qualname__}.{value.name}" if isinstance(value, enum.Enum) else repr(value)] = None
+            found[
+                f"{type(value).__qualname__}.{value.name}" if isinstance(value, enum.Enum) else repr(value)
+            ] = None
     return list(found)
 
 

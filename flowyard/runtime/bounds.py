@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SECONDS = 120.0
+START = 60.0  # seconds before those: Python and Prefect themselves start, on a machine that may be busy
 MEMORY = 2 << 30  # bytes of one process: its heap and what it maps for itself, not files and libraries
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a check may use: `seconds` of wall time, and `memory` in bytes for each process."""
+    """What the flows' own code may use: `seconds` of wall time in all, and `memory` in bytes for each process."""
 
     seconds: float = SECONDS
     memory: int = MEMORY

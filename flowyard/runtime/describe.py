@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.runtime import inside
+from flowyard.runtime.bounds import START
 from flowyard.runtime.failures import CheckError
 from flowyard.runtime.guard import Ended, Relay, run
 from flowyard.runtime.traces import TIMED_OUT, place_of
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="flowyard-check-", ignore_cleanup_errors=True) as home:
         command = [sys.executable, "-m", "flowyard.runtime.inside", home, *arguments]
         relay = Relay(sys.stderr.buffer)
-        ended = run(command, environment(os.environ, home), options.seconds, relay)
+        ended = run(command, environment(os.environ, home), START + options.seconds, relay)
         relay.close()
         code, said = conclude(options, outcome(Path(home)), ended, Path(home))
     sys.stderr.write(said)
@@ -93,30 +94,40 @@ def report(failure: CheckError, name: str, traceback: str = "") -> str:
 
 def _died(options: argparse.Namespace, ended: Ended, home: Path) -> CheckError:
     """The finding when the child ended without one: stopped at its deadline, or ended by the flow's code."""
-    bounds = inside.bounds_of(options)
     trace = (home / inside.TRACE).read_text(errors="replace") if (home / inside.TRACE).exists() else ""
     progress = home / inside.PROGRESS
     file = progress.read_text(encoding="utf-8") if progress.exists() else ""
-    doing = f"importing {file}" if file else f"describing {options.name}"
     place = place_of(trace)
     where = f" ({place})" if place else ""
-    if ended.timed_out or trace.startswith(TIMED_OUT):
+    if not (ended.timed_out or trace.startswith(TIMED_OUT)):
+        doing = f"importing {file}" if file else f"describing {options.name}"
+        return CheckError(
+            "died", f"{doing} ended the process {ended.shown}{where}", file=file, hint=_hint(file)
+        )
+    if not progress.exists():
         return CheckError(
             "too-slow",
-            f"{doing} took longer than {bounds.shown_seconds} and was stopped{where}",
-            file=file,
-            hint="Move the slow part into the flow or one of its tasks: at module level it runs before every "
-            "run. When importing has to take that long, raise `check-seconds` in flow.toml.",
+            f"starting Prefect took longer than {START:g} s and was stopped",
+            hint="The machine that builds has too much to do: try again.",
         )
+    bound = inside.bounds_of(options).shown_seconds
+    doing = f"importing {file}" if file else f"describing {options.name}"
     return CheckError(
-        "died",
-        f"{doing} ended the process {ended.shown}{where}",
+        "too-slow",
+        f"{doing} took longer than {bound} and was stopped{where}",
         file=file,
-        hint="Something at module level ends, replaces or crashes Python itself (`os._exit`, `os.exec...`, a "
-        "native library): move it into the flow. A process that was killed used more memory than "
-        "this machine has."
-        if file
-        else "What it printed last says why.",
+        hint="Move the slow part into the flow or one of its tasks: at module level it runs before every "
+        "run. When importing has to take that long, raise `check-seconds` in flow.toml.",
+    )
+
+
+def _hint(file: str) -> str:
+    """What to do about a process that ended while `file`, or none, was imported."""
+    if not file:
+        return "What it printed last says why."
+    return (
+        "Something at module level ends, replaces or crashes Python itself (`os._exit`, `os.exec...`, a native "
+        "library): move it into the flow. A process that was killed used more memory than this machine has."
     )
 
 

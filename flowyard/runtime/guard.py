@@ -26,9 +26,13 @@ _CHUNK = 64 << 10  # bytes
 class Sink(Protocol):
     """Where output goes."""
 
-    def write(self, data: bytes, /) -> int: ...
+    def write(self, data: bytes, /) -> int:
+        """Take some output."""
+        ...
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        """Hand over what was taken."""
+        ...
 
 
 class Relay:
@@ -84,7 +88,7 @@ class Ended:
 def run(command: Sequence[str], environment: Mapping[str, str], seconds: float, relay: Relay) -> Ended:
     """Run a program in a process group of its own, and end the whole group with it.
 
-    It has no input; its output goes to `relay`. After `seconds` and GRACE it is killed.
+    It has no input; its output goes to `relay`. It is to end itself after `seconds`; GRACE later it is killed.
     """
     reading, writing = os.pipe()
     child = subprocess.Popen(

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from flowyard.runtime.bounds import Bounds, parse_memory
+from flowyard.runtime.bounds import START, Bounds, parse_memory
 from flowyard.runtime.description import Progress, Request, describe
 from flowyard.runtime.failures import CheckError, user_traceback
 
@@ -69,10 +69,13 @@ def allow_reserve() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
-def watch(bounds: Bounds, trace: TextIO) -> None:
-    """At the deadline, or when a signal ends the process, write where every thread is; then the process ends."""
+def watch(seconds: float, trace: TextIO) -> None:
+    """After `seconds`, or when a signal ends the process, write where every thread is; then the process ends.
+
+    The last call counts.
+    """
     faulthandler.enable(trace)
-    faulthandler.dump_traceback_later(bounds.seconds, exit=True, file=trace)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=trace)
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
@@ -80,9 +83,14 @@ def main(arguments: Sequence[str]) -> NoReturn:
     folder = Path(arguments[0])
     options = parse("flowyard.runtime.describe", arguments[1:])
     bounds = bounds_of(options)
-    watch(bounds, (folder / TRACE).open("w"))
+    trace = (folder / TRACE).open("w")
+    watch(START, trace)
     limit_memory(bounds)
+    import prefect  # noqa: F401 - its time is not the flow's
+
     progress = Progress(folder / PROGRESS)
+    progress.importing("")
+    watch(bounds.seconds, trace)
     found = find(options, progress)
     if progress.ours:
         written = folder / "writing.json"

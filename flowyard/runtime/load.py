@@ -132,8 +132,9 @@ def _method_kind(found: Any, function: str) -> str:
     """`a method` or `a class method` for a flow that is one, else an empty text."""
     from prefect import Flow
 
-    bound = isinstance(getattr(found, "__func__", None), Flow)  # `@classmethod` above `@flow`
-    if bound or (isinstance(found, Flow) and found.isclassmethod):
+    # `@classmethod` above `@flow`: since Python 3.13 a method around the flow, before a flow bound to the class.
+    bound = isinstance(getattr(found, "__func__", None), Flow)
+    if bound or (isinstance(found, Flow) and (found.isclassmethod or found.ismethod)):
         return "a class method"
     is_inner = isinstance(found, Flow) and "." in function
     if is_inner and next(iter(inspect.signature(found.fn).parameters), "") == "self":

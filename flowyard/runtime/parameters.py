@@ -62,7 +62,12 @@ def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
             try:
                 types += _check(parameter, schema, flow.fn)
             except LossError as loss:
-                words = ["parameter", repr(parameter.name), _written(parameter), places.get(parameter.name, "")]
+                words = [
+                    "parameter",
+                    repr(parameter.name),
+                    _written(parameter),
+                    places.get(parameter.name, ""),
+                ]
                 losses.append(" ".join([*filter(None, words), str(loss)]))
     if losses:
         raise CheckError(
@@ -89,7 +94,9 @@ def _check(parameter: inspect.Parameter, schema: dict[str, Any], function: Calla
     _check_required(parameter, schema)
     _check_secrets(found, schema.get("definitions", {}))
     if impossible_keys(found, schema.get("definitions", {})):
-        raise LossError("takes a mapping whose keys are never text, as all keys in JSON are: use a StrEnum or str")
+        raise LossError(
+            "takes a mapping whose keys are never text, as all keys in JSON are: use a StrEnum or str"
+        )
     types = reference_types(annotation)
     if types:
         _check_reference(parameter, annotation, types, found)
@@ -167,9 +174,7 @@ def _bases(types: list[Any]) -> list[type]:
     return [base for each in types for base in getattr(each, "__mro__", ())]
 
 
-def _check_type(
-    strict: Property, default: Any, found: dict[str, Any], definitions: dict[str, Any]
-) -> None:
+def _check_type(strict: Property, default: Any, found: dict[str, Any], definitions: dict[str, Any]) -> None:
     """Compare Prefect's property with the one pydantic makes of the same annotation and default."""
     for key in sorted(set(strict.schema) | set(found)):
         if key in _BESIDE:

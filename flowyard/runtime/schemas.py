@@ -46,7 +46,9 @@ def fields_with_secrets(schema: Any, definitions: dict[str, Any]) -> list[str]:
 def impossible_keys(schema: Any, definitions: dict[str, Any]) -> bool:
     """Whether a mapping in `schema` allows only keys that are no text: a JSON object has no others."""
     names = _referred(schema, definitions, {})
-    return any(map(_has_impossible_keys, (schema, *(definitions[name] for name in names)), repeat(definitions)))
+    return any(
+        map(_has_impossible_keys, (schema, *(definitions[name] for name in names)), repeat(definitions))
+    )
 
 
 def _has_impossible_keys(schema: Any, definitions: dict[str, Any]) -> bool:

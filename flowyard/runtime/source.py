@@ -22,7 +22,9 @@ def parameter_places(function: Callable[..., Any], file: str) -> dict[str, str]:
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return {}
-    elsewhere = "" if f"/{code.co_filename}".endswith(f"/{file}") else f" of {os.path.relpath(code.co_filename)}"
+    elsewhere = (
+        "" if f"/{code.co_filename}".endswith(f"/{file}") else f" of {os.path.relpath(code.co_filename)}"
+    )
     return {name: f"on line {line}{elsewhere}" for name, line in _lines(code).items()}
 
 

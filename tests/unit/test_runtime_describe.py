@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import platform
 import sys
@@ -13,11 +12,9 @@ import prefect
 import pytest
 
 from flowyard.runtime import describe, inside
-from flowyard.runtime.bounds import Bounds, parse_memory
 from flowyard.runtime.description import Progress
 from flowyard.runtime.failures import CHECK_PREFIX
-from flowyard.runtime.guard import HEAD, TAIL, Ended, Relay
-from flowyard.runtime.traces import place_of
+from flowyard.runtime.guard import Ended
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 FLOW = '''from prefect import flow
