@@ -82,7 +82,8 @@ class Ended:
         """As in `with exit status 3`, `by SIGSEGV`."""
         if self.status >= 0:
             return f"with exit status {self.status}"
-        return f"by {signal.Signals(-self.status).name}"
+        names = {each.value: each.name for each in signal.Signals}  # not every real-time signal has one
+        return f"by {names.get(-self.status, f'signal {-self.status}')}"
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], seconds: float, relay: Relay) -> Ended:

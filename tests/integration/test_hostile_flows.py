@@ -32,7 +32,6 @@ def project(session_yard: RunningYard, tmp_path_factory: pytest.TempPathFactory)
     )
     fill(made)
     for name, hostile in {**SHIPPED, **REFUSED}.items():
-        # As every name of a test's image, it is shared by all projects of the session.
         made.flow(name, hostile.source(name), hostile.settings)
     made.write("flows/writes/part/data.csv", "1\n")
     yield made

@@ -96,6 +96,8 @@ IMAGE: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "system package": (flow_key('system-packages = ["git"]\n'), ("system-packages changed",)),
     "platform": (flow_key('platforms = ["linux/arm64"]\n'), ("platforms changed",)),
+    "time of the check": (flow_key("check-seconds = 300\n"), ("check-seconds added",)),
+    "memory of the check": (flow_key('check-memory = "4Gi"\n'), ("check-memory added",)),
     "build secret's name": (flow_key('build-secrets = ["token"]\n'), ("build-secrets changed",)),
     "entrypoint": (
         flow_key('entrypoint = "helper.py"\n'),

@@ -46,6 +46,25 @@ def test_a_dockerfile_is_taken_as_it_is(root: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("defaults", "own", "options"),
+    [
+        ("", "", ""),
+        ("", "check-seconds = 300\n", " --seconds 300"),
+        ("", 'check-seconds = 2.5\ncheck-memory = "4Gi"\n', " --seconds 2.5 --memory 4Gi"),
+        ('check-memory = "1Gi"\ncheck-seconds = 60\n', "check-seconds = 5\n", " --seconds 5 --memory 1Gi"),
+    ],
+)
+def test_the_bounds_of_the_check(root: Path, defaults: str, own: str, options: str) -> None:
+    registry = (root / "registry.toml").read_text()
+    (root / "registry.toml").write_text(
+        registry.replace("[targets.local]", f"[defaults]\n{defaults}[targets.local]")
+    )
+    text = rendered(root, {"flows/hello/flow.toml": own}).text
+    python = load(root).flows[0].base.python
+    assert f"--name hello --python {python}{options} \\\n" in text
+
+
 def test_a_template_counts_more_than_a_dockerfile_beside_it(root: Path) -> None:
     files = {"flows/hello/Dockerfile": "FROM x\n", "flows/hello/Dockerfile.j2": "FROM {{ flow }}\n"}
     assert rendered(root, files).text == "FROM hello\n"

@@ -121,7 +121,8 @@ def test_a_program_that_only_prints_costs_no_more_memory_than_the_tail() -> None
 
 
 @pytest.mark.parametrize(
-    ("status", "shown"), [(0, "with exit status 0"), (3, "with exit status 3"), (-11, "by SIGSEGV")]
+    ("status", "shown"),
+    [(0, "with exit status 0"), (3, "with exit status 3"), (-11, "by SIGSEGV"), (-40, "by signal 40")],
 )
 def test_how_a_program_ended(status: int, shown: str) -> None:
     assert Ended(status).shown == shown
