@@ -37,6 +37,9 @@ class Holder(BaseModel):
 class Pair(enum.Enum):
     ONE = (1, 2)
 
+class Limits(BaseModel):
+    most: float = float("inf")
+
 class Node(BaseModel):
     token: Optional[SecretStr] = None
     next: "Optional[Node]" = None

@@ -25,7 +25,7 @@ from flowyard.runtime.annotations import (
 )
 from flowyard.runtime.defaults import SECRET_ADVICE, LossError, check_default, plain_default, read, short
 from flowyard.runtime.failures import CheckError
-from flowyard.runtime.schemas import fields_with_secrets, holds_secret, impossible_keys, inline
+from flowyard.runtime.schemas import fields_with_secrets, holds_secret, impossible_keys, inline, is_json
 from flowyard.runtime.source import parameter_places
 
 if TYPE_CHECKING:
@@ -92,8 +92,9 @@ def _check(parameter: inspect.Parameter, schema: dict[str, Any], function: Calla
     if found is None:
         raise LossError("is missing from Prefect's schema: rename it, or write its type without `Final`")
     _check_required(parameter, schema)
-    _check_secrets(found, schema.get("definitions", {}))
-    if impossible_keys(found, schema.get("definitions", {})):
+    definitions = schema.get("definitions", {})
+    _check_secrets(found, definitions)
+    if impossible_keys(found, definitions):
         raise LossError(
             "takes a mapping whose keys are never text, as all keys in JSON are: use a StrEnum or str"
         )
@@ -103,7 +104,7 @@ def _check(parameter: inspect.Parameter, schema: dict[str, Any], function: Calla
         found["x-flowyard-type"] = annotation_text(strip_optional(annotation))
         return [annotation_text(each) for each in types]
     strict = strict_property(annotation, parameter.default)
-    _check_type(strict, parameter.default, found, schema.get("definitions", {}))
+    _check_type(strict, parameter.default, found, definitions)
     _check_values(annotation)
     check_default(annotation, parameter.default, found)
     found.update(strict.notes)
@@ -176,14 +177,13 @@ def _bases(types: list[Any]) -> list[type]:
 
 def _check_type(strict: Property, default: Any, found: dict[str, Any], definitions: dict[str, Any]) -> None:
     """Compare Prefect's property with the one pydantic makes of the same annotation and default."""
-    for key in sorted(set(strict.schema) | set(found)):
-        if key in _BESIDE:
-            continue
-        ours = inline(strict.schema.get(key), strict.definitions)
-        theirs = inline(found.get(key), definitions)
-        if ours != theirs and not _is_extra(key, default):
+    ours, theirs = inline(strict.schema, strict.definitions), inline(found, definitions)
+    for key in sorted((ours.keys() | theirs.keys()) - _BESIDE):
+        if not is_json(ours.get(key)):
+            raise LossError("takes a model with a default that JSON does not have, NaN or infinity: use None")
+        if ours.get(key) != theirs.get(key) and not _is_extra(key, default):
             raise LossError(
-                f"would lose {key!r} ({short(ours)}) in Prefect's schema: write "
+                f"would lose {key!r} ({short(ours.get(key))}) in Prefect's schema: write "
                 "the constraint into the annotation, as in `Annotated[int, Field(ge=1)] = 3`"
             )
 

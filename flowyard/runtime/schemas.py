@@ -6,6 +6,7 @@ plain text; whoever can read a deployment could read it there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
@@ -26,6 +27,15 @@ def inline(schema: Any, definitions: dict[str, Any], inside: tuple[str, ...] = (
             return {"$ref": len(inside) - inside.index(name)}
         return inline(definitions.get(name), definitions, (*inside, name))
     return {key: inline(value, definitions, inside) for key, value in schema.items()}
+
+
+def is_json(schema: Any) -> bool:
+    """Whether every number in it is one that JSON has."""
+    try:
+        json.dumps(schema, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def holds_secret(schema: dict[str, Any], definitions: dict[str, Any]) -> bool:

@@ -51,6 +51,7 @@ NAMEABLE = (
             "x: Holder = Holder()",
             f"has a secret in its default: {NO_SECRET}",
         ),
+        ("x: Limits", "takes a model with a default that JSON does not have, NaN or infinity: use None"),
         ("x: SecretStr = 's'", f"(pydantic.SecretStr) has a secret in its default: {NO_SECRET}"),
         ("x: List[SecretStr] = ['s']", f"has a secret in its default: {NO_SECRET}"),
         ("x: Optional[Dict[str, SecretStr]] = {'a': 's'}", f"has a secret in its default: {NO_SECRET}"),
