@@ -16,4 +16,6 @@ def type_of(value):
 def text_of(value):
     if isinstance(value, (SecretStr, SecretBytes)):
         return repr(value.get_secret_value())
+    if isinstance(value, (set, frozenset)):
+        return repr(sorted(value))
     return repr(value)
