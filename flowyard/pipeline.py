@@ -22,9 +22,10 @@ from flowyard.publish import publish
 from flowyard.register import Registered, Unit, register, remove
 from flowyard.registering.deployment import Marks
 from flowyard.registering.description import read_description
+from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.lease import Lease, flow_limit, hold
 from flowyard.releasing.order import Commit, History, refused
-from flowyard.releasing.records import ReleaseRecord, append, move_head, read_head
+from flowyard.releasing.records import ReleaseRecord, move_head, read_head
 from flowyard.report import Outcome
 from flowyard.values import Flow, Json, Project, PublishedImage, Target
 from flowyard.work_pools.ensure import ensure_work_pool
@@ -150,12 +151,9 @@ class Shipment:
         marks = Marks(yard.project.name, yard.target.name, plan.name, desired.key, desired.spec, sha)
         description = read_description(yard.registry, image)
         unit = Unit(yard.target, desired.deployments, image, description, marks)
-
-        def keep_record(registered: tuple[Registered, ...]) -> None:
-            append(yard.api, self._record(desired, image, registered))
-
+        record = RecordEntry(yard.api, self._record(desired, image))
         with self._writing():
-            return register(yard.api, unit, self._base_job_template, plan.live, keep_record)
+            return register(yard.api, unit, self._base_job_template, plan.live, record)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -166,9 +164,7 @@ class Shipment:
             self._lease.check()
             yield
 
-    def _record(
-        self, desired: Desired, image: PublishedImage, registered: tuple[Registered, ...]
-    ) -> ReleaseRecord:
+    def _record(self, desired: Desired, image: PublishedImage) -> ReleaseRecord:
         yard = self._yard
         return ReleaseRecord(
             project=yard.project.name,
@@ -179,7 +175,7 @@ class Shipment:
             image=str(image),
             commit=self._commit.sha if self._commit else None,
             dirty=self._commit.dirty if self._commit else False,
-            deployments=tuple(item.name for item in registered),
+            deployments=(),  # their full names are known when they are registered
             shipped_by=yard.user,
             inputs=desired.inputs,
         )

@@ -6,13 +6,16 @@ before the first write, read back after it, and put back as it was when a write 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from flowyard.errors import NotFound, PrefectError, RegistryError
+from flowyard.errors import PrefectError, RegistryError
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import Marks, carry_over, normal, payload, restored
+from flowyard.registering.deployment import Marks, carry_over, normal, payload
+from flowyard.registering.requests import read_again, read_deployment, write_deployment
+from flowyard.registering.restoring import Touched, shared_limit
+from flowyard.registering.undo import Journal, Step, all_or_nothing
 from flowyard.registering.validate import validate_job_variables, validate_parameters
 from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage, Target
 
@@ -36,8 +39,16 @@ class Registered:
     name: str
 
 
-# A deployment's id, and how it was before; None when there was none.
-_Done = tuple[str, Mapping[str, Json] | None]
+class Record(Protocol):
+    """The release record of a unit."""
+
+    def keep(self, deployments: tuple[str, ...], /) -> None:
+        """Keep the record, of these deployments (full names). Raises PrefectError."""
+        ...
+
+    def withdraw(self) -> None:
+        """See that it is not kept, whether or not it was. Raises PrefectError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,51 +64,42 @@ def register(
     unit: Unit,
     base_job_template: Mapping[str, Json],
     live: Iterable[Mapping[str, Json]],
-    keep_record: Callable[[tuple[Registered, ...]], None],
+    record: Record,
 ) -> tuple[Registered, ...]:
     """Register the unit, remove the deployments of `live` that it no longer has, and keep a record of it.
 
     Raises ConfigurationError for parameters and job variables that do not fit, PrefectError for what the
-    server refuses or keeps differently; the deployments are then as they were before.
+    server refuses or keeps differently; the deployments are then as they were before, or a note on the error
+    names each one that is not, and what to do.
     """
     _validate(unit, base_job_template)
     writes = [_write(api, unit, deployment) for deployment in unit.deployments]
     kept = {str(write.before["id"]) for write in writes if write.before is not None}
-    removed = [deployment for deployment in live if str(deployment["id"]) not in kept]
-    with _all_or_nothing(api) as done:
-        registered = []
-        for write in writes:
-            identity = _apply(api, write, done)
-            registered.append(Registered(identity, write.full_name))
-        for deployment in removed:
-            done.append((str(deployment["id"]), deployment))
-            _delete(api, str(deployment["id"]))
-        keep_record(tuple(registered))
-        return tuple(registered)
+    removed = read_again(api, [deployment for deployment in live if str(deployment["id"]) not in kept])
+    with all_or_nothing(api, f"python build.py ship {unit.marks.flow}") as journal:
+        registered = [_apply(api, write, journal) for write in writes[:-1]]
+        # Before the last write, which makes the unit complete: a ship that is killed in between leaves a unit that
+        # is registered again, never one that looks complete and has no record.
+        journal.begin(_record_step(record))
+        record.keep(tuple(write.full_name for write in writes))
+        registered += [_apply(api, write, journal) for write in writes[-1:]]
+        journal.remove(removed)
+    return tuple(registered)
 
 
 def remove(api: PrefectApi, live: Iterable[Mapping[str, Json]]) -> None:
-    """Remove these deployments, all of them or none."""
-    with _all_or_nothing(api) as done:
-        for deployment in live:
-            done.append((str(deployment["id"]), deployment))
-            _delete(api, str(deployment["id"]))
+    """Remove these deployments, all of them or none. Raises PrefectError as `register` does."""
+    removed = read_again(api, live)
+    with all_or_nothing(api, "python build.py ship") as journal:
+        journal.remove(removed)
 
 
-def _delete(api: PrefectApi, identity: str) -> None:
-    with suppress(NotFound):  # it is gone, whoever was first
-        api.request("DELETE", f"/deployments/{identity}")
-
-
-@contextmanager
-def _all_or_nothing(api: PrefectApi) -> Iterator[list[_Done]]:
-    """A list to note each write in before it is sent; whatever goes wrong, all of them are put back."""
-    done: list[_Done] = []
-    try:
-        yield done
-    except BaseException as error:
-        _put_back(api, done, error)
-        raise
+def _record_step(record: Record) -> Step:
+    return Step(
+        record.withdraw,
+        "the release record could not be deleted",
+        "the release record may say that this was shipped",
+    )
 
 
 def _validate(unit: Unit, base_job_template: Mapping[str, Json]) -> None:
@@ -128,14 +130,11 @@ def _write(api: PrefectApi, unit: Unit, deployment: DeploymentSpec) -> _Write:
     if before is not None:
         _check_owner(before, full_name, unit)
         body["schedules"] = carry_over(body["schedules"], before.get("schedules", []))
+        if shared_limit(before):
+            body["global_concurrency_limit_id"] = (
+                None  # let go of it, or the server changes it for all who share it
+            )
     return _Write(full_name, described.name, body, before)
-
-
-def read_deployment(api: PrefectApi, flow_name: str, name: str) -> Mapping[str, Json] | None:
-    """The deployment of this flow and name, or None."""
-    wanted = {"flows": {"name": {"any_": [flow_name]}}, "deployments": {"name": {"any_": [name]}}}
-    found = api.request("POST", "/deployments/filter", wanted)
-    return found[0] if found else None
 
 
 def _check_owner(before: Mapping[str, Json], full_name: str, unit: Unit) -> None:
@@ -158,17 +157,14 @@ def _check_owner(before: Mapping[str, Json], full_name: str, unit: Unit) -> None
     )
 
 
-def _apply(api: PrefectApi, write: _Write, done: list[_Done]) -> str:
+def _apply(api: PrefectApi, write: _Write, journal: Journal) -> Registered:
     flow = api.request("POST", "/flows/", {"name": write.flow_name})
     body = {**write.body, "flow_id": flow["id"]}
-    if write.before is not None:
-        done.append((str(write.before["id"]), write.before))
-    answer = api.request("POST", "/deployments/", body)
-    if write.before is None:
-        done.append((str(answer["id"]), None))
-    read_back = api.request("GET", f"/deployments/{answer['id']}")
+    journal.begin_deployment(Touched.written(write.flow_name, body, write.before))
+    identity = write_deployment(api, body)
+    read_back = api.request("GET", f"/deployments/{identity}")
     _compare(write.full_name, normal(write.body), normal(read_back))
-    return str(answer["id"])
+    return Registered(identity, write.full_name)
 
 
 def _compare(full_name: str, sent: Mapping[str, Json], kept: Mapping[str, Json]) -> None:
@@ -187,14 +183,3 @@ def _where(name: str, sent: Json, kept: Mapping[str, Json]) -> str:
         return name
     differing = sorted(key for key in sent.keys() | other.keys() if sent.get(key) != other.get(key))
     return ", ".join(f"{name}.{key}" for key in differing)
-
-
-def _put_back(api: PrefectApi, done: list[_Done], cause: BaseException) -> None:
-    for identity, before in reversed(done):
-        try:
-            if before is None:
-                _delete(api, identity)
-            else:
-                api.request("POST", "/deployments/", restored(before))
-        except PrefectError as error:
-            cause.add_note(f"deployment {identity} could not be put back as it was: {error.message}")

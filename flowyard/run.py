@@ -16,7 +16,7 @@ from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import FlowFailed, UsageError
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
-from flowyard.register import read_deployment
+from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
 from flowyard.values import Json, Project, Target
 

@@ -54,6 +54,13 @@ class FakePrefect:
         """Leases are kept in memory only; the slots they took are kept in the database."""
         self.leases.clear()
 
+    def make_limit(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Keep a new concurrency limit."""
+        now = self.now()
+        own = {"id": str(uuid.uuid4()), "created": now, "updated": now}
+        self.limits[body["name"]] = {**own, "active_slots": 0, "slot_decay_per_second": 0.0, **body}
+        return self.limits[body["name"]]
+
     def free(self, names: list[str]) -> None:
         """Give back one slot of each limit that exists and is on."""
         for name in names:
@@ -79,6 +86,14 @@ def _patch_artifact(fake: FakePrefect, found: re.Match[str], body: Any) -> Json:
     for artifact in fake.artifacts:
         if artifact["id"] == found[1]:
             artifact.update(body, updated=fake.now())
+            return None
+    raise NotFound("Artifact not found.", status=404)
+
+
+def _delete_artifact(fake: FakePrefect, found: re.Match[str], _: Any) -> Json:
+    for artifact in fake.artifacts:
+        if artifact["id"] == found[1]:
+            fake.artifacts.remove(artifact)
             return None
     raise NotFound("Artifact not found.", status=404)
 
@@ -109,8 +124,7 @@ def _create_limit(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
         raise Refused("name: String should match pattern", status=422)
     if body["name"] in fake.limits:
         raise Conflict("Data integrity conflict.", status=409)
-    fake.limits[body["name"]] = {"active_slots": 0, "slot_decay_per_second": 0.0, **body}
-    return dict(fake.limits[body["name"]])
+    return dict(fake.make_limit(body))
 
 
 def _read_limit(fake: FakePrefect, found: re.Match[str], _: Any) -> Json:
@@ -167,6 +181,7 @@ _LIMITS = "/v2/concurrency_limits"
 _ROUTES: tuple[tuple[str, Handler], ...] = (
     (r"POST /artifacts/", _create_artifact),
     (r"PATCH /artifacts/([^/]+)", _patch_artifact),
+    (r"DELETE /artifacts/([^/]+)", _delete_artifact),
     (r"POST /artifacts/filter", _filter_artifacts),
     (r"POST /artifacts/latest/filter", _latest_artifacts),
     (rf"POST {_LIMITS}/", _create_limit),

@@ -1,16 +1,18 @@
 """A Prefect API in memory that also has flows, deployments, work pools and flow runs.
 
-It keeps the server's manners: a POST of a deployment changes the one of that flow and name, wipes what is not
-sent but keeps `paused` and adds to the labels; the limit comes back under another name than it was sent.
+It keeps the server's manners: a POST of a deployment changes the one of that flow and name and keeps what is not
+sent, but for schedules (made anew, each time), parameters and labels; schedules are shown newest first and lose
+`max_scheduled_runs`; the limit is an object of its own, which goes when none is sent or its deployment goes.
 """
 
 from __future__ import annotations
 
-import copy
+import json
+import pickle
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from flowyard.errors import Conflict, NotFound, Refused
 from flowyard.values import Json
@@ -36,11 +38,10 @@ TEMPLATE: Mapping[str, Json] = {
     }
 }
 Row = dict[str, Any]
-_WIPED: Mapping[str, Json] = {
+_NEW: Mapping[str, Json] = {
     "description": None,
     "version": None,
     "tags": [],
-    "parameters": {},
     "parameter_openapi_schema": {},
     "job_variables": {},
     "pull_steps": None,
@@ -49,7 +50,9 @@ _WIPED: Mapping[str, Json] = {
     "work_pool_name": None,
     "work_queue_name": "default",
     "enforce_parameter_schema": True,
-    "schedules": [],
+    "paused": False,
+    "concurrency_limit": None,
+    "global_concurrency_limit": None,
     "concurrency_options": None,
 }
 
@@ -74,12 +77,21 @@ class FakeServer(FakePrefect):
         for pattern, handler in _ROUTES:
             found = re.fullmatch(pattern, f"{method} {path}")
             if found is not None:
-                self.requests.append((method, path, copy.deepcopy(body)))
+                self.requests.append((method, path, _sent(body)))
                 why = self.refuse(method, path, body)
                 if why is not None:
                     raise Refused(why, status=500)
-                return copy.deepcopy(handler(self, found[1] if found.groups() else "", body))
+                return _sent(handler(self, found[1] if found.groups() else "", body))
         return super().request(method, path, body)
+
+    def saved(self) -> bytes:
+        """All that it holds, to be loaded into another."""
+        return pickle.dumps((self.flows, self.deployments, self.limits, self.artifacts, self._time))
+
+    def load(self, saved: bytes) -> Self:
+        """Hold what another one held."""
+        self.flows, self.deployments, self.limits, self.artifacts, self._time = pickle.loads(saved)
+        return self
 
     def writes(self) -> list[tuple[str, str]]:
         """Method and path of every request so far that changes something."""
@@ -91,39 +103,86 @@ class FakeServer(FakePrefect):
         return {f"{names[row['flow_id']]}/{row['name']}": row for row in self.deployments.values()}
 
 
+def _sent(value: Json) -> Json:
+    """A copy, as it would come out at the other end of a connection."""
+    return json.loads(json.dumps(value))
+
+
 def _post_flow(server: FakeServer, _: str, body: Any) -> Json:
     return {"id": server.flows.setdefault(body["name"], str(uuid.uuid4())), "name": body["name"]}
 
 
 def _post_deployment(server: FakeServer, _: str, body: Any) -> Json:
-    body = copy.deepcopy(body)
+    body = _sent(body)
     if body["flow_id"] not in server.flows.values():
         raise NotFound("Flow not found", status=404)
-    limit = body.pop("concurrency_limit", None)
-    slugs = [schedule.get("slug") for schedule in body.get("schedules", [])]
+    schedules = body.pop("schedules", [])
+    slugs = [schedule.get("slug") for schedule in schedules if schedule.get("slug")]
     if len(slugs) != len(set(slugs)):
         raise Conflict("Data integrity conflict.", status=409)
-    before: Row = next(
-        (
-            row
-            for row in server.deployments.values()
-            if (row["flow_id"], row["name"]) == (body["flow_id"], body["name"])
-        ),
-        {"id": str(uuid.uuid4()), "paused": False, "labels": {"prefect.flow.id": body["flow_id"]}},
-    )
-    row: Row = {
-        **copy.deepcopy(dict(_WIPED)),
-        **body,
-        "id": before["id"],
-        "paused": body.get("paused", before["paused"]),
-        "labels": {**before["labels"], **body.get("labels", {})},
-        "concurrency_limit": None,
-        "global_concurrency_limit": None if limit is None else {"limit": limit},
+    wanted = (body["flow_id"], body["name"])
+    before = (row for row in server.deployments.values() if (row["flow_id"], row["name"]) == wanted)
+    now = server.now()
+    row: Row = next(before, {**_sent(dict(_NEW)), "id": str(uuid.uuid4()), "created": now})
+    limits = {
+        name: body.pop(name) for name in ("global_concurrency_limit_id", "concurrency_limit") if name in body
     }
-    row["schedules"] = [{"id": str(uuid.uuid4()), **schedule} for schedule in row["schedules"]]
+    row |= {"parameters": {}, **body, "updated": now}
+    row["labels"] = {"prefect.flow.id": body["flow_id"], **(body.get("labels") or {})}
+    row["schedules"] = []
+    _add_schedules(server, row, [{**schedule, "max_scheduled_runs": None} for schedule in schedules])
+    _set_limit(server, row, limits)
     server.alter(row)
+    row = {name: row[name] for name in sorted(row)}  # shown in one order, as a server does
     server.deployments[row["id"]] = row
     return row
+
+
+def _add_schedules(server: FakeServer, row: Row, schedules: list[Row]) -> None:
+    for schedule in schedules:
+        now = server.now()
+        unsaid: Row = {"active": True, "max_scheduled_runs": None, "parameters": {}, "slug": None}
+        own = {"id": str(uuid.uuid4()), "created": now, "updated": now, "deployment_id": row["id"]}
+        row["schedules"].insert(0, {**unsaid, **schedule, **own})
+
+
+def _post_schedules(server: FakeServer, identity: str, body: Any) -> Json:
+    row = _get_deployment(server, identity, None)
+    _add_schedules(server, row, _sent(body))
+    return row["schedules"]
+
+
+def _patch_schedule(server: FakeServer, where: str, body: Any) -> Json:
+    deployment, _, identity = where.partition("/schedules/")
+    row = _get_deployment(server, deployment, None)
+    found = next(one for one in row["schedules"] if one["id"] == identity)
+    found |= {"parameters": {}, **body, "updated": server.now()}
+    row["schedules"].sort(key=lambda one: str(one["updated"]), reverse=True)
+
+
+def _set_limit(server: FakeServer, row: Row, sent: Row) -> None:
+    if "global_concurrency_limit_id" in sent:
+        found = (one for one in server.limits.values() if one["id"] == sent["global_concurrency_limit_id"])
+        row["global_concurrency_limit"] = next(found, None)
+    if "concurrency_limit" not in sent:
+        return
+    linked, limit = row["global_concurrency_limit"], sent["concurrency_limit"]
+    if limit is None:
+        _drop_limit(server, linked)
+    elif linked is not None:
+        linked |= {"limit": limit, "updated": linked["updated"] if linked["limit"] == limit else server.now()}
+    else:
+        body = {"name": f"deployment:{row['id']}", "limit": limit, "active": True}
+        row["global_concurrency_limit"] = server.make_limit(body)
+
+
+def _drop_limit(server: FakeServer, limit: Row | None) -> None:
+    """Without a foreign key that minds: whoever shares it has none from now on."""
+    if limit is not None:
+        del server.limits[limit["name"]]
+        for row in server.deployments.values():
+            if row["global_concurrency_limit"] is limit:
+                row["global_concurrency_limit"] = None
 
 
 def _get_deployment(server: FakeServer, identity: str, _: Any) -> Json:
@@ -133,8 +192,21 @@ def _get_deployment(server: FakeServer, identity: str, _: Any) -> Json:
 
 
 def _delete_deployment(server: FakeServer, identity: str, _: Any) -> Json:
-    _get_deployment(server, identity, None)
+    _drop_limit(server, _get_deployment(server, identity, None)["global_concurrency_limit"])
     del server.deployments[identity]
+
+
+def _bulk_delete(server: FakeServer, _: str, body: Any) -> Json:
+    wanted = [one for one in body["deployments"]["id"]["any_"] if one in server.deployments][: body["limit"]]
+    for identity in wanted:
+        _delete_deployment(server, identity, None)
+    return {"deleted": wanted}
+
+
+def _delete_limit(server: FakeServer, name: str, _: Any) -> Json:
+    if name not in server.limits:
+        raise NotFound("Concurrency Limit not found", status=404)
+    _drop_limit(server, server.limits[name])
 
 
 def _filter_deployments(server: FakeServer, _: str, body: Any) -> Json:
@@ -143,6 +215,7 @@ def _filter_deployments(server: FakeServer, _: str, body: Any) -> Json:
     names = wanted.get("name", {}).get("any_")
     flows = body.get("flows", {}).get("name", {}).get("any_")
     ids = None if flows is None else {server.flows.get(name) for name in flows}
+    ids = body.get("flows", {}).get("id", {}).get("any_", ids)
     found = [
         row
         for row in server.deployments.values()
@@ -174,6 +247,20 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     (r"POST /deployments/filter", _filter_deployments),
     (r"GET /deployments/([^/]+)", _get_deployment),
     (r"DELETE /deployments/([^/]+)", _delete_deployment),
+    (r"POST /deployments/bulk_delete", _bulk_delete),
+    (r"POST /deployments/([^/]+)/schedules", _post_schedules),
+    (r"PATCH /deployments/([^/]+/schedules/[^/]+)", _patch_schedule),
+    (r"DELETE /v2/concurrency_limits/([^/]+)", _delete_limit),
     (r"GET /work_pools/([^/]+)", _get_pool),
     (r"POST /work_pools/", _post_pool),
 )
+
+
+class OldServer(FakeServer):
+    """A server from before Prefect could delete several deployments in one request."""
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        """As PrefectApi.request."""
+        if path == "/deployments/bulk_delete":
+            raise Refused("Method Not Allowed", status=405)
+        return super().request(method, path, body)

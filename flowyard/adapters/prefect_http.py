@@ -33,7 +33,9 @@ _NOT_DONE = frozenset({408, 429, 503})
 # A proxy answered: whether the server behind it did the work is not known.
 _PERHAPS_DONE = frozenset({502, 504})
 # Reads that Prefect spells as POST, and writes that end the same when they are done twice.
-_REPEATABLE_POST = re.compile(r".*/(filter|count|paginate|renew|decrement-with-lease)|/(flows|deployments)/")
+_REPEATABLE_POST = re.compile(
+    r".*/(filter|count|paginate|renew|decrement-with-lease|bulk_delete)|/(flows|deployments)/"
+)
 
 
 @dataclass(frozen=True, slots=True)

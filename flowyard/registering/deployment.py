@@ -173,21 +173,13 @@ def carry_over(wanted: list[dict[str, Json]], live: Iterable[Mapping[str, Json]]
     kept = [
         {**schedule, "active": schedule["active"] and schedule["slug"] not in paused} for schedule in wanted
     ]
-    return kept + [_again(schedule) for schedule in foreign]
+    return kept + [schedule_again(schedule) for schedule in foreign]
 
 
-def _again(schedule: Mapping[str, Json]) -> dict[str, Json]:
+def schedule_again(schedule: Mapping[str, Json]) -> dict[str, Json]:
+    """A schedule read from the API, as the API takes it."""
     fields = ("schedule", "active", "parameters", "slug", "max_scheduled_runs")
     return {name: schedule[name] for name in fields if schedule.get(name) is not None}
-
-
-def restored(live: Mapping[str, Json]) -> dict[str, Json]:
-    """The body that puts a deployment back as it was read."""
-    fields = (*_COMPARED, "flow_id", "labels", "paused", "path", "concurrency_options")
-    body = {name: live[name] for name in fields if live.get(name) is not None}
-    limit = live.get("global_concurrency_limit") or {}
-    schedules = [_again(schedule) for schedule in live.get("schedules", [])]
-    return {**body, "schedules": schedules, "concurrency_limit": limit.get("limit")}
 
 
 def normal(deployment: Mapping[str, Json]) -> dict[str, Any]:

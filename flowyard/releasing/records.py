@@ -19,6 +19,7 @@ from flowyard.releasing.order import History, refused
 from flowyard.values import Json
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
+TOKEN = "ship"  # in a record's metadata: which ship wrote it
 _HEAD_TERMS = Terms(duration=60.0, wait=30.0, poll=0.2)
 
 
@@ -70,12 +71,13 @@ def artifact_key(project: str, target: str, flow: str | None = None) -> str:
     return "--".join(["flowyard", *map(_slug, names)])
 
 
-def append(api: PrefectApi, record: ReleaseRecord) -> ReleaseRecord:
+def append(api: PrefectApi, record: ReleaseRecord, token: str = "") -> ReleaseRecord:
     """Keep the record as the newest of its flow and target; returned with the server's time.
 
-    Raises PrefectError.
+    With a `token`, the artifact carries it in its metadata. Raises PrefectError.
     """
-    created = api.request("POST", "/artifacts/", record_artifact(record))
+    metadata = {"metadata_": {TOKEN: token}} if token else {}
+    created = api.request("POST", "/artifacts/", {**record_artifact(record), **metadata})
     return _record(created, "created")
 
 

@@ -12,7 +12,6 @@ from flowyard.registering.deployment import (
     Marks,
     carry_over,
     is_ours,
-    restored,
     schedule_payload,
     spec_inputs,
     spec_of,
@@ -163,28 +162,6 @@ def test_what_is_paused_stays_paused(
 def test_what_people_added_stays_as_it_was() -> None:
     kept = {"active": True, "schedule": {"interval": 1}, "parameters": {}}
     assert carry_over([ours("a")], [FOREIGN]) == [ours("a"), kept]
-
-
-def test_the_body_that_puts_a_deployment_back() -> None:
-    live: dict[str, Json] = {
-        "id": "1",
-        "name": "daily",
-        "flow_id": "2",
-        "paused": True,
-        "description": None,
-        "labels": {"a": "b"},
-        "global_concurrency_limit": {"limit": 3},
-        "schedules": [FOREIGN],
-        "created": "now",
-    }
-    assert restored(live) == {
-        "name": "daily",
-        "flow_id": "2",
-        "paused": True,
-        "labels": {"a": "b"},
-        "concurrency_limit": 3,
-        "schedules": [{"active": True, "schedule": {"interval": 1}, "parameters": {}}],
-    }
 
 
 def test_job_variables_of_a_docker_pool() -> None:

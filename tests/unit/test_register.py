@@ -2,59 +2,32 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from flowyard.errors import ConfigurationError, PrefectError, RegistryError
-from flowyard.register import Registered, Unit, register, remove
+from flowyard.register import Registered, register, remove
 from flowyard.registering.deployment import Marks, normal
-from flowyard.values import (
-    DeploymentSpec,
-    Digest,
-    Json,
-    PrefectChoice,
-    PublishedImage,
-    Repository,
-    Schedule,
-    Target,
-)
+from flowyard.values import DeploymentSpec, Json, Schedule
 from tests.fakes_server import TEMPLATE, FakeServer
-from tests.support import Described
+from tests.registration import (
+    IMAGE,
+    MARKS,
+    MEND,
+    NEW_IMAGE,
+    NEW_MARKS,
+    MemoryRecord,
+    live,
+    put,
+    shown,
+    unit,
+)
 
-TARGET = Target("local", "registry.example:5000", "{flow}", "pool", "docker", PrefectChoice("http://x/api"))
-IMAGE = PublishedImage(Repository("registry.example:5000", "hello"), Digest(f"sha256:{'a' * 64}"))
-NEW_IMAGE = replace(IMAGE, digest=Digest(f"sha256:{'c' * 64}"))
-MARKS = Marks("acme", "local", "hello", "key1", "spec1", "commit1")
-DESCRIBED = Described({"day": {"type": "string"}, "limit": {"type": "integer"}})
 SIX, SEVEN = Schedule(cron="0 6 * * *"), Schedule(cron="0 7 * * *")
 DAILY = DeploymentSpec("daily", "flow.py", (SIX,), {"day": "today"}, concurrency_limit=2)
 WEEKLY = DeploymentSpec("weekly", "flow.py", (Schedule(interval=604800, name="week"),))
-
-
-def unit(*deployments: DeploymentSpec, image: PublishedImage = IMAGE, marks: Marks = MARKS) -> Unit:
-    return Unit(TARGET, deployments, image, DESCRIBED.image(), marks)
-
-
-def live(server: FakeServer) -> list[Mapping[str, Json]]:
-    return [copy.deepcopy(row) for row in server.deployments.values()]
-
-
-def put(server: FakeServer, one: Unit) -> tuple[Registered, ...]:
-    return register(server, one, TEMPLATE, live(server), lambda registered: None)
-
-
-def state(server: FakeServer) -> dict[str, Any]:
-    """Everything the server holds, without the ids that a restored schedule or deployment gets anew."""
-    rows = copy.deepcopy(server.by_name())
-    for row in rows.values():
-        del row["id"]
-        for schedule in row["schedules"]:
-            del schedule["id"]
-    return rows
 
 
 def test_a_unit_is_registered() -> None:
@@ -64,7 +37,7 @@ def test_a_unit_is_registered() -> None:
     assert registered == tuple(Registered(rows[name]["id"], name) for name in ("hello/daily", "hello/weekly"))
     assert [rows[name]["job_variables"]["image"] for name in rows] == [str(IMAGE)] * 2
     assert [Marks.of(row) for row in rows.values()] == [MARKS] * 2
-    assert rows["hello/daily"]["global_concurrency_limit"] == {"limit": 2}
+    assert rows["hello/daily"]["global_concurrency_limit"]["limit"] == 2
     assert rows["hello/daily"]["entrypoint"] == "flowyard.runtime.flows.f_hello"
 
 
@@ -82,7 +55,7 @@ def test_a_failure_puts_the_others_back_exactly(failing: int) -> None:
     put(server, unit(DAILY, WEEKLY))
     server.by_name()["hello/daily"]["schedules"][0]["active"] = False
     server.by_name()["hello/daily"]["paused"] = True
-    before = state(server)
+    before = shown(server, limits_taken_from=["daily"])
     changed = replace(DAILY, schedules=(SEVEN,), parameters={}, description="New.", concurrency_limit=None)
     posts = 0
 
@@ -95,39 +68,36 @@ def test_a_failure_puts_the_others_back_exactly(failing: int) -> None:
     with pytest.raises(PrefectError, match="database is locked"):
         put(
             server,
-            unit(changed, replace(WEEKLY, tags=("x",)), image=NEW_IMAGE, marks=replace(MARKS, key="key2")),
+            unit(changed, replace(WEEKLY, tags=("x",)), image=NEW_IMAGE, marks=NEW_MARKS),
         )
-    assert state(server) == before
+    assert shown(server, limits_taken_from=["daily"]) == before
 
 
 def test_a_failure_removes_what_was_new() -> None:
     server = FakeServer()
     put(server, unit(DAILY))
-    before = state(server)
+    before = shown(server)
     server.refuse = lambda m, p, body: (
         "no" if body and body.get("name") == "weekly" and p == "/deployments/" else None
     )
     with pytest.raises(PrefectError, match="no"):
         put(server, unit(DAILY, DeploymentSpec("new", "flow.py"), WEEKLY))
-    assert state(server) == before
+    assert shown(server) == before
 
 
-def test_a_failing_removal_puts_removed_ones_back() -> None:
+def test_a_failing_removal_leaves_all_of_them() -> None:
     server = FakeServer()
     put(server, unit(DAILY, WEEKLY, DeploymentSpec("z", "flow.py")))
-    before = state(server)
-    last = server.by_name()["hello/z"]["id"]
-    server.refuse = lambda method, path, body: (
-        "no" if (method, path) == ("DELETE", f"/deployments/{last}") else None
-    )
+    before = shown(server)
+    server.refuse = lambda method, path, body: "no" if path == "/deployments/bulk_delete" else None
     with pytest.raises(PrefectError, match="no"):
-        put(server, unit(DAILY))
-    assert state(server) == before
+        put(server, unit(replace(DAILY, tags=("x",))))
+    assert shown(server) == before
 
 
 def test_what_cannot_be_put_back_is_said() -> None:
     server = FakeServer()
-    (registered,) = put(server, unit(DAILY))
+    put(server, unit(DAILY))
     posts = 0
 
     def refuse(method: str, path: str, body: Json) -> str | None:
@@ -138,13 +108,13 @@ def test_what_cannot_be_put_back_is_said() -> None:
     server.refuse = refuse
     with pytest.raises(PrefectError) as caught:
         put(server, unit(replace(DAILY, tags=("x",)), WEEKLY))
-    assert caught.value.__notes__ == [f"deployment {registered.id} could not be put back as it was: gone"]
+    assert caught.value.__notes__ == ["deployment hello/daily could not be put back as it was: gone", MEND]
 
 
 def test_an_interruption_puts_back_too() -> None:
     server = FakeServer()
     put(server, unit(DAILY, WEEKLY))
-    before = state(server)
+    before = shown(server)
 
     def refuse(method: str, path: str, body: Json) -> str | None:
         if path == "/deployments/" and body["name"] == "weekly" and "x" in body["tags"]:
@@ -154,7 +124,7 @@ def test_an_interruption_puts_back_too() -> None:
     server.refuse = refuse
     with pytest.raises(KeyboardInterrupt):
         put(server, unit(replace(DAILY, tags=("x",)), replace(WEEKLY, tags=("x",))))
-    assert state(server) == before
+    assert shown(server) == before
 
 
 @pytest.mark.parametrize(
@@ -171,12 +141,12 @@ def test_what_belongs_to_somebody_else_is_left_alone(labels: dict[str, str], who
     put(server, unit(DAILY))
     own = server.by_name()["hello/daily"]["labels"]
     own.update({f"flowyard.{name}": value for name, value in labels.items()})
-    before = state(server)
+    before = shown(server)
     server.requests.clear()
     with pytest.raises(PrefectError) as caught:
-        register(server, unit(DAILY, image=NEW_IMAGE), TEMPLATE, [], lambda registered: None)
+        register(server, unit(DAILY, image=NEW_IMAGE), TEMPLATE, [], MemoryRecord())
     assert caught.value.message == f"deployment hello/daily exists already and {whose}"
-    assert (state(server), server.writes()) == (before, [])
+    assert (shown(server), server.writes()) == (before, [])
 
 
 def test_what_is_paused_stays_paused_and_what_was_added_stays() -> None:
@@ -185,13 +155,14 @@ def test_what_is_paused_stays_paused_and_what_was_added_stays() -> None:
     row = server.by_name()["hello/daily"]
     row["paused"] = True
     row["schedules"][0]["active"] = False
+    slug = row["schedules"][0]["slug"]
     row["schedules"].append({"id": "1", "schedule": {"interval": 5.0}, "active": True, "slug": None})
     put(server, unit(DAILY, image=NEW_IMAGE))
     after = server.by_name()["hello/daily"]
     assert after["paused"]
-    assert [(item.get("slug"), item["schedule"], item["active"]) for item in after["schedules"]] == [
-        (row["schedules"][0]["slug"], {"cron": "0 6 * * *", "timezone": "UTC", "day_or": True}, False),
+    assert [(item["slug"], item["schedule"], item["active"]) for item in after["schedules"]] == [
         (None, {"interval": 5.0}, True),
+        (slug, {"cron": "0 6 * * *", "timezone": "UTC", "day_or": True}, False),
     ]
 
 
@@ -212,7 +183,7 @@ def test_remove() -> None:
 def test_a_server_that_keeps_something_else_is_an_error_and_put_back() -> None:
     server = FakeServer()
     put(server, unit(DAILY))
-    before = state(server)
+    before = shown(server)
 
     def forget(row: dict[str, Any]) -> None:
         if "new" in row["tags"]:
@@ -223,7 +194,7 @@ def test_a_server_that_keeps_something_else_is_an_error_and_put_back() -> None:
         PrefectError, match=r"the server kept another value than was sent in job_variables\.auto_remove, "
     ):
         put(server, unit(replace(DAILY, tags=("new",))))
-    assert state(server) == before
+    assert shown(server) == before
 
 
 REFUSED: dict[str, tuple[DeploymentSpec, str]] = {

@@ -2,74 +2,45 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from flowyard.errors import NotFound, PrefectError
-from flowyard.register import Registered, Unit, register, remove
-from flowyard.registering.deployment import Marks
-from flowyard.values import (
-    DeploymentSpec,
-    Digest,
-    Json,
-    PrefectChoice,
-    PublishedImage,
-    Repository,
-    Schedule,
-    Target,
-)
-from tests.fakes_server import TEMPLATE, FakeServer
-from tests.support import Described
+from flowyard.register import Registered, remove
+from flowyard.values import DeploymentSpec, Json, Schedule
+from tests.fakes_server import FakeServer, OldServer
+from tests.registration import MemoryRecord, live, shown, unit
+from tests.registration import put as put_unit
 
-TARGET = Target("local", "registry.example:5000", "{flow}", "pool", "docker", PrefectChoice("http://x/api"))
-IMAGE = PublishedImage(Repository("registry.example:5000", "hello"), Digest(f"sha256:{'a' * 64}"))
-MARKS = Marks("acme", "local", "hello", "key1", "spec1", "commit1")
 DAILY = DeploymentSpec(
     "daily", "flow.py", (Schedule(cron="0 6 * * *"),), {"day": "hush"}, env={"TOKEN": "hush"}
 )
 WEEKLY = DeploymentSpec("weekly", "flow.py")
 CHANGED = replace(DAILY, tags=("new",))
-Keep = Callable[[tuple[Registered, ...]], None]
 
 
 def put(
-    server: FakeServer, *deployments: DeploymentSpec, keep: Keep = lambda registered: None
+    server: FakeServer, *deployments: DeploymentSpec, record: MemoryRecord | None = None
 ) -> tuple[Registered, ...]:
-    described = Described({"day": {"type": "string"}}).image()
-    one = Unit(TARGET, deployments, IMAGE, described, MARKS)
-    return register(server, one, TEMPLATE, live(server), keep)
+    return put_unit(server, unit(*deployments), record)
 
 
-def live(server: FakeServer) -> list[Mapping[str, Json]]:
-    return [copy.deepcopy(row) for row in server.deployments.values()]
-
-
-def state(server: FakeServer) -> dict[str, Any]:
-    """Everything the server holds, without the ids that a restored schedule or deployment gets anew."""
-    rows = copy.deepcopy(server.by_name())
-    for row in rows.values():
-        del row["id"]
-        for schedule in row["schedules"]:
-            del schedule["id"]
-    return rows
-
-
-def deleting(server: FakeServer, name: str) -> Callable[[str, str, Json], str | None]:
-    """Refuses the DELETE of this deployment."""
-    wanted = ("DELETE", f"/deployments/{server.by_name()[name]['id']}")
-    return lambda method, path, body: "no" if (method, path) == wanted else None
-
-
-def test_the_record_is_kept_last_and_of_what_is_registered() -> None:
+def test_the_record_is_kept_before_the_write_that_makes_the_unit_complete() -> None:
     server = FakeServer()
-    kept: list[tuple[set[str], tuple[Registered, ...]]] = []
-    put(server, DAILY, WEEKLY)
-    registered = put(server, CHANGED, keep=lambda items: kept.append((set(server.by_name()), items)))
-    assert kept == [({"hello/daily"}, registered)]
+    put(server, DAILY, WEEKLY, DeploymentSpec("old", "flow.py"))
+    seen: list[dict[str, bool]] = []
+
+    def look(deployments: tuple[str, ...]) -> None:
+        seen.append({name: "new" in row["tags"] for name, row in sorted(server.by_name().items())})
+
+    record = MemoryRecord(look)
+    put(server, CHANGED, replace(WEEKLY, tags=("new",)), record=record)
+    assert seen == [{"hello/daily": True, "hello/old": False, "hello/weekly": False}]
+    assert record.kept == [("hello/daily", "hello/weekly")]
+    assert set(server.by_name()) == {"hello/daily", "hello/weekly"}
 
 
 @pytest.mark.parametrize(
@@ -80,39 +51,53 @@ def test_the_record_is_kept_last_and_of_what_is_registered() -> None:
 def test_without_a_record_everything_is_as_it_was(error: BaseException) -> None:
     server = FakeServer()
     put(server, DAILY, WEEKLY)
-    before = state(server)
+    before = shown(server)
 
-    def fail(registered: tuple[Registered, ...]) -> None:
-        assert set(server.by_name()) == {"hello/daily", "hello/new"}
+    def fail(deployments: tuple[str, ...]) -> None:
         raise error
 
+    record = MemoryRecord(fail)
     with pytest.raises(type(error)) as caught:
-        put(server, CHANGED, DeploymentSpec("new", "flow.py"), keep=fail)
+        put(server, CHANGED, DeploymentSpec("new", "flow.py"), record=record)
+    assert record.kept == []
     assert caught.value is error
-    assert state(server) == before
+    assert shown(server) == before
 
 
 def test_no_record_of_what_is_not_registered() -> None:
     server = FakeServer()
     server.refuse = lambda method, path, body: "no" if path == "/deployments/" else None
 
-    def keep(registered: tuple[Registered, ...]) -> None:
-        raise AssertionError("nothing was registered")
-
+    record = MemoryRecord()
     with pytest.raises(PrefectError, match=r"^no$"):
-        put(server, DAILY, keep=keep)
+        put(server, DAILY, WEEKLY, record=record)
+    assert record.kept == []
 
 
 def test_removing_is_all_or_nothing() -> None:
     server = FakeServer()
     put(server, DAILY, WEEKLY)
     server.by_name()["hello/daily"]["paused"] = True
-    before = state(server)
-    server.refuse = deleting(server, "hello/weekly")
+    before = shown(server)
+    server.refuse = lambda method, path, body: "no" if path == "/deployments/bulk_delete" else None
     with pytest.raises(PrefectError, match=r"^no$"):
         remove(server, live(server))
-    assert [method for method, _, _ in server.requests].count("DELETE") == 2
-    assert state(server) == before
+    assert shown(server) == before
+
+
+def test_what_an_older_server_deleted_one_by_one_is_made_again() -> None:
+    server = OldServer()
+    put(server, replace(DAILY, concurrency_limit=2), WEEKLY)
+    server.by_name()["hello/daily"]["paused"] = True
+    server.limits[f"deployment:{server.by_name()['hello/daily']['id']}"]["active"] = False
+    before, identity = shown(server, deleted=["daily"]), server.by_name()["hello/daily"]["id"]
+    weekly = f"/deployments/{server.by_name()['hello/weekly']['id']}"
+    server.refuse = lambda method, path, body: "no" if (method, path) == ("DELETE", weekly) else None
+    with pytest.raises(PrefectError, match=r"^no$") as caught:
+        remove(server, live(server))
+    assert shown(server, deleted=["daily"]) == before
+    assert server.by_name()["hello/daily"]["id"] != identity
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_what_somebody_removed_first_is_removed() -> None:
@@ -163,14 +148,14 @@ def test_what_a_server_kept_differently_is_named_without_its_value(
 ) -> None:
     server = FakeServer()
     put(server, DAILY)
-    before = state(server)
+    before = shown(server)
     server.alter = alter(name, value)
     with pytest.raises(PrefectError) as caught:
         put(server, CHANGED)
     assert caught.value.message == (
         f"deployment hello/daily: the server kept another value than was sent in {where}"
     )
-    assert state(server) == before
+    assert shown(server) == before
 
 
 def test_a_secret_in_the_environment_is_in_no_message() -> None:
