@@ -152,6 +152,10 @@ def _post_schedules(server: FakeServer, identity: str, body: Any) -> Json:
     return row["schedules"]
 
 
+def _patch_deployment(server: FakeServer, identity: str, body: Any) -> Json:
+    _get_deployment(server, identity, None).update({**_sent(body), "updated": server.now()})
+
+
 def _patch_schedule(server: FakeServer, where: str, body: Any) -> Json:
     deployment, _, identity = where.partition("/schedules/")
     row = _get_deployment(server, deployment, None)
@@ -249,6 +253,7 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     (r"DELETE /deployments/([^/]+)", _delete_deployment),
     (r"POST /deployments/bulk_delete", _bulk_delete),
     (r"POST /deployments/([^/]+)/schedules", _post_schedules),
+    (r"PATCH /deployments/([^/]+)", _patch_deployment),
     (r"PATCH /deployments/([^/]+/schedules/[^/]+)", _patch_schedule),
     (r"DELETE /v2/concurrency_limits/([^/]+)", _delete_limit),
     (r"GET /work_pools/([^/]+)", _get_pool),

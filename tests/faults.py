@@ -56,3 +56,20 @@ class Faulty:
 def never() -> Fault:
     """For a Faulty that only counts."""
     return Fault(lambda: PrefectError("never"))
+
+
+class DiesAt:
+    """Passes requests on until the server dies at request `at` (the first is 0), having done it or not."""
+
+    def __init__(self, api: PrefectApi, at: int, *, done: bool) -> None:
+        self._api, self._at, self._done, self._asked = api, at, done, 0
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        """As PrefectApi.request."""
+        number, self._asked = self._asked, self._asked + 1
+        if number < self._at:
+            return self._api.request(method, path, body)
+        if number == self._at and self._done:
+            self._api.request(method, path, body)
+            raise FAULTS["answer lost, done"].error()
+        raise FAULTS["connection refused"].error()

@@ -41,9 +41,17 @@ def prefect_server(
 ) -> Iterator[str]:
     """The API URL of a server that keeps everything in `home` and ends with the block."""
     port = port or free_port()
-    log = home / "server.log"
-    with log.open("ab") as output:
-        server = subprocess.Popen(
+    server = launch(home, port, settings)
+    try:
+        yield wait_until_up(server, home, port)
+    finally:
+        end(server)
+
+
+def launch(home: Path, port: int, settings: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a server that keeps everything in `home`. It leads a session of its own."""
+    with (home / "server.log").open("ab") as output:
+        return subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
             env={**_clean_environment(), **_SETTINGS, **(settings or {}), "PREFECT_HOME": str(home)},
             stdin=subprocess.DEVNULL,
@@ -51,31 +59,27 @@ def prefect_server(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        try:
-            url = f"http://127.0.0.1:{port}/api"
-            _wait_for(url, server, log)
-            yield url
-        finally:
-            _end(server)
 
 
 def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_up(server: subprocess.Popen[bytes], home: Path, port: int) -> str:
+    """The API URL of a launched server, as soon as it answers."""
+    url, log = f"http://127.0.0.1:{port}/api", home / "server.log"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:
             with opener.open(f"{url}/health", timeout=5):
-                return
+                return url
         except OSError:
             time.sleep(0.1)
     raise RuntimeError(f"the Prefect server did not start:\n{log.read_text(errors='replace')[-4000:]}")
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
+def end(server: subprocess.Popen[bytes]) -> None:
     """End the server and the processes it started: it leads a session of its own."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:

@@ -11,41 +11,18 @@ from typing import Any
 import pytest
 
 from flowyard.errors import PrefectError
-from flowyard.register import register, remove
-from flowyard.registering.deployment import normal
-from flowyard.releasing.entry import RecordEntry
-from flowyard.releasing.records import ReleaseRecord, history
-from flowyard.values import DeploymentSpec, Schedule
+from flowyard.ports import PrefectApi
+from flowyard.register import remove
+from flowyard.releasing.records import history
 from tests.fakes_server import TEMPLATE, FakeServer, OldServer
-from tests.faults import FAULTS, Fault, Faulty, never
-from tests.registration import IMAGE, MEND, NEW_IMAGE, NEW_MARKS, live, shown, unit
-
-NIGHTLY, HOURLY = Schedule(cron="0 6 * * *", name="nightly"), Schedule(interval=3600, parameters={"limit": 2})
-DAILY = DeploymentSpec("daily", "flow.py", (NIGHTLY, HOURLY), {"day": "today"}, concurrency_limit=2)
-WEEKLY = DeploymentSpec("weekly", "flow.py", (NIGHTLY,), tags=("x",), work_queue="urgent")
-OLD, OLDER = (
-    DeploymentSpec("old", "flow.py", (NIGHTLY,)),
-    DeploymentSpec("older", "flow.py", concurrency_limit=1),
-)
-BEFORE = unit(DAILY, WEEKLY, OLD, OLDER)
-CHANGED = replace(DAILY, schedules=(HOURLY,), parameters={}, description="New.", concurrency_limit=None)
-LIMITED = replace(WEEKLY, concurrency_limit=3, collision_strategy="CANCEL_NEW", tags=(), work_queue=None)
-AFTER = unit(CHANGED, LIMITED, DeploymentSpec("new", "flow.py", (NIGHTLY,)), image=NEW_IMAGE, marks=NEW_MARKS)
-OLD_RECORD = ReleaseRecord("acme", "local", "hello", "key1", "spec1", str(IMAGE), "c1", False, (), "ada")
-NEW_RECORD = replace(OLD_RECORD, key="key2", spec="spec2", image=str(NEW_IMAGE), commit="c2")
-FOREIGN = {"schedule": {"cron": "30 12 * * *"}, "active": True, "max_scheduled_runs": 3}
+from tests.faults import FAULTS, DiesAt, Faulty, never
+from tests.registration import MEND, NEW_RECORD, live, outcome, register_after, register_before, shown
 
 
 def prepare() -> bytes:
     """A server with the unit as it was before, and with what people did to it in the UI."""
     server = FakeServer()
-    register(server, BEFORE, TEMPLATE, [], RecordEntry(server, OLD_RECORD))
-    daily = server.by_name()["hello/daily"]
-    daily["paused"] = True
-    daily["description"] = None
-    daily["schedules"][1]["active"] = False
-    server.request("POST", f"/deployments/{daily['id']}/schedules", [FOREIGN])
-    server.limits[f"deployment:{daily['id']}"]["active"] = False
+    register_before(server, TEMPLATE)
     return server.saved()
 
 
@@ -54,9 +31,9 @@ def prepared(server: FakeServer | None = None) -> FakeServer:
     return (server or FakeServer()).load(PREPARED)
 
 
-def ship(server: FakeServer, api: Any) -> None:
+def ship(server: FakeServer, api: PrefectApi) -> None:
     """Register the unit as it is to be."""
-    register(api, AFTER, TEMPLATE, live(server), RecordEntry(api, NEW_RECORD))
+    register_after(api, TEMPLATE, live(server))
 
 
 def before_of(server: FakeServer, *, deleted: tuple[str, ...] = ()) -> tuple[Any, ...]:
@@ -67,16 +44,7 @@ def before_of(server: FakeServer, *, deleted: tuple[str, ...] = ()) -> tuple[Any
 
 def after_of(server: FakeServer) -> tuple[Any, ...]:
     """What a unit that is complete comes to, whatever ids and times it has."""
-    rows = server.by_name()
-    records = [replace(record, created="") for record in history(server, "acme", "local", "hello")]
-    own = {name: (normal(row), row["paused"], row["labels"]["flowyard.key"]) for name, row in rows.items()}
-    switched = {
-        name: sorted((one["slug"] or "", one["active"]) for one in row["schedules"])
-        for name, row in rows.items()
-    }
-    limits = {name for name in server.limits if name.startswith("deployment:")}
-    held = {f"deployment:{row['id']}" for row in rows.values() if row["global_concurrency_limit"]}
-    return own, switched, records[0], limits - held
+    return outcome(server.deployments.values(), server.limits, history(server, "acme", "local", "hello"))
 
 
 def complete() -> tuple[list[str], tuple[Any, ...]]:
@@ -156,12 +124,10 @@ def test_a_unit_is_as_before_when_putting_back_fails_at_first(kind: str, lasting
 @pytest.mark.parametrize("done", [True, False])
 def test_a_server_that_dies_and_stays_dead_loses_nothing(done: bool) -> None:
     """The error names every deployment that may not be as before, and the next ship makes the unit complete."""
-    fault = Fault(lambda: PrefectError("unused"))
     for server, at in cases():
         before = before_of(server)[0]
-        dead = Faulty(DiesAt(server, at, done=done), fault, sys.maxsize)
         with pytest.raises(PrefectError) as caught:
-            ship(server, dead)
+            ship(server, DiesAt(server, at, done=done))
         notes = getattr(caught.value, "__notes__", [])
         now = before_of(server)[0]
         for name in {
@@ -171,25 +137,6 @@ def test_a_server_that_dies_and_stays_dead_loses_nothing(done: bool) -> None:
         assert not notes or notes[-1] == MEND
         ship(server, server)
         assert after_of(server) == COMPLETE, (at, REQUESTS[at])
-
-
-class DiesAt:
-    """A server that dies at its request `at`, with or without having done it."""
-
-    def __init__(self, server: FakeServer, at: int, *, done: bool) -> None:
-        self._server, self._at, self._done, self._count = server, at, done, 0
-
-    def request(self, method: str, path: str, body: Any = None) -> Any:
-        """As PrefectApi.request."""
-        self._count += 1
-        if self._count == self._at + 1:
-            lost = Faulty(
-                self._server, FAULTS["answer lost, done" if self._done else "connection refused"], 0
-            )
-            return lost.request(method, path, body)
-        if self._count > self._at:
-            raise FAULTS["connection refused"].error()
-        return self._server.request(method, path, body)
 
 
 def test_what_is_said_when_nothing_could_be_put_back() -> None:
