@@ -192,7 +192,14 @@ def _error(error: FlowyardError | None) -> dict[str, Json] | None:
     if error is None:
         return None
     log = str(error.log) if error.log else None
-    return {"type": type(error).__name__, "message": error.message, "hint": error.hint, "log": log}
+    notes = list(getattr(error, "__notes__", ()))
+    return {
+        "type": type(error).__name__,
+        "message": error.message,
+        "notes": notes,
+        "hint": error.hint,
+        "log": log,
+    }
 
 
 def error_text(error: FlowyardError, flow: str = "") -> str:

@@ -176,6 +176,15 @@ def test_a_lost_answer_to_a_question_is_asked_again(prefect_api: str) -> None:
     assert between.seen == ["POST /artifacts/filter"] * 4
 
 
+def test_a_lost_answer_to_deleting_deployments_is_asked_again(prefect_api: str) -> None:
+    """They are named by their ids, so deleting them twice ends the same."""
+    between = Between(prefect_api, [DROP])
+    nobody = {"deployments": {"id": {"any_": ["00000000-0000-4000-8000-000000000000"]}}, "limit": 1}
+    with serving(between) as client:
+        assert client.request("POST", "/deployments/bulk_delete", nobody) == {"deleted": []}
+    assert between.seen == ["POST /deployments/bulk_delete"] * 2
+
+
 @pytest.mark.parametrize("path", ["/artifacts/", f"{LIMITS}/increment-with-lease"])
 def test_a_lost_answer_to_a_change_is_not_repeated(prefect_api: str, path: str) -> None:
     between = Between(prefect_api, [DROP])

@@ -4,6 +4,8 @@ afterwards is what it showed before, byte for byte."""
 from __future__ import annotations
 
 import json
+import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,8 +20,10 @@ from flowyard.ports import PrefectApi
 from flowyard.releasing.records import history
 from flowyard.values import Json, PrefectAddress
 from flowyard.work_pools.ensure import ensure_work_pool
+from tests.fakes_server import TEMPLATE, FakeServer
+from tests.faults import Faulty, never
 from tests.integration.failing_server import KilledAt, MortalServer, Proxy, Spoiled, Spoiler, proxied
-from tests.registration import MEND, TARGET, outcome, register_after, register_before
+from tests.registration import MEND, TARGET, live, outcome, register_after, register_before
 from tests.snapshots import snapshot
 
 IMPATIENT = Patience(total=0.5, first_contact=0.5, shortest_wait=0.1, longest_wait=0.2)
@@ -102,6 +106,20 @@ def complete(mortal: Site) -> tuple[list[str], tuple[Any, ...]]:
 def place(requests: list[str], wanted: str, number: int = 0) -> int:
     """The place of the request that is `wanted` for the nth time, the first being 0."""
     return [place for place, request in enumerate(requests) if request == wanted][number]
+
+
+def test_the_unit_tests_fail_the_same_requests(complete: tuple[list[str], tuple[Any, ...]]) -> None:
+    """And what the unit comes to in memory is what it comes to here."""
+    server = FakeServer()
+    register_before(server, TEMPLATE)
+    counting = Faulty(server, never(), sys.maxsize)
+    register_after(counting, TEMPLATE, live(server))
+    identity = re.compile("[0-9a-f]{8}-[0-9a-f-]{27}")
+    assert [identity.sub("ID", one) for one in complete[0]] == [
+        identity.sub("ID", one) for one in counting.asked
+    ]
+    records = history(server, "acme", "local", "hello")
+    assert complete[1] == outcome(server.deployments.values(), server.limits, records)
 
 
 @pytest.mark.parametrize("kind", Spoiled)

@@ -142,8 +142,10 @@ def test_a_server_that_dies_and_stays_dead_loses_nothing(done: bool) -> None:
 def test_what_is_said_when_nothing_could_be_put_back() -> None:
     server = prepared()
     last = len(REQUESTS) - 1
+    dead = Faulty(server, FAULTS["connection refused"], last, None)
     with pytest.raises(PrefectError) as caught:
-        ship(server, Faulty(server, FAULTS["connection refused"], last, None))
+        ship(server, dead)
+    assert len(dead.asked) == len(REQUESTS) + 2, "each of them waits for half a minute"
     away = ": connection refused"
     assert caught.value.__notes__ == [
         f"deployment older may be as it was or as it was being shipped{away}",

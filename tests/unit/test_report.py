@@ -103,6 +103,7 @@ def test_a_ship_for_programs() -> None:
             {
                 "type": "BuildFailed",
                 "message": "RUN false failed",
+                "notes": [],
                 "hint": "Mend it.",
                 "log": "/logs/report.log",
             },
@@ -124,7 +125,7 @@ def test_a_build_for_people_and_programs() -> None:
                 "flow": "x",
                 "reference": None,
                 "image_id": None,
-                "error": {"type": "BuildFailed", "message": "no", "hint": "", "log": None},
+                "error": {"type": "BuildFailed", "message": "no", "notes": [], "hint": "", "log": None},
             },
         ],
     }
