@@ -72,7 +72,8 @@ def put_back(api: PrefectApi, touched: Touched) -> None:
     before = touched.before
     if live is not None:
         before = _with_what_was_paused_since(before, touched.body or {}, live)
-        if not differing(before, live):
+        untouched = touched.body is None and live["id"] == before["id"]  # it was not deleted
+        if untouched or not differing(before, live):
             return
         _check_written_by_us(live, touched)
     _restore(api, before, live)
@@ -97,10 +98,14 @@ def _with_what_was_paused_since(
 
 
 def _check_written_by_us(live: Mapping[str, Json], touched: Touched) -> None:
-    found, sent = live.get("labels") or {}, (touched.body or {}).get("labels", {})
-    ours = {name: value for name, value in sent.items() if name.startswith(MARK)}
-    if not ours or any(found.get(name) != value for name, value in ours.items()):
+    """Its marks are those of our write, or those of before where putting back was interrupted."""
+    if all(_marks(live) != _marks(one) for one in (touched.body, touched.before) if one is not None):
         raise PrefectError("somebody else wrote it meanwhile, so it is left as it is")
+
+
+def _marks(deployment: Mapping[str, Json]) -> dict[str, Json]:
+    labels: Mapping[str, Json] = deployment.get("labels") or {}
+    return {name: value for name, value in labels.items() if name.startswith(MARK)}
 
 
 def _restore(api: PrefectApi, before: Mapping[str, Json], live: Mapping[str, Json] | None) -> None:

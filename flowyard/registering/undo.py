@@ -53,7 +53,9 @@ class Journal:
             refused, unknown = f"{name} is new and could not be deleted", f"{name} is new and may exist"
         else:
             refused = f"{name} could not be put back as it was"
-            unknown = f"{name} may be as it was or as it was being shipped"
+            unknown = f"{name} may be " + (
+                "gone" if touched.body is None else "as it was or as it was being shipped"
+            )
         self.begin(Step(lambda: put_back(self._api, touched), refused, unknown))
 
     def remove(self, deployments: Sequence[Mapping[str, Json]]) -> None:

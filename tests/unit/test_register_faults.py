@@ -121,6 +121,20 @@ def test_a_unit_is_as_before_when_putting_back_fails_at_first(kind: str, lasting
         failing(server, Faulty(server, FAULTS[kind], at, lasting))
 
 
+@pytest.mark.parametrize("kind", ["connection refused", "500 and nothing done", "answer lost, done"])
+def test_a_unit_is_as_before_when_any_request_of_putting_back_fails(kind: str) -> None:
+    """Each of them once, after the last write of a deployment was refused."""
+    server, last = prepared(), len(REQUESTS) - 2
+    once = Faulty(server, FAULTS["409"], last)
+    failing(server, once)
+    for at in range(last + 1, len(once.asked)):
+        server = prepared()
+        first = Faulty(server, FAULTS["409"], last)
+        second = Faulty(first, FAULTS[kind], at)
+        assert failing(server, second)
+    assert at > last + 10, "putting back asks that much"
+
+
 @pytest.mark.parametrize("done", [True, False])
 def test_a_server_that_dies_and_stays_dead_loses_nothing(done: bool) -> None:
     """The error names every deployment that may not be as before, and the next ship makes the unit complete."""
@@ -148,8 +162,8 @@ def test_what_is_said_when_nothing_could_be_put_back() -> None:
     assert len(dead.asked) == len(REQUESTS) + 2, "each of them waits for half a minute"
     away = ": connection refused"
     assert caught.value.__notes__ == [
-        f"deployment older may be as it was or as it was being shipped{away}",
-        f"deployment old may be as it was or as it was being shipped{away}",
+        f"deployment older may be gone{away}",
+        f"deployment old may be gone{away}",
         f"deployment hello/new is new and may exist{away}",
         f"the release record may say that this was shipped{away}",
         f"deployment hello/weekly may be as it was or as it was being shipped{away}",
