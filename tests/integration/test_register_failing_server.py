@@ -26,7 +26,7 @@ from tests.integration.failing_server import KilledAt, MortalServer, Proxy, Spoi
 from tests.registration import MEND, TARGET, live, outcome, register_after, register_before
 from tests.snapshots import snapshot
 
-IMPATIENT = Patience(total=0.5, first_contact=0.5, shortest_wait=0.1, longest_wait=0.2)
+IMPATIENT = Patience(total=1.5, first_contact=1.5, shortest_wait=0.1, longest_wait=0.2)
 RECORDS = {"artifacts": {"key": {"any_": ["flowyard--acme--local--hello"]}}, "sort": "CREATED_DESC"}
 
 
@@ -71,7 +71,7 @@ class Site:
         register_after(api, self.template, self.deployments())
 
     def impatient(self, url: str = "") -> PrefectRest:
-        """A client that gives up after half a second."""
+        """A client that soon gives up."""
         return PrefectRest(PrefectAddress(url or self.server.url), IMPATIENT)
 
 
