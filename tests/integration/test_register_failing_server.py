@@ -194,7 +194,9 @@ def test_a_server_that_is_back_soon_is_waited_for(
 ) -> None:
     requests, whole = complete
     killed = killed_at(site, requests, ("POST /deployments/", 1, False), back=False)
-    killed.api = site.api  # which waits for half a minute
+    killed.api = PrefectRest(
+        PrefectAddress(site.server.url), Patience(total=120.0)
+    )  # a start may take a while
     starting = threading.Timer(1.0, site.server.start)
     starting.start()
     try:
