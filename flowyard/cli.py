@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Group, Parameter, validators
+from cyclopts import App, CycloptsError, Group, Parameter, Token, UnusedCliTokensError, validators
 
 from flowyard.errors import UsageError
 
@@ -25,6 +25,19 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("flowyard")
+
+
+def _positive(kind: object, value: float | None) -> None:
+    if value is not None and not value > 0:  # "not a number" is not greater either
+        raise ValueError("Must be > 0.")
+
+
+def _whole_number(kind: object, tokens: Sequence[Token]) -> int:
+    found = tokens[0].value
+    try:
+        return int(found)  # the library's own conversion also takes 1.5, and rounds it
+    except ValueError:
+        raise ValueError(f'"{found}" is not a whole number.') from None
 
 
 app = App(
@@ -47,6 +60,7 @@ Jobs = Annotated[
     Parameter(
         name=["--jobs", "-j"],
         help="Images built at once; default: as many as there are cores, at most 4.",
+        converter=_whole_number,
         validator=validators.Number(gte=1),
     ),
 ]
@@ -131,7 +145,8 @@ def run(
     target: TargetName = None,
     json: Json = False,
     timeout: Annotated[
-        float | None, Parameter(help="Seconds after which following ends with an error.")
+        float | None,
+        Parameter(help="Seconds after which following ends with an error.", validator=_positive),
     ] = None,
 ) -> int:
     """Trigger a deployment, follow its run, print the flow's result."""
@@ -166,4 +181,11 @@ def call(words: Sequence[str]) -> int:
     try:
         return int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
     except CycloptsError as error:
-        raise UsageError(str(error).strip(), hint=f"see `flowyard {words[0]} --help`") from error
+        raise UsageError(_said(error), hint=f"see `flowyard {words[0]} --help`") from error
+
+
+def _said(error: CycloptsError) -> str:
+    """What is wrong with the words, in one sentence."""
+    if isinstance(error, UnusedCliTokensError):
+        return f"this verb takes no further words, found: {' '.join(error.unused_tokens or ())}"
+    return str(error).strip()

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowyard.adapters.prefect_address import address_from, profiles_file
-from flowyard.configuration.parse import did_you_mean
+from flowyard.configuration.parse import did_you_mean, quoted
 from flowyard.embedded.state import EmbeddedState, api_url, read_state, registry_host
 from flowyard.errors import UsageError
+from flowyard.urls import without_credentials
 from flowyard.values import PrefectAddress, Project, Target
 
 STATE_FOLDER = ".flowyard"
@@ -29,11 +30,13 @@ class Connection:
 
 def choose_target(project: Project, name: str | None) -> Target:
     """The target of this name, or the default one. Raises UsageError."""
-    wanted = name or project.default_target
+    wanted = (
+        project.default_target if name is None else name
+    )  # `-t "$TARGET"` with nothing in it is a mistake
     if wanted not in project.targets:
         known = ", ".join(sorted(project.targets))
         raise UsageError(
-            f"no target is called {wanted!r}{did_you_mean(wanted, project.targets)}; targets: {known}"
+            f"no target is called {quoted(wanted)}{did_you_mean(wanted, project.targets)}; targets: {known}"
         )
     return project.targets[wanted]
 
@@ -60,6 +63,4 @@ def connect(target: Target, root: Path, environ: Mapping[str, str]) -> Connectio
 
 def ui_url(address: PrefectAddress) -> str:
     """Where the API's own UI is."""
-    scheme, separator, rest = address.api_url.rstrip("/").removesuffix("/api").partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"  # credentials in a URL are not shown
+    return without_credentials(address.api_url).rstrip("/").removesuffix("/api")

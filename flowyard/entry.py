@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from flowyard.errors import FlowyardError, UsageError
+from flowyard.errors import FlowyardError, UsageError, expected
 
 VERBS = frozenset({"build", "down", "list", "lock", "plan", "register", "render", "run", "ship", "up"})
 GLOBAL_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion"})
@@ -55,8 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         error.hint = error.hint or (verb_meant(given) if words != list(given) else "")
         return _fail(error, as_json="--json" in words)
-    except FlowyardError as error:
-        return _fail(error, as_json="--json" in words)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -64,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read stdout (`| head`) has enough; what is still buffered must not fail at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUTPUT_CLOSED
+    except Exception as error:  # the one place where a defect becomes a message and an exit code
+        return _fail(expected(error), as_json="--json" in words)
 
 
 def program() -> None:

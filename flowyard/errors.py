@@ -43,6 +43,11 @@ class UsageError(FlowyardError):
     exit_code = 2
 
 
+def one_line(text: str) -> str:
+    """The text with what would break a line or move a terminal's cursor escaped, as TOML may write it."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
 class Problem:
     """One finding in a configuration file: where, what was found, what is allowed."""
 
@@ -55,7 +60,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}: {self.key}" if self.key else self.file
-        return f"{where}: {self.text}"
+        return one_line(f"{where}: {self.text}")
 
     def __repr__(self) -> str:
         return f"Problem({self!s})"

@@ -6,11 +6,13 @@ person mends them in one go. Reading is all that happens here; what the values m
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from flowyard.configuration.complete import Sources, complete
 from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, RegistryFile
 from flowyard.configuration.parse import Model, parse
+from flowyard.configuration.paths import is_inside
 from flowyard.errors import ConfigurationError, Problem, UsageError
 from flowyard.values import Project
 
@@ -23,7 +25,7 @@ BASES_LOCK = Path("images/bases.lock")
 def find_root(start: Path) -> Path:
     """The nearest folder at or above `start` that holds a registry.toml. Raises UsageError."""
     for folder in (start, *start.parents):
-        if (folder / REGISTRY_FILE).is_file():
+        if os.path.lexists(folder / REGISTRY_FILE):  # one that cannot be read is told of by `load`
             return folder
     raise UsageError(
         f"no {REGISTRY_FILE} in {start} or any folder above it",
@@ -39,15 +41,12 @@ def load(root: Path) -> Project:
     bases = reader.optional(root / BASES_LOCK, BasesFile) or BasesFile()  # type: ignore[call-arg]
     flows: dict[str, FlowFile] = {}
     for folder in flow_folders(root):
-        if (folder / FLOW_FILE).exists():
+        if os.path.lexists(folder / FLOW_FILE):  # a link that leads nowhere is a mistake, not a missing file
             found = reader.required(folder / FLOW_FILE, FlowFile)
             flows |= {} if found is None else {folder.name: found}
         else:
             flows[folder.name] = FlowFile.model_validate({})
-    if not (root / "flows").is_dir():
-        reader.problems += (
-            Problem("flows", "", "is missing; make a folder flows/NAME with a flow.py in it"),
-        )
+    reader.problems += _folder_problems(root)
     if registry is None:
         raise ConfigurationError(reader.problems)
     sources = Sources(
@@ -62,6 +61,19 @@ def load(root: Path) -> Project:
     if problems:
         raise ConfigurationError(problems)
     return project
+
+
+def _folder_problems(root: Path) -> tuple[Problem, ...]:
+    """What is wrong with flows/ and with where the folders in it really lie."""
+    if not (root / "flows").is_dir():
+        found = "is not a folder" if os.path.lexists(root / "flows") else "is missing"
+        return (Problem("flows", "", f"{found}; make a folder flows/NAME with a flow.py in it"),)
+    text = "is a link that leaves the repository; move the folder here"
+    return tuple(
+        Problem(f"flows/{folder.name}", "", text)
+        for folder in flow_folders(root)
+        if not is_inside(root, folder)
+    )
 
 
 def flow_folders(root: Path) -> tuple[Path, ...]:
@@ -84,4 +96,4 @@ class _Reader:
         return found
 
     def optional(self, path: Path, model: type[Model]) -> Model | None:
-        return self.required(path, model) if path.exists() else None
+        return self.required(path, model) if os.path.lexists(path) else None

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from flowyard.errors import LockError
 from flowyard.ports import Processes
+from flowyard.texts import read_text
 from flowyard.values import Flow
 
 LOCKS = Path("images/locks")
@@ -50,8 +51,8 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
     """The flow's locks, found fresh. Raises LockError naming the one that is missing or stale."""
     python = _python(flow)
     shared = prefect_lock(python)
-    _require(root, UV_LOCK, _fingerprint(_read(root / UV_INPUT)))
-    _require(root, shared, _fingerprint(_read(root / PREFECT_INPUT), python))
+    _require(root, UV_LOCK, _fingerprint(_read(root, UV_INPUT)))
+    _require(root, shared, _fingerprint(_read(root, PREFECT_INPUT), python))
     uv, prefect = ("uv.lock", UV_LOCK), ("prefect.lock", shared)
     if not flow.dependencies.requirements:
         return FlowLocks((uv, prefect), ("prefect.lock",), own_prefect=False)
@@ -66,7 +67,7 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
 def flow_fingerprint(root: Path, flow: Flow) -> str:
     """What the flow's lock depends on: its requirements, the Python version and the shared Prefect lock."""
     python = _python(flow)
-    return _fingerprint(*sorted(flow.dependencies.requirements), python, _read(root / prefect_lock(python)))
+    return _fingerprint(*sorted(flow.dependencies.requirements), python, _read(root, prefect_lock(python)))
 
 
 def _python(flow: Flow) -> str:
@@ -81,7 +82,7 @@ def _python(flow: Flow) -> str:
 def _require(root: Path, path: Path, fingerprint: str, flow: str = "") -> str:
     if not (root / path).is_file():
         raise LockError(f"{path.as_posix()} is missing", hint=REMEDY.format(flow))
-    header = _read(root / path).partition("\n")[0]
+    header = _read(root, path).partition("\n")[0]
     if not header.startswith(f"{_HEADER}{fingerprint}"):
         raise LockError(
             f"{path.as_posix()} is stale: what it was made from has changed", hint=REMEDY.format(flow)
@@ -89,8 +90,8 @@ def _require(root: Path, path: Path, fingerprint: str, flow: str = "") -> str:
     return header
 
 
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+def _read(root: Path, path: Path) -> str:
+    return read_text(root, path) if (root / path).is_file() else ""
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -122,7 +123,7 @@ class Locker:
         return tuple(written)
 
     def _shared(self, path: Path, source: Path, python: str | None) -> list[Path]:
-        text = _read(self._root / source)
+        text = _read(self._root, source)
         if not text:
             raise LockError(f"{source.as_posix()} is missing", hint="it names what the lock is made from")
         fingerprint = _fingerprint(text, *([python] if python else []))
@@ -141,21 +142,21 @@ class Locker:
         outcome = self._compile(path, requirements, python, constraint=prefect_lock(python))
         if not isinstance(outcome, _Refusal):
             return [self._write(path, fingerprint, "", outcome)]
-        own = (*requirements, *_listed(_read(self._root / PREFECT_INPUT)))
+        own = (*requirements, *_listed(_read(self._root, PREFECT_INPUT)))
         alone = self._compile(path, own, python, constraint=None)
         if isinstance(alone, _Refusal):
             raise LockError(f"{path.as_posix()} cannot be made: {alone.text}")
         return [self._write(path, fingerprint, _OWN_PREFECT, alone)]
 
     def _fresh(self, path: Path, fingerprint: str) -> bool:
-        header = _read(self._root / path).partition("\n")[0]
+        header = _read(self._root, path).partition("\n")[0]
         return not self._upgrade and header.startswith(f"{_HEADER}{fingerprint}")
 
     def _compile(
         self, path: Path, requirements: tuple[str, ...], python: str, constraint: Path | None
     ) -> str | _Refusal:
         argv = compile_argv(self._uv, python, self._root / constraint if constraint else None, self._upgrade)
-        with _workspace(requirements, _read(self._root / path)) as (source, output):
+        with _workspace(requirements, _read(self._root, path)) as (source, output):
             finished = self._processes.run([*argv, "--output-file", str(output), str(source)])
             if finished.returncode != 0:
                 return _Refusal(finished.stderr.strip())

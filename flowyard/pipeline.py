@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from flowyard.building.workshop import Workshop, build_image, sources
-from flowyard.errors import FlowFailed, FlowyardError, OrderError, PrefectError, RegistryError, expected
+from flowyard.errors import (
+    ConfigurationError,
+    FlowFailed,
+    FlowyardError,
+    OrderError,
+    PrefectError,
+    RegistryError,
+    expected,
+)
 from flowyard.plan import Action, Desired, FlowPlan, Plan, make_plan
 from flowyard.planning.desired import want_all
 from flowyard.planning.observe import observe
@@ -28,7 +36,7 @@ from flowyard.releasing.order import Commit, History, refused
 from flowyard.releasing.records import ReleaseRecord, move_head, read_head
 from flowyard.report import Outcome
 from flowyard.values import Flow, Json, Project, PublishedImage, Target
-from flowyard.work_pools.ensure import ensure_work_pool
+from flowyard.work_pools.ensure import ensure_work_pool, foreseen_template
 
 if TYPE_CHECKING:
     from flowyard.building.parallel import Failed
@@ -63,6 +71,17 @@ def plan_flows(yard: Yard, flows: Sequence[Flow], *, whole: bool = False) -> Pla
     return make_plan(yard.target.name, desired, observed, whole=whole)
 
 
+def foresee(yard: Yard, plan: Plan) -> None:
+    """Raise ConfigurationError for what of a plan is known to be refused. Asks only about what would change."""
+    from flowyard.planning.foresee import misfits, sets_job_variables
+
+    if sets_job_variables(plan, yard.target):
+        errors = misfits(plan, yard.target, foreseen_template(yard.api, yard.target))
+        problems = [problem for error in errors.values() for problem in error.problems]
+        if problems:
+            raise ConfigurationError(tuple(dict.fromkeys(problems)))
+
+
 def ship(
     yard: Yard, flows: Sequence[Flow], *, build: bool = True, whole: bool = False
 ) -> tuple[Outcome, ...]:
@@ -78,11 +97,17 @@ def ship(
         _note_head(yard, plan.flows, commit)
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
     from flowyard.building.parallel import Done, run_parallel
+    from flowyard.planning.foresee import misfits
 
     with _lease(yard, plan) as lease:
         plan = plan_flows(yard, flows, whole=whole)  # once more: another ship may have ended meanwhile
-        blocked = {**_out_of_order(yard, plan, commit), **_not_leased(yard, plan, lease)}
-        shipment = Shipment(yard, commit, ensure_work_pool(yard.api, yard.target), lease, build=build)
+        template = ensure_work_pool(yard.api, yard.target)
+        blocked: Mapping[str, FlowyardError] = {
+            **misfits(plan, yard.target, template),
+            **_out_of_order(yard, plan, commit),
+            **_not_leased(yard, plan, lease),
+        }
+        shipment = Shipment(yard, commit, template, lease, build=build)
         ready = [flow for flow in plan.flows if flow.name not in blocked]
         done = run_parallel(ready, shipment.ship_flow, yard.jobs, shipment.stop)
         shipped = [one.value if isinstance(one, Done) else _failed(one) for one in done]

@@ -11,7 +11,7 @@ import re
 from flowyard.values import Digest, Repository
 
 DEFAULT_HOST = "docker.io"
-_LONGEST_PATH = 255
+LONGEST_PATH = 255
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::[0-9]{{1,5}})?")
@@ -41,9 +41,9 @@ def parse_reference(text: str) -> tuple[Repository, str | None, Digest | None]:
     _check_names(text, host, path)
     if host == DEFAULT_HOST and "/" not in path:
         path = f"library/{path}"
-    if len(path) > _LONGEST_PATH:
+    if len(path) > LONGEST_PATH:
         raise ValueError(
-            f"{text!r} has a repository of {len(path)} characters; at most {_LONGEST_PATH} are allowed"
+            f"{text!r} has a repository of {len(path)} characters; at most {LONGEST_PATH} are allowed"
         )
     return Repository(host, path), tag if colon else None, digest
 

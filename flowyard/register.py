@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from flowyard.errors import PrefectError, RegistryError
+from flowyard.errors import ConfigurationError, PrefectError, Problem, RegistryError
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import Marks, carry_over, normal, payload
 from flowyard.registering.requests import read_again, read_deployment, write_deployment
 from flowyard.registering.restoring import Touched, shared_limit
 from flowyard.registering.undo import Journal, Step, all_or_nothing
-from flowyard.registering.validate import validate_job_variables, validate_parameters
+from flowyard.registering.validate import misfits_of_job_variables, misfits_of_parameters
 from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage, Target
 
 
@@ -103,12 +103,15 @@ def _record_step(record: Record) -> Step:
 
 
 def _validate(unit: Unit, base_job_template: Mapping[str, Json]) -> None:
+    problems: list[Problem] = []
+    flow, target = unit.marks.flow, unit.target
     for deployment in unit.deployments:
         described = _described(unit, deployment)
-        body = payload(unit.target, deployment, described, unit.image, unit.marks)
-        where = (unit.marks.flow, deployment)
-        validate_job_variables(*where, body["job_variables"], base_job_template, unit.target.work_pool)
-        validate_parameters(*where, described)
+        variables = payload(target, deployment, described, unit.image, unit.marks)["job_variables"]
+        problems += misfits_of_job_variables(flow, deployment, target, variables, base_job_template)
+        problems += misfits_of_parameters(flow, deployment, described)
+    if problems:
+        raise ConfigurationError(tuple(dict.fromkeys(problems)))
 
 
 def _described(unit: Unit, deployment: DeploymentSpec) -> FlowDescription:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.errors import ConfigurationError, LockError, Problem
+from flowyard.texts import not_utf8, read_text
 from flowyard.values import Flow
 
 TEMPLATE = "Dockerfile.j2"
@@ -22,6 +23,8 @@ PROJECT_FOLDER = "/opt/project"
 RESULTS_FOLDER = "/var/lib/flowyard/results"
 ENTRYPOINT = ("/opt/venv/bin/python", "-I", "-S", "/opt/flowyard/lib/flowyard/runtime/start.py")
 COMMON_SECRETS = ("ca", "index")
+# What evaluating an expression of a template may raise, beside the template engine's own errors.
+_OF_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def render(root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:
     """
     own = flow.dockerfile
     if own is not None and own.suffix != ".j2":
-        return Rendered((root / own).read_text(encoding="utf-8"), (own,))
+        return Rendered(read_text(root, own), (own,))
     return _render(root, own or Path("images") / TEMPLATE, template_variables(flow, locks))
 
 
@@ -108,11 +111,17 @@ def _render(root: Path, template: Path, variables: dict[str, Any]) -> Rendered:
         if template.parent == Path("images"):
             text = environment.get_template(template.name).render(variables)
         else:
-            text = environment.from_string((root / template).read_text(encoding="utf-8")).render(variables)
+            text = environment.from_string(read_text(root, template)).render(variables)
     except jinja2.TemplateSyntaxError as error:
         file = Path(error.filename).relative_to(root) if error.filename else template
         text = error.message or "is not a template"
         raise ConfigurationError([Problem(file.as_posix(), f"line {error.lineno}", text)]) from error
-    except jinja2.TemplateError as error:
-        raise ConfigurationError([Problem(template.as_posix(), "", str(error))]) from error
+    except jinja2.TemplateNotFound as error:
+        text = f"needs the template {error.name}, which is neither beside it nor in images/"
+        raise ConfigurationError([Problem(template.as_posix(), "", text)]) from error
+    except UnicodeDecodeError as error:
+        text = f"holds or includes a file that {not_utf8(error)}"
+        raise ConfigurationError([Problem(template.as_posix(), "", text)]) from error
+    except (jinja2.TemplateError, *_OF_EXPRESSIONS) as error:
+        raise ConfigurationError([Problem(template.as_posix(), "", f"{error}")]) from error
     return Rendered(text, tuple(dict.fromkeys(used)), tuple(dict.fromkeys(absent)))

@@ -20,7 +20,7 @@ from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_ur
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import UsageError
 from flowyard.load import find_root
-from flowyard.pipeline import plan_flows
+from flowyard.pipeline import foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
 from flowyard.planning.desired import select, want
 from flowyard.wiring import open_project, open_workshop, open_yard
@@ -78,7 +78,9 @@ def plan(words: Sequence[str], target: str | None, output: Output) -> bool:
     project = open_project()
     flows = select(project, words, Path.cwd())
     with progress_for(sys.stderr, True, os.environ) as progress:
-        made = plan_flows(open_yard(project, target, progress, 1), flows, whole=not words)
+        yard = open_yard(project, target, progress, 1)
+        made = plan_flows(yard, flows, whole=not words)
+        foresee(yard, made)
     output.result(report.plan_text(made), report.plan_json(made))
     return bool(made.changes)
 

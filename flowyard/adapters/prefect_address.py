@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.errors import PrefectError
+from flowyard.urls import comparable, is_http_url, without_credentials
 from flowyard.values import PrefectAddress, PrefectChoice, Secret
 
 API_URL = "PREFECT_API_URL"
@@ -56,7 +57,8 @@ def address_from(choice: PrefectChoice, env: Mapping[str, str], profiles: Path) 
             hint=f"make it (`prefect profile create {choice.profile}`), or set {API_URL} and {API_KEY}",
         )
     url = _url(choice, env, profile)
-    own = profile.get(API_URL) in (None, url)
+    kept = profile.get(API_URL)
+    own = kept is None or comparable(kept) == comparable(url)
     return PrefectAddress(
         api_url=_checked(url),
         key=_secret(env.get(API_KEY) or (profile.get(API_KEY) if own else None)),
@@ -67,18 +69,12 @@ def address_from(choice: PrefectChoice, env: Mapping[str, str], profiles: Path) 
 def _url(choice: PrefectChoice, env: Mapping[str, str], profile: _Profile) -> str:
     variable, kept = env.get(API_URL), profile.get(API_URL)
     if choice.api is not None:
-        if variable and variable.rstrip("/") != choice.api.rstrip("/"):
+        if variable and comparable(variable) != comparable(choice.api):
             # The key in the environment is meant for the URL beside it, not for whatever a file names.
-            raise PrefectError(
-                f"the target names the Prefect API {choice.api}, but {API_URL} is {variable}",
-                hint=f"unset {API_URL}, or make both the same",
-            )
+            raise _contradiction(f"API {without_credentials(choice.api)}", variable)
         return choice.api
-    if choice.profile and variable and kept and variable != kept:
-        raise PrefectError(
-            f"the target names the Prefect profile {choice.profile!r} ({kept}), but {API_URL} is {variable}",
-            hint=f"unset {API_URL}, or make both the same",
-        )
+    if choice.profile and variable and kept and comparable(variable) != comparable(kept):
+        raise _contradiction(f"profile {choice.profile!r} ({without_credentials(kept)})", variable)
     url = variable or kept
     if url is None:
         where = f"the profile {profile.name!r} has none" if profile.name else "there is no active profile"
@@ -87,6 +83,13 @@ def _url(choice: PrefectChoice, env: Mapping[str, str], profile: _Profile) -> st
             hint=f"set {API_URL}, or name one in the target: prefect.api or prefect.profile",
         )
     return url
+
+
+def _contradiction(named: str, variable: str) -> PrefectError:
+    return PrefectError(
+        f"the target names the Prefect {named}, but {API_URL} is {without_credentials(variable)}",
+        hint=f"unset {API_URL}, or make both the same",
+    )
 
 
 def _profile(name: str | None, file: Path) -> _Profile:
@@ -104,9 +107,9 @@ def _profile(name: str | None, file: Path) -> _Profile:
 
 
 def _checked(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
+    if not is_http_url(url):
         raise PrefectError(
-            f"the Prefect API is {url!r}, which is not an http or https URL",
+            f"the Prefect API is {without_credentials(url)!r}, which is not an http or https URL",
             hint="it looks like https://prefect.example.com/api",
         )
     return url.rstrip("/")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flowyard.errors import Conflict, Gone, Locked, NotFound, PrefectError, Refused, Unreachable
 from flowyard.ports import PrefectApi
+from flowyard.urls import without_credentials
 from flowyard.values import Json, PrefectAddress
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class PrefectRest:
 
     @property
     def _where(self) -> str:
-        return "the Prefect API at " + re.sub(r"//[^/@]*@", "//", self._address.api_url)
+        return f"the Prefect API at {without_credentials(self._address.api_url)}"
 
     def _send(self, method: str, path: str, body: Json) -> Answer:
         from flowyard.adapters.prefect_http import Request
@@ -126,7 +126,7 @@ def read_all(api: PrefectApi, path: str, body: Mapping[str, Json]) -> list[Json]
 
 def _hint(answer: Answer) -> str:
     if answer.location:
-        return f"it redirects to {answer.location}: use that address"
+        return f"it redirects to {without_credentials(answer.location)}: use that address"
     match answer.status:
         case 401 | 403:
             return "check PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or the profile's"

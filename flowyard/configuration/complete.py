@@ -18,13 +18,12 @@ from flowyard.configuration.models import (
     DeploymentTable,
     FlowFile,
     LocalFile,
-    OciRegistry,
-    PrefectTable,
     RegistryFile,
-    TargetTable,
 )
 from flowyard.configuration.parse import did_you_mean, show
+from flowyard.configuration.paths import is_inside, leaves
 from flowyard.configuration.schedules import schedule_of
+from flowyard.configuration.targets import flow_problems, target_problems, targets_of
 from flowyard.errors import Problem
 from flowyard.references import parse_reference
 from flowyard.values import (
@@ -32,11 +31,9 @@ from flowyard.values import (
     BuildSecret,
     DeploymentSpec,
     Flow,
-    PrefectChoice,
     Project,
     Resources,
     Schedule,
-    Target,
 )
 
 DEFAULT_BASE = "python:3.13-slim"
@@ -60,13 +57,13 @@ class Sources:
 
 def complete(sources: Sources) -> tuple[Project, tuple[Problem, ...]]:
     """The project and what is wrong with it; with problems the project must not be used."""
-    problems: list[Problem] = list(_check_names(sources))
-    targets = {name: _target(name, table) for name, table in sources.registry.targets.items()}
+    targets = targets_of(sources.registry)
+    problems = [*_flow_names(sources), *target_problems(sources.registry, targets)]
     flows = []
     for name, file in sources.flows.items():
         builder = _FlowBuilder(sources, name, file)
         flows.append(builder.flow())
-        problems += builder.problems
+        problems += [*builder.problems, *flow_problems(flows[-1], targets)]
     table = sources.registry.project
     if table.default_target not in targets:
         known = ", ".join(sorted(targets))
@@ -78,7 +75,7 @@ def complete(sources: Sources) -> tuple[Project, tuple[Problem, ...]]:
     return project, tuple(once)
 
 
-def _check_names(sources: Sources) -> Iterator[Problem]:
+def _flow_names(sources: Sources) -> Iterator[Problem]:
     for name in sources.flows:
         if not _FLOW_NAME.fullmatch(name):
             yield Problem(
@@ -87,49 +84,6 @@ def _check_names(sources: Sources) -> Iterator[Problem]:
                 "is not a name a container registry takes; use lower-case letters and digits, joined by "
                 "-, _ or __, at most 63 characters",
             )
-    for name, target in sources.registry.targets.items():
-        if target.prefect.api is not None and target.prefect.profile is not None:
-            yield Problem(
-                "registry.toml", f"targets.{name}.prefect", "has both `api` and `profile`; keep one"
-            )
-        if isinstance(target.registry, OciRegistry) and "://" in target.registry.url:
-            key = f"targets.{name}.registry.url"
-            yield Problem(
-                "registry.toml", key, f"{show(target.registry.url)} has a scheme; write host and path only"
-            )
-    owners: dict[tuple[str, PrefectTable], str] = {}
-    for name, target in sources.registry.targets.items():
-        if "{flow}" not in target.registry.repository:
-            key = f"targets.{name}.registry.repository"
-            yield Problem("registry.toml", key, "lacks `{flow}`: two flows would share one repository")
-        pool = target.work_pool.name
-        owner = owners.setdefault((pool, target.prefect), name)
-        if owner != name:
-            key = f"targets.{name}.work-pool.name"
-            yield Problem(
-                "registry.toml", key, f'"{pool}" is already the work pool of target {owner}; use another'
-            )
-
-
-def _target(name: str, table: TargetTable) -> Target:
-    host, repository = None, table.registry.repository
-    if isinstance(table.registry, OciRegistry):
-        host, _, path = table.registry.url.strip("/").partition("/")
-        repository = f"{path}/{repository}" if path else repository
-    prefect = PrefectChoice(table.prefect.api, table.prefect.profile)
-    return Target(
-        name=name,
-        registry_host=host,
-        repository=repository,
-        work_pool=table.work_pool.name,
-        work_pool_type=table.work_pool.type,
-        prefect=prefect,
-        work_queue=table.work_pool.queue,
-        results_volume=table.results.removeprefix("volume:") if table.results else None,
-        env=table.env,
-        job_variables=table.job_variables,
-        order=table.order or ("none" if prefect.embedded else "git"),
-    )
 
 
 def _build_secrets(sources: Sources) -> tuple[tuple[BuildSecret, ...], tuple[Problem, ...]]:
@@ -138,13 +92,20 @@ def _build_secrets(sources: Sources) -> tuple[tuple[BuildSecret, ...], tuple[Pro
         key = f"build-secrets.{name}"
         if (source.file is None) == (source.env is None):
             problems.append(Problem("registry.local.toml", key, "needs exactly one of `file` and `env`"))
-        path = None if source.file is None else sources.root / Path(source.file).expanduser()
+        path = None if source.file is None else sources.root / _expanded(source.file)
         if path is not None and not path.is_file():
             problems.append(
                 Problem("registry.local.toml", f"{key}.file", f"{show(source.file)} is not a file")
             )
         secrets.append(BuildSecret(name, path, source.env))
     return tuple(secrets), tuple(problems)
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # `~name` of nobody here
+        return Path(path)
 
 
 class _FlowBuilder:
@@ -188,12 +149,11 @@ class _FlowBuilder:
 
     def _entrypoint(self, key: str, entrypoint: str) -> str:
         file = entrypoint.partition(":")[0]
-        path = PurePosixPath(file)
-        if path.is_absolute() or ".." in path.parts:
+        if leaves(file):
             self._problem(key, f"{show(entrypoint)} leaves the flow's folder; name a file inside it")
         elif not (self._sources.root / self._folder / file).is_file():
             if self._file.entrypoint is None and key == "entrypoint":
-                text = "has no flow.py; add one, or name another file as `entrypoint` in flow.toml"
+                text = "has no flow.py; add one, name another file as `entrypoint` in flow.toml, or remove the folder"
                 self.problems.append(Problem(self._folder.as_posix(), "", text))
             else:
                 self._problem(key, f"{show(entrypoint)}: there is no file {self._folder.as_posix()}/{file}")
@@ -231,13 +191,15 @@ class _FlowBuilder:
         return tuple(sorted({Path(include) for include in includes}))
 
     def _include_problem(self, include: str) -> str | None:
-        path = PurePosixPath(include)
-        if path.is_absolute() or ".." in path.parts:
+        if leaves(include):
             return f"{show(include)} leaves the repository; name a folder inside it"
-        if not path.parts:
+        if not PurePosixPath(include).parts:
             return f"{show(include)} is the whole repository; name a folder inside it"
-        if not (self._sources.root / path).is_dir():
+        root = self._sources.root
+        if not (root / include).is_dir():
             return f"{show(include)}: there is no such folder in the repository"
+        if not is_inside(root, root / include):
+            return f"{show(include)} is a link that leaves the repository; copy the folder into it"
         return None
 
     def _own_dockerfile(self) -> Path | None:

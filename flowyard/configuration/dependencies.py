@@ -6,13 +6,15 @@ entrypoint's file. Two at once would leave it open which one counts, so that is 
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from flowyard.configuration.parse import read_toml, show
 from flowyard.errors import Problem
+from flowyard.texts import not_utf8
 from flowyard.values import Dependencies
 
 # The reference expression of PEP 723, "Inline script metadata".
@@ -32,7 +34,7 @@ def read_dependencies(root: Path, folder: Path, script: str) -> tuple[Dependenci
             ("pyproject.toml", "pyproject.toml", requirements_of_pyproject),
             ("script", script, requirements_of_script),
         )
-        if (root / folder / name).is_file()
+        if _is_there(root / folder / name, kind)
     ]
     parsed, problems = [], []
     for kind, path, reader in found:
@@ -46,16 +48,26 @@ def read_dependencies(root: Path, folder: Path, script: str) -> tuple[Dependenci
     return (parsed[0] if parsed else Dependencies("none", None, ())), tuple(problems)
 
 
+def _is_there(path: Path, kind: str) -> bool:
+    """A link that leads nowhere is a mistake and not a flow without dependencies; of the entrypoint's file it
+    has been told already."""
+    return path.is_file() if kind == "script" else os.path.lexists(path)
+
+
 Reader = Callable[[str], "tuple[str, ...] | None"]
 
 
 def _read(root: Path, path: Path, reader: Reader) -> tuple[tuple[str, ...] | None, Problem | None]:
     try:
-        return reader((root / path).read_bytes().decode("utf-8")), None
+        return reader((root / path).read_bytes().decode("utf-8-sig")), None
+    except OSError as error:
+        return None, Problem(path.as_posix(), "", f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
-        return None, Problem(path.as_posix(), "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
-    except (DependencyError, tomllib.TOMLDecodeError) as error:
+        return None, Problem(path.as_posix(), "", not_utf8(error))
+    except DependencyError as error:
         return None, Problem(path.as_posix(), "", str(error))
+    except ValueError as error:
+        return None, Problem(path.as_posix(), "", f"is not valid TOML: {error}")
 
 
 def requirements_of_text(text: str) -> tuple[str, ...]:
@@ -73,7 +85,7 @@ def requirements_of_text(text: str) -> tuple[str, ...]:
 
 def requirements_of_pyproject(text: str) -> tuple[str, ...] | None:
     """`[project] dependencies`, or None when there is no such table."""
-    return _dependencies(tomllib.loads(text).get("project"), "project.dependencies")
+    return _dependencies(read_toml(text).get("project"), "project.dependencies")
 
 
 def requirements_of_script(text: str) -> tuple[str, ...] | None:
@@ -83,12 +95,14 @@ def requirements_of_script(text: str) -> tuple[str, ...] | None:
         return None
     lines = match["content"].splitlines(keepends=True)
     content = "".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
-    return _dependencies(tomllib.loads(content), "dependencies of the script header")
+    return _dependencies(read_toml(content), "dependencies of the script header")
 
 
-def _dependencies(table: Mapping[str, Any] | None, key: str) -> tuple[str, ...] | None:
+def _dependencies(table: Any, key: str) -> tuple[str, ...] | None:
     if table is None:
         return None
+    if not isinstance(table, dict):
+        raise DependencyError(f"{key.partition('.')[0]} must be a table, found {show(table)}")
     value = table.get("dependencies", [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise DependencyError(f"{key} must be a list of requirements in quotes")

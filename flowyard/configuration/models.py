@@ -6,23 +6,57 @@ they cannot disagree. Values are strict: nothing is converted from one type to a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MOST_RUNS = 2**31 - 1  # what the Prefect server's database holds
+MOST_CORES = 10_000  # in billionths of a core, the engine's number still fits
+MOST_SECONDS = 3_153_600_000  # a hundred years
 NAME = r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"
 SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+ENTRYPOINT = r"^[A-Za-z0-9_./-]+\.py(:[A-Za-z_][A-Za-z0-9_.]*)?$"
+DEBIAN_PACKAGE = r"^[a-z0-9][a-z0-9+.-]+([:=][A-Za-z0-9+.:~-]+)?$"
+FOLDER = r"^[A-Za-z0-9_./-]+$"
+PLATFORM = r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$"
+PREFECT_NAME = r"^[^/%&<>\s]([^/%&<>]*[^/%&<>\s])?$"
+PYTHON = r"^3\.[0-9]+$"
+MEMORY = r"^[1-9][0-9]{0,9}(Ki|Mi|Gi|Ti)$"
+RESULTS = r"^volume:[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
+PINNED = r"@sha256:[0-9a-f]{64}$"
 
 Name = Annotated[str, Field(pattern=NAME)]
 EnvName = Annotated[str, Field(pattern=ENV_NAME)]
 SecretName = Annotated[str, Field(pattern=SECRET_NAME)]
 # These words are written into a Dockerfile, so what could be read as more than one word there is refused.
-Entrypoint = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+\.py(:[A-Za-z_][A-Za-z0-9_.]*)?$")]
-DebianPackage = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+([:=][A-Za-z0-9+.:~-]+)?$")]
-Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")]
-Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Ki|Mi|Gi|Ti)$")]
-Platform = Annotated[str, Field(pattern=r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$")]
+Entrypoint = Annotated[str, Field(pattern=ENTRYPOINT)]
+DebianPackage = Annotated[str, Field(pattern=DEBIAN_PACKAGE)]
+Folder = Annotated[str, Field(pattern=FOLDER)]
+Memory = Annotated[str, Field(pattern=MEMORY)]
+Platform = Annotated[str, Field(pattern=PLATFORM)]
+# What Prefect takes as the name of a work pool or queue; a blank one would be found by nobody.
+PrefectName = Annotated[str, Field(pattern=PREFECT_NAME)]
+
+# The patterns in words, for messages.
+FORMS: Mapping[str, str] = MappingProxyType(
+    {
+        NAME: "use lower-case letters, digits, - and _, from letter or digit to letter or digit, at most 63",
+        SECRET_NAME: "use letters, digits, _, . and -, first a letter, at most 64",
+        ENV_NAME: "use letters, digits and _, not first a digit",
+        ENTRYPOINT: "write FILE.py or FILE.py:FUNCTION, such as `flow.py:etl`",
+        DEBIAN_PACKAGE: "write the package's name, such as `libpq5`, perhaps with :ARCHITECTURE or =VERSION",
+        FOLDER: "write a path of letters, digits, _, . and -, such as `shared`",
+        PLATFORM: "write SYSTEM/PROCESSOR, such as `linux/arm64`",
+        PREFECT_NAME: "use any characters but / % & < and >, and no blank first or last",
+        PYTHON: 'write two numbers in quotes, such as "3.13"',
+        MEMORY: 'write a whole number with Ki, Mi, Gi or Ti, such as "512Mi"',
+        RESULTS: 'write a volume\'s name, as in "volume:flow-results"',
+        PINNED: "end it with @sha256: and 64 digits of 0-9 a-f; `lock` writes it",
+    }
+)
 
 
 def _kebab(name: str) -> str:
@@ -45,7 +79,7 @@ class ScheduleTable(Table):
     """When a deployment runs: exactly one of `cron`, `interval` and `rrule`."""
 
     cron: str | None = Field(None, description="Cron expression of five fields, such as `0 6 * * *`.")
-    interval: float | None = Field(None, gt=0, description="Seconds between two runs.")
+    interval: float | None = Field(None, gt=0, le=MOST_SECONDS, description="Seconds between two runs.")
     rrule: str | None = Field(None, description="iCalendar recurrence rule (RFC 5545).")
     timezone: str = Field("UTC", description="IANA time zone the schedule is read in.")
     anchor: str | None = Field(None, description="ISO 8601 date and time that intervals count from.")
@@ -57,9 +91,11 @@ class ScheduleTable(Table):
 class ResourcesTable(Table):
     """What one run may use, mapped to each work-pool type's own job variables."""
 
-    cpu: float | None = Field(None, gt=0, description="Cores, such as `0.5` or `2`.")
+    cpu: float | None = Field(None, gt=0, le=MOST_CORES, description="Cores, such as `0.5` or `2`.")
     memory: str | None = Field(
-        None, pattern=r"^[1-9][0-9]*(Ki|Mi|Gi|Ti)$", description="Bytes with a binary unit, such as `512Mi`."
+        None,
+        pattern=MEMORY,
+        description="Bytes with a binary unit, such as `512Mi`.",
     )
 
 
@@ -73,11 +109,13 @@ class DeploymentTable(Table):
     parameters: dict[str, Any] = Field({}, description="Parameters every run starts with.")
     tags: list[str] = Field([], description="Tags of the deployment and its runs.")
     description: str | None = Field(None, description="Markdown; default: the flow's docstring.")
-    concurrency_limit: int | None = Field(None, ge=1, description="How many runs may be active at once.")
+    concurrency_limit: int | None = Field(
+        None, ge=1, le=MOST_RUNS, description="How many runs may be active at once."
+    )
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = Field(
         "ENQUEUE", description="What happens to a run over the limit: it waits, or is cancelled."
     )
-    work_queue: str | None = Field(None, description="Queue of the target's work pool.")
+    work_queue: PrefectName | None = Field(None, description="Queue of the target's work pool.")
     resources: ResourcesTable = Field(
         default_factory=lambda: ResourcesTable.model_validate({}), description="What one run may use."
     )
@@ -94,7 +132,7 @@ class BuildTable(Table):
     base: str | None = Field(None, description="Base image; `lock` pins it by digest.")
     python: str | None = Field(
         None,
-        pattern=r"^3\.[0-9]+$",
+        pattern=PYTHON,
         description="Python version in the base; default: read from the tag of an official `python` image.",
     )
     system_packages: list[DebianPackage] | None = Field(
@@ -148,9 +186,9 @@ class OciRegistry(Table):
 class WorkPoolTable(Table):
     """The work pool that runs the deployments; made when it is missing."""
 
-    name: str = Field(min_length=1, description="Name of the work pool.")
+    name: PrefectName = Field(description="Name of the work pool.")
     type: Literal["docker"] = Field(description="Type of the work pool.")
-    queue: str | None = Field(None, description="Default work queue.")
+    queue: PrefectName | None = Field(None, description="Default work queue.")
 
 
 class PrefectTable(Table):
@@ -168,9 +206,7 @@ class TargetTable(Table):
     prefect: PrefectTable = Field(
         default_factory=lambda: PrefectTable.model_validate({}), description="The Prefect API."
     )
-    results: str | None = Field(
-        None, pattern=r"^volume:[a-zA-Z0-9][a-zA-Z0-9_.-]*$", description="Result storage: `volume:NAME`."
-    )
+    results: str | None = Field(None, pattern=RESULTS, description="Result storage: `volume:NAME`.")
     env: dict[EnvName, str] = Field({}, description="Environment variables of every run. Never secrets.")
     job_variables: dict[str, Any] = Field({}, description="Job variables of every deployment.")
     order: Literal["git", "none"] | None = Field(
@@ -201,8 +237,8 @@ class RegistryFile(Table):
 class BaseTable(Table):
     """A base image pinned by digest."""
 
-    reference: str = Field(pattern=r"@sha256:[0-9a-f]{64}$", description="Image reference with its digest.")
-    python: str = Field(pattern=r"^3\.[0-9]+$", description="Python version in the image.")
+    reference: str = Field(pattern=PINNED, description="Image reference with its digest.")
+    python: str = Field(pattern=PYTHON, description="Python version in the image.")
 
 
 class SecretSource(Table):

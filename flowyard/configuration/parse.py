@@ -16,10 +16,13 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from flowyard.errors import Problem
+from flowyard.configuration.models import FORMS
+from flowyard.errors import Problem, one_line
+from flowyard.texts import not_utf8
 
 Model = TypeVar("Model", bound=BaseModel)
 
+DEEPEST = 50  # levels of tables and lists in one file
 _TYPE_NAMES = {
     "string_type": "text in quotes",
     "int_type": "a whole number",
@@ -35,13 +38,23 @@ _TYPE_NAMES = {
 def parse(path: Path, shown: str, model: type[Model]) -> tuple[Model | None, tuple[Problem, ...]]:
     """The file's model, or its problems. `shown` is the file's name in messages."""
     try:
-        data = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except UnicodeDecodeError as error:
-        return None, (Problem(shown, "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8"),)
-    except tomllib.TOMLDecodeError as error:
-        return None, (Problem(shown, "", f"is not valid TOML: {error}"),)
+        content = path.read_bytes()
     except OSError as error:
         return None, (Problem(shown, "", f"cannot be read: {error.strerror}"),)
+    return parse_content(content, shown, model)
+
+
+def parse_content(content: bytes, shown: str, model: type[Model]) -> tuple[Model | None, tuple[Problem, ...]]:
+    """The model that a file's content makes, or its problems."""
+    try:
+        data = read_toml(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        return None, (Problem(shown, "", not_utf8(error)),)
+    except ValueError as error:
+        return None, (Problem(shown, "", f"is not valid TOML: {error}"),)
+    too_deep = _too_deep(data)
+    if too_deep is not None:
+        return None, (Problem(shown, too_deep, f"is nested deeper than {DEEPEST} levels; make it flatter"),)
     problems: dict[str, Problem] = {}
     found = None
     try:
@@ -53,6 +66,34 @@ def parse(path: Path, shown: str, model: type[Model]) -> tuple[Model | None, tup
     for key, text in _without_json(data):
         problems.setdefault(key, Problem(shown, key, text))
     return (None if problems else found), tuple(problems.values())
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """The document. Raises ValueError, for numbers and nesting that Python cannot hold as well."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+
+
+def _too_deep(data: Mapping[str, Any]) -> str | None:
+    """The key below which values are nested deeper than anything that reads them can follow, if any.
+
+    Not recursive itself: dotted keys nest as deeply as a file is long.
+    """
+    level: list[tuple[str, Any]] = list(data.items())
+    for _ in range(DEEPEST):
+        inner = [(key, value) for key, item in level for value in _inner(item)]
+        if not inner:
+            return None
+        level = inner
+    return level[0][0]
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _without_json(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -100,7 +141,7 @@ def _text(item: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "union_tag_not_found":
         return 'needs a key `type`, such as type = "embedded" or type = "oci"'
     if kind == "string_pattern_mismatch":
-        return f"{show(found)} does not have the form {context['pattern']}"
+        return f"{show(found)} is of the wrong form; {FORMS.get(context['pattern'], context['pattern'])}"
     if kind == "too_short":
         return "must hold at least one entry"
     text = item["msg"].replace("Input should be", "must be")
@@ -113,9 +154,27 @@ def show(value: object) -> str:
         text = str(value).lower()
     elif isinstance(value, date | time):
         text = value.isoformat()
+    elif isinstance(value, str):
+        text = f'"{one_line(value)}"'
     else:
-        text = f'"{value}"' if isinstance(value, str) else repr(value)
+        text = one_line(_repr(value))
+    return _cut(text)
+
+
+def quoted(word: str) -> str:
+    """A word of the command line as messages show it, cut to one line."""
+    return _cut(repr(word))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # a whole number of more digits than Python writes out
+        return "a number of thousands of digits"
 
 
 def _unknown_key(key: str, allowed: Iterable[str]) -> str:

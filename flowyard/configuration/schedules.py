@@ -6,6 +6,7 @@ otherwise only be found by the server, after the image was built.
 
 from __future__ import annotations
 
+import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from flowyard.configuration.models import ScheduleTable
@@ -13,6 +14,9 @@ from flowyard.configuration.parse import did_you_mean, show
 from flowyard.values import Schedule
 
 Finding = tuple[str, str]
+_NO_STEP = re.compile(r"INTERVAL=[+-]?0+(?![0-9])", re.IGNORECASE)
+LONGEST_RRULE = 6500  # what a Prefect server takes
+_NOT_IANA = frozenset({"posix", "right", "localtime", "posixrules", "Factory"})  # in zone folders, not zones
 
 
 def schedule_of(table: ScheduleTable) -> tuple[Schedule, Finding | None]:
@@ -22,7 +26,8 @@ def schedule_of(table: ScheduleTable) -> tuple[Schedule, Finding | None]:
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none of them"
         return schedule, ("", f"needs exactly one of `cron`, `interval` and `rrule`; found {found}")
-    return schedule, _cron_problem(table) or _timezone_problem(table) or _anchor_problem(table)
+    checks = (_cron_problem, _rrule_problem, _timezone_problem, _anchor_problem)
+    return schedule, next((finding for check in checks if (finding := check(table)) is not None), None)
 
 
 def _cron_problem(table: ScheduleTable) -> Finding | None:
@@ -44,13 +49,36 @@ def _cron_problem(table: ScheduleTable) -> Finding | None:
     return ".cron", f"{show(table.cron)} is not a cron expression of five fields: {why}"
 
 
-def _timezone_problem(table: ScheduleTable) -> Finding | None:
+def _rrule_problem(table: ScheduleTable) -> Finding | None:
+    if table.rrule is None:
+        return None
+    from dateutil.rrule import rrulestr
+
+    if len(table.rrule) > LONGEST_RRULE:
+        return ".rrule", f"has {len(table.rrule)} characters; a Prefect server takes {LONGEST_RRULE} at most"
+    if _NO_STEP.search(table.rrule):
+        return ".rrule", f"{show(table.rrule)} has an interval of 0, which never comes to an end"
+    why = ""
     try:
-        ZoneInfo(table.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        guess = did_you_mean(table.timezone, available_timezones())
-        return ".timezone", f"{show(table.timezone)} is not an IANA time zone{guess}; such as `Europe/Paris`"
-    return None
+        rrulestr(table.rrule)
+        return None
+    except (ArithmeticError, LookupError, TypeError, AttributeError):
+        pass  # the library does not check everything before it uses it
+    except ValueError as error:
+        why = "" if "unpack" in str(error) else f": {error}"
+    return ".rrule", f"{show(table.rrule)} is not a recurrence rule such as `FREQ=DAILY;BYHOUR=6`{why}"
+
+
+def _timezone_problem(table: ScheduleTable) -> Finding | None:
+    if table.timezone.partition("/")[0] not in _NOT_IANA:
+        try:
+            ZoneInfo(table.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            pass
+        else:
+            return None
+    guess = did_you_mean(table.timezone, available_timezones() - _NOT_IANA)
+    return ".timezone", f"{show(table.timezone)} is not an IANA time zone{guess}; such as `Europe/Paris`"
 
 
 def _anchor_problem(table: ScheduleTable) -> Finding | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from pathlib import Path, PurePosixPath
 import pathspec
 
 from flowyard.errors import ConfigurationError, FlowyardError, Problem
+from flowyard.texts import read_text
 from flowyard.values import Flow
 
 # What never belongs into an image: version control, caches, editors' files, credentials.
@@ -30,6 +32,7 @@ ALWAYS_IGNORED = (
 )
 # Input of Flowyard, not of the flow: a schedule's change must not rebuild an image.
 NOT_SOURCE = ("/flow.toml", "/requirements.txt", "/requirements.lock", "/Dockerfile", "/Dockerfile.j2")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and what is not UTF-8
 RUNTIME_FOLDER = Path(__file__).parents[1] / "runtime"
 
 
@@ -98,18 +101,30 @@ def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
 
 
 def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[ContextFile]:
-    ignored = pathspec.GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *extra, *_own_rules(root / folder)])
-    for path in _walk(root / folder, root / folder, ignored):
-        _check(root, root / folder, path)
+    ignored = _rules(root, folder, extra)
+    paths = list(_walk(root / folder, root / folder, ignored))
+    problems = [problem for path in paths if (problem := _problem(root, root / folder, path)) is not None]
+    if problems:
+        raise ConfigurationError(problems)
+    for path in paths:
         yield _file(f"project/{path.relative_to(root).as_posix()}", root, path)
 
 
-def _own_rules(folder: Path) -> list[str]:
-    """The folder's .dockerignore. Its patterns start at the folder, where those of git match anywhere."""
-    path = folder / ".dockerignore"
-    if not path.is_file():
+def _rules(root: Path, folder: Path, extra: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
+    own = folder / ".dockerignore"
+    try:
+        return pathspec.GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *extra, *_own_rules(root, own)])
+    except ValueError as error:
+        raise ConfigurationError(
+            [Problem(own.as_posix(), "", f"holds a rule that is none: {error}")]
+        ) from error
+
+
+def _own_rules(root: Path, path: Path) -> list[str]:
+    """A folder's .dockerignore. Its patterns start at the folder, where those of git match anywhere."""
+    if not (root / path).is_file():
         return []
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    lines = (line.strip() for line in read_text(root, path).splitlines())
     rules = [line for line in lines if line and not line.startswith("#")]
     return [f"!/{r[1:].lstrip('/')}" if r.startswith("!") else f"/{r.lstrip('/')}" for r in rules]
 
@@ -127,16 +142,20 @@ def _walk(top: Path, folder: Path, ignored: pathspec.GitIgnoreSpec) -> Iterator[
             yield path
 
 
-def _check(root: Path, top: Path, path: Path) -> None:
+def _problem(root: Path, top: Path, path: Path) -> Problem | None:
+    """Why a file cannot be copied into an image, if so."""
     shown = path.relative_to(root).as_posix()
+    if _UNWRITABLE.search(shown):
+        return Problem(shown, "", "has a name that cannot be written down; rename it")
     if path.is_symlink():
         target = PurePosixPath(os.readlink(path))
         landing = os.path.normpath(path.parent / target)
         if target.is_absolute() or not Path(landing).is_relative_to(top):
             text = f"is a link to {target}, outside the folder that is copied; copy the file, or `include` its folder"
-            raise ConfigurationError([Problem(shown, "", text)])
+            return Problem(shown, "", text)
     elif not stat.S_ISREG(path.stat().st_mode):
-        raise ConfigurationError([Problem(shown, "", "is neither a file, a folder nor a link; remove it")])
+        return Problem(shown, "", "is neither a file, a folder nor a link; remove it")
+    return None
 
 
 def _file(inside: str, root: Path, path: Path) -> ContextFile:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
-from flowyard.configuration.parse import did_you_mean
-from flowyard.errors import LockError, UsageError
+from flowyard.configuration.parse import did_you_mean, quoted
+from flowyard.errors import ConfigurationError, LockError, Problem, UsageError
 from flowyard.lock import REMEDY, locks_of
 from flowyard.plan import Desired
 from flowyard.planning.context import collect
@@ -50,21 +50,30 @@ def _named(project: Project, word: str) -> tuple[Flow, ...]:
     if not found:
         names = [flow.name for flow in project.flows]
         listed = ", ".join(names) or "none yet"
-        raise UsageError(f"no flow is called {word!r}{did_you_mean(named, names)}; flows: {listed}")
+        raise UsageError(f"no flow is called {quoted(word)}{did_you_mean(named, names)}; flows: {listed}")
     return found
 
 
 def want_all(
     project: Project, flows: Iterable[Flow], target: Target, renderer: Renderer = render
 ) -> tuple[Desired, ...]:
-    """All the flows as the files want them. Raises one LockError that names every lock to be mended."""
+    """All the flows as the files want them.
+
+    Raises one ConfigurationError with the problems of all of them, or one LockError that names every lock to be
+    mended.
+    """
     wanted: list[Desired] = []
     errors: list[LockError] = []
+    problems: list[Problem] = []
     for flow in flows:
         try:
             wanted.append(want(project, flow, target, renderer))
         except LockError as error:
             errors.append(error)
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError(tuple(dict.fromkeys(problems)))
     if errors:
         messages = dict.fromkeys(error.message for error in errors)
         raise LockError(

@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from flowyard.errors import ConfigurationError
 from flowyard.planning.key import fingerprint
 from flowyard.render import Rendered, render, template_variables
+from flowyard.texts import read_text
 from flowyard.values import Flow
 
 _FORMAT = 3
@@ -30,7 +32,7 @@ class RenderMemo:
         if flow.dockerfile is not None and flow.dockerfile.suffix != ".j2":
             return render(root, flow, locks)  # nothing is rendered, so there is nothing to remember
         path = self._folder / f"{_fingerprint(flow, locks)}.json"
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(OSError, ValueError, KeyError, ConfigurationError):
             kept = json.loads(path.read_text(encoding="utf-8"))
             # What was read has to be the same, and what was not there must not be in the way now.
             absent = tuple(Path(name) for name in kept["absent"])
@@ -53,7 +55,7 @@ class RenderMemo:
 
 
 def _contents(root: Path, names: Iterable[str]) -> dict[str, str]:
-    return {name: fingerprint((root / name).read_text("utf-8")) for name in names}
+    return {name: fingerprint(read_text(root, Path(name))) for name in names}
 
 
 def _fingerprint(flow: Flow, locks: tuple[str, ...]) -> str:

@@ -1,31 +1,34 @@
 """Parameters and job variables, checked against the schemas that will judge them later.
 
-Prefect accepts an unknown job variable in silence and a wrong default parameter until the run crashes; here
-both are errors before anything is registered. jsonschema is imported only when something is registered.
+Prefect accepts an unknown job variable in silence and a wrong default parameter until the run crashes; here both
+are errors: job variables before anything is built, parameters, which only the image knows, before anything is
+registered. jsonschema is imported only when something is registered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from flowyard.configuration.parse import did_you_mean, show
-from flowyard.errors import ConfigurationError, Problem
-from flowyard.values import DeploymentSpec, FlowDescription, Json
+from flowyard.errors import Problem
+from flowyard.values import DeploymentSpec, FlowDescription, Json, Target
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 
-def validate_parameters(flow: str, deployment: DeploymentSpec, described: FlowDescription) -> None:
-    """Check the deployment's and its schedules' parameters. Raises ConfigurationError."""
+def misfits_of_parameters(
+    flow: str, deployment: DeploymentSpec, described: FlowDescription
+) -> Iterator[Problem]:
+    """What of the deployment's and its schedules' parameters the flow does not take."""
     key = f"deployments.{deployment.name}"
     sets = [(f"{key}.parameters", deployment.parameters)]
     for position, schedule in enumerate(deployment.schedules):
         sets.append((f"{key}.schedules[{position}].parameters", schedule.parameters))
-    problems = [
-        Problem(f"flows/{flow}/flow.toml", f"{place}.{name}", text)
-        for place, parameters in sets
-        for name, text in parameter_problems(parameters, described.parameter_schema, described.name)
-    ]
-    if problems:
-        raise ConfigurationError(problems)
+    for place, parameters in sets:
+        for name, text in parameter_problems(parameters, described.parameter_schema, described.name):
+            yield Problem(f"flows/{flow}/flow.toml", f"{place}.{name}", text)
 
 
 def parameter_problems(
@@ -54,29 +57,53 @@ def _schema_problems(name: str, value: Json, schema: Mapping[str, Json]) -> Iter
         return  # a template or a variable, which Prefect fills in when the run starts
     for error in Draft202012Validator(schema).iter_errors(value):
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-        yield f"{name}{path}", f"{show(error.instance)} does not fit: {error.message}"
+        yield f"{name}{path}", f"{show(error.instance)} does not fit: {_reason(error)}"
 
 
-def validate_job_variables(
+def _reason(error: ValidationError) -> str:
+    """Why a value does not fit; of a choice between types, all that are allowed."""
+    types = [one.validator_value for one in error.context or () if one.validator == "type" and not one.path]
+    if error.validator == "anyOf" and types and len(types) == len(error.context or ()):
+        return f"{show(error.instance)} is not of type {' or '.join(map(repr, types))}"
+    return str(error.message)
+
+
+def misfits_of_job_variables(
     flow: str,
     deployment: DeploymentSpec,
+    target: Target,
     variables: Mapping[str, Json],
     base_job_template: Mapping[str, Json],
-    pool: str,
-) -> None:
-    """Check job variables against the work pool's own base job template. Raises ConfigurationError."""
+) -> Iterator[Problem]:
+    """Which of the deployment's job variables the work pool's own base job template does not take."""
     schema = base_job_template.get("variables", {})
     known = schema.get("properties", {})
-    problems = []
     for name, value in variables.items():
-        key = f"deployments.{deployment.name}.job-variables.{name}"
         plain = name.partition(".")[0]  # `env.NAME` sets one entry of `env`
-        if plain not in known:
-            listed = ", ".join(sorted(known))
-            text = f"work pool {pool} has no such job variable{did_you_mean(name, known)}; it has: {listed}"
-            problems.append(Problem(f"flows/{flow}/flow.toml", key, text))
-        elif plain == name:
-            for place, text in _schema_problems(key, value, {**known[name], **_definitions(schema)}):
-                problems.append(Problem(f"flows/{flow}/flow.toml", place, text))
-    if problems:
-        raise ConfigurationError(problems)
+        file, key = _written_in(flow, deployment, target, name)
+        if plain in known:
+            checked = _schema_problems("", value, {**known[plain], **_definitions(schema)})
+            ours = "" if key.endswith(name) else f"variable `{name}`, which shipping sets, "
+            yield from (
+                Problem(file, f"{key}{place}", ours + text) for place, text in checked if plain == name
+            )
+        elif key.endswith(name):
+            listed = ", ".join(sorted(known)) or "none"
+            guess = did_you_mean(name, known)
+            text = f"work pool {target.work_pool} has no such job variable{guess}; it has: {listed}"
+            yield Problem(file, key, text)
+        else:
+            text = (
+                f"the base job template of {target.work_pool} lacks the variable `{name}`, which shipping sets; "
+                "add it there, or name another work pool"
+            )
+            yield Problem(file, key, text)
+
+
+def _written_in(flow: str, deployment: DeploymentSpec, target: Target, name: str) -> tuple[str, str]:
+    """File and key that a job variable comes from: the flow's, the target's, or the work pool shipping needs."""
+    if name in deployment.job_variables:
+        return f"flows/{flow}/flow.toml", f"deployments.{deployment.name}.job-variables.{name}"
+    if name in target.job_variables:
+        return "registry.toml", f"targets.{target.name}.job-variables.{name}"
+    return "registry.toml", f"targets.{target.name}.work-pool"

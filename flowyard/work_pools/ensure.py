@@ -29,13 +29,26 @@ def ensure_work_pool(api: PrefectApi, target: Target) -> Mapping[str, Json]:
             pool = api.request("POST", "/work_pools/", body)
         except Conflict:  # another ship made it in between
             pool = _read(api, target.work_pool)
+    return _template(pool, target)
+
+
+def foreseen_template(api: PrefectApi, target: Target) -> Mapping[str, Json]:
+    """As `ensure_work_pool`, but nothing is made: of a missing pool, the template it would get."""
+    try:
+        return _template(_read(api, target.work_pool), target)
+    except NotFound:
+        return base_job_template(target.work_pool_type)
+
+
+def _template(pool: Json, target: Target) -> Mapping[str, Json]:
     if pool["type"] != target.work_pool_type:
         raise PrefectError(
             f"work pool {target.work_pool} is of type {pool['type']}, "
             f"but target {target.name} says {target.work_pool_type}",
             hint="set the pool's own type in registry.toml, or name another pool",
         )
-    return pool["base_job_template"] or base_job_template(target.work_pool_type)
+    template: Mapping[str, Json] = pool["base_job_template"] or base_job_template(target.work_pool_type)
+    return template
 
 
 def _read(api: PrefectApi, name: str) -> Json:

@@ -19,8 +19,8 @@ from flowyard.values import (
     Schedule,
     Target,
 )
+from tests.mistakes.configuration import HELLO, registry
 from tests.support import BASE_DIGEST, FLOW, MINIMAL, write_files
-from tests.unit.configuration_mistakes import HELLO, registry
 
 FULL_REGISTRY = """[project]
 name = "acme"

@@ -9,11 +9,8 @@ import pytest
 
 from flowyard.errors import ConfigurationError, UsageError
 from flowyard.load import find_root, flow_folders, load
-from tests.golden_files import GOLDEN
+from tests.mistakes.configuration import HELLO, registry
 from tests.support import MINIMAL, write_files
-from tests.unit.configuration_mistakes import HELLO, MISTAKES, registry
-
-FILE = GOLDEN / "configuration" / "messages.txt"
 
 
 def problems(root: Path, files: Mapping[str, str | bytes | None]) -> tuple[str, ...]:
@@ -22,23 +19,6 @@ def problems(root: Path, files: Mapping[str, str | bytes | None]) -> tuple[str, 
     with pytest.raises(ConfigurationError) as caught:
         load(root)
     return tuple(str(problem) for problem in caught.value.problems)
-
-
-def kept() -> dict[str, tuple[str, ...]]:
-    sections = (section.split("\n") for section in FILE.read_text("utf-8").rstrip().split("\n\n"))
-    return {lines[0].removeprefix("# "): tuple(lines[1:]) for lines in sections}
-
-
-def test_every_mistake_has_its_answer(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    if request.config.getoption("--update-golden"):
-        found = {name: problems(tmp_path / name, files) for name, files in MISTAKES.items()}
-        FILE.write_text("\n\n".join("\n".join([f"# {name}", *found[name]]) for name in found) + "\n", "utf-8")
-    assert list(kept()) == list(MISTAKES)
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_answered_exactly(tmp_path: Path, name: str) -> None:
-    assert problems(tmp_path, MISTAKES[name]) == kept()[name]
 
 
 def test_the_error_counts_and_lists_the_problems(tmp_path: Path) -> None:
@@ -72,6 +52,8 @@ def test_three_targets_and_one_pool_at_two_servers(tmp_path: Path) -> None:
     other = target.replace("http://prefect", "http://other")
     assert problems(tmp_path, registry(f"[targets.a]\n{other}[targets.b]\n{other}")) == (
         'registry.toml: targets.b.work-pool.name: "pool" is already the work pool of target a; use another',
+        "flows/hello/flow.toml: deployments.default.targets: targets a and b use the same Prefect API, where both "
+        'would write this deployment; keep it to one of them, as in targets = ["a"]',
     )
 
 

@@ -13,7 +13,7 @@ from tests.yard_site import FIRST, SECOND, Site
 
 EDITED = {"flows/etl/flow.py": FLOW + "# edited\n"}
 ETL = {"flows/etl/flow.py": FLOW, "flows/etl/flow.toml": "[deployments.daily]\n[deployments.weekly]\n"}
-PRODUCTION = REGISTRY.partition("[targets.local]")[2].replace('name = "pool"', 'name = "other"')
+PRODUCTION = REGISTRY.partition("[targets.local]")[2].replace("prefect.example", "production.example")
 
 
 @pytest.fixture

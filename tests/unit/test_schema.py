@@ -6,6 +6,7 @@ import json
 import re
 import textwrap
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from jsonschema import Draft7Validator
 from pydantic import BaseModel
 
 from flowyard.cli import app
-from flowyard.configuration.models import FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.models import FORMS, FlowFile, LocalFile, RegistryFile
 from flowyard.configuration.parse import parse
 from flowyard.configuration.schema import (
+    FILES,
     INTRODUCTION,
     REFERENCE,
     SCHEMAS,
@@ -25,8 +27,10 @@ from flowyard.configuration.schema import (
     Section,
     generated,
     main,
+    schema_text,
     sections,
 )
+from flowyard.values import Json
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY_SCHEMA = Path("schemas/registry.schema.json")
@@ -104,7 +108,7 @@ def test_configuration_names_its_schema_and_keeps_it(file: Path) -> None:
         (
             FLOW_SCHEMA,
             "[deployments.daily.resources]\nmemory = '2GB'",
-            [("deployments.daily.resources.memory", "'2GB' does not match '^[1-9][0-9]*(Ki|Mi|Gi|Ti)$'")],
+            [("deployments.daily.resources.memory", "'2GB' does not match '^[1-9][0-9]{0,9}(Ki|Mi|Gi|Ti)$'")],
         ),
         (
             FLOW_SCHEMA,
@@ -199,3 +203,20 @@ def test_verb_is_documented_with_its_options(verb: str, options: list[str]) -> N
     assert section is not None
     documented = sorted(set(re.findall(r"^\| `(--[a-z-]+)", section[1], re.MULTILINE)))
     assert documented == options
+
+
+def test_every_pattern_is_put_into_words() -> None:
+    texts = [schema_text(model) for model in FILES.values()]
+    patterns = {found for text in texts for found in _patterns(json.loads(text))}
+    assert patterns == set(FORMS)
+
+
+def _patterns(schema: Json) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from ([schema["pattern"]] if isinstance(schema.get("pattern"), str) else [])
+        yield from schema.get("patternProperties", {})
+        for inner in schema.values():
+            yield from _patterns(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _patterns(inner)

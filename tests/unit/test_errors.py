@@ -1,0 +1,74 @@
+"""The errors: every class is documented with its exit code, and every message is one that can be shown."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flowyard
+from flowyard.errors import Defect, FlowyardError, Problem, expected
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = Path(flowyard.__file__).parent
+
+
+def classes(kind: type[FlowyardError]) -> Iterator[type[FlowyardError]]:
+    yield kind
+    for inner in kind.__subclasses__():
+        yield from classes(inner)
+
+
+def all_classes() -> set[type[FlowyardError]]:
+    """Every error of the package, wherever it is defined."""
+    for path in PACKAGE.rglob("*.py"):
+        if re.search(
+            r"^class \w+\(\w*(?:Error|Failed|Refused|Busy)\)", path.read_text("utf-8"), re.MULTILINE
+        ):
+            name = path.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("/", ".")
+            importlib.import_module(name)
+    return {kind for kind in classes(FlowyardError) if kind.__module__.startswith("flowyard.")}
+
+
+def test_every_class_is_documented_with_its_exit_code() -> None:
+    text = (REPOSITORY / "docs/troubleshooting.md").read_text("utf-8").partition("## Errors by class")[2]
+    documented = dict(re.findall(r"^\| `(\w+)` \| (\d+) \| .+ \|$", text, re.MULTILINE))
+    assert documented == {kind.__name__: str(kind.exit_code) for kind in all_classes()}
+
+
+def test_the_classes_are_found_at_all() -> None:
+    names = {kind.__name__ for kind in all_classes()}
+    assert {"FlowyardError", "StateError", "Busy", "Locked"} <= names
+
+
+@pytest.mark.parametrize(
+    ("problem", "shown"),
+    [
+        (Problem("f.toml", "a.b", "is wrong"), "f.toml: a.b: is wrong"),
+        (Problem("f.toml", "", "is wrong"), "f.toml: is wrong"),
+        (Problem("f.toml", "a\nb", "\x1b[31mred\ud800"), "f.toml: a\\u000ab: \\u001b[31mred\\ud800"),
+    ],
+)
+def test_a_problem_is_one_line(problem: Problem, shown: str) -> None:
+    assert str(problem) == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (
+            PermissionError(13, "Permission denied", "x"),
+            FlowyardError,
+            "PermissionError: [Errno 13] Permission denied: 'x'",
+        ),
+        (KeyError("digest"), Defect, "KeyError: 'digest'"),
+    ],
+)
+def test_an_error_of_somebody_else_becomes_one_of_ours(
+    error: Exception, kind: type[FlowyardError], message: str
+) -> None:
+    found = expected(error)
+    assert (type(found), found.message, bool(found.hint)) == (kind, message, True)
