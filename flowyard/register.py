@@ -121,7 +121,7 @@ def _described(unit: Unit, deployment: DeploymentSpec) -> FlowDescription:
         known = ", ".join(flow.requested for flow in unit.description.flows) or "none"
         raise RegistryError(
             f"{unit.image} does not describe the entrypoint {deployment.entrypoint}; it describes: {known}",
-            hint="the flow's own Dockerfile has to pass every entrypoint to flowyard.runtime.describe",
+            hint="ship the flow anew, so that its image describes every flow of the folder",
         ) from None
 
 

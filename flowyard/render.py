@@ -17,6 +17,7 @@ from flowyard.texts import not_utf8, read_text
 from flowyard.values import Flow
 
 TEMPLATE = "Dockerfile.j2"
+END = Path("images/partials/end.j2")  # the check and the image's last layer
 USER_ID = 10001
 DESCRIPTION = "opt/flowyard/description.json"
 PROJECT_FOLDER = "/opt/project"
@@ -25,6 +26,10 @@ ENTRYPOINT = ("/opt/venv/bin/python", "-I", "-S", "/opt/flowyard/lib/flowyard/ru
 COMMON_SECRETS = ("ca", "index")
 # What evaluating an expression of a template may raise, beside the template engine's own errors.
 _OF_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+_WITHOUT_END = (
+    'it does not end as every image does: begin with `{% extends "Dockerfile.j2" %}` and override blocks, or let '
+    '`{% include "partials/end.j2" %}` be the last line'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +47,32 @@ class Rendered:
 def render(root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:
     """The flow's Dockerfile. `locks` are the names of the locks in the context, in order of installation.
 
-    Raises ConfigurationError for a template that cannot be rendered, LockError for an unpinned base.
+    A flow's own Dockerfile stands as it is before the end that every image has. Raises ConfigurationError for a
+    template that cannot be rendered and for an own one that breaks the contract, LockError for an unpinned base.
     """
+    variables = template_variables(flow, locks)
     own = flow.dockerfile
-    if own is not None and own.suffix != ".j2":
-        return Rendered(read_text(root, own), (own,))
-    return _render(root, own or Path("images") / TEMPLATE, template_variables(flow, locks))
+    if own is None:
+        return _render(root, Path("images") / TEMPLATE, variables)
+    from flowyard.planning.contract import check_contract
+
+    end = _render(root, END, variables)
+    if own.suffix != ".j2":
+        text = read_text(root, own)
+        check_contract(own.as_posix(), text)
+        return Rendered(f"{text.rstrip()}\n\n{end.text}", (own, *end.templates), end.absent)
+    rendered = _render(root, own, variables)
+    if not rendered.text.rstrip().endswith(end.text.rstrip()):
+        raise ConfigurationError([Problem(own.as_posix(), "", _WITHOUT_END)])
+    before = rendered.text.rstrip().removesuffix(end.text.rstrip())
+    check_contract(own.as_posix(), before, "line {} of what it renders to")
+    return rendered
 
 
 def template_variables(flow: Flow, locks: tuple[str, ...]) -> dict[str, Any]:
     """What a template may use; images/README.md describes each. Raises LockError for an unpinned base."""
-    if flow.base.reference is None or flow.base.python is None:
+    named_there = flow.dockerfile is not None and flow.dockerfile.suffix != ".j2"  # in its own FROM
+    if flow.base.python is None or (flow.base.reference is None and not named_there):
         raise LockError(
             f"flow {flow.name}: base image {flow.base.name} is not pinned", hint="run `python build.py lock`"
         )
@@ -74,6 +94,7 @@ def template_variables(flow: Flow, locks: tuple[str, ...]) -> dict[str, Any]:
         "results_folder": RESULTS_FOLDER,
         "description": f"/{DESCRIPTION}",
         "entrypoint": json.dumps(ENTRYPOINT),
+        "interpreter": ENTRYPOINT[0],
     }
 
 
@@ -108,8 +129,8 @@ def _render(root: Path, template: Path, variables: dict[str, Any]) -> Rendered:
         lstrip_blocks=True,
     )
     try:
-        if template.parent == Path("images"):
-            text = environment.get_template(template.name).render(variables)
+        if template.is_relative_to("images"):
+            text = environment.get_template(template.relative_to("images").as_posix()).render(variables)
         else:
             text = environment.from_string(read_text(root, template)).render(variables)
     except jinja2.TemplateSyntaxError as error:

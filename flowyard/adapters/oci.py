@@ -149,7 +149,7 @@ class OciRegistry:
         from flowyard.adapters.oci_http import Http
 
         if self._opened is None:
-            self._opened = Http(self._limits)
+            self._opened = Http(self._limits, self._environ)
         return self._opened
 
     def _credentials(self, key: str) -> Credentials | None:

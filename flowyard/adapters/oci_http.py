@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -16,7 +17,8 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ResponseError, SSLError
 
 from flowyard.adapters.oci_address import Limits, is_loopback
-from flowyard.adapters.proxies import proxy_for
+from flowyard.adapters.proxies import proxy_for, proxy_headers
+from flowyard.adapters.registry_certificates import SYSTEM, authorities, tls_context
 from flowyard.errors import RegistryError
 from flowyard.values import Secret
 
@@ -87,9 +89,10 @@ class BoundedRetry(urllib3.Retry):
 class Http:
     """The connections to every host that was asked. Close it after use."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, environ: Mapping[str, str]) -> None:
         self._limits = limits
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._environ = environ
+        self._pools: dict[tuple[str | None, tuple[Path, ...]], urllib3.PoolManager] = {}
 
     def close(self) -> None:
         """Close every connection."""
@@ -136,15 +139,20 @@ class Http:
     def _pool(self, url: str) -> urllib3.PoolManager:
         parts = urlsplit(url)
         proxy = proxy_for(parts.scheme, parts.hostname or "")
-        if proxy not in self._pools:
-            limits = self._limits
-            timeout = urllib3.Timeout(connect=limits.connect, read=limits.read)
-            self._pools[proxy] = (
-                urllib3.ProxyManager(proxy, timeout=timeout)
-                if proxy
-                else urllib3.PoolManager(timeout=timeout)
-            )
-        return self._pools[proxy]
+        files = authorities(parts.netloc, self._environ) if parts.scheme == "https" else ()
+        if (proxy, files) not in self._pools:
+            self._pools[proxy, files] = self._open(proxy, files)
+        return self._pools[proxy, files]
+
+    def _open(self, proxy: str | None, files: tuple[Path, ...]) -> urllib3.PoolManager:
+        options: dict[str, Any] = {
+            "timeout": urllib3.Timeout(connect=self._limits.connect, read=self._limits.read)
+        }
+        if files:
+            options["ssl_context"] = tls_context(files)
+        if proxy is None:
+            return urllib3.PoolManager(**options)
+        return urllib3.ProxyManager(proxy, proxy_headers=proxy_headers(proxy), **options)
 
     def _retry(self) -> BoundedRetry:
         limits = self._limits
@@ -210,7 +218,8 @@ def _no_answer(request: Request, error: HTTPError) -> RegistryError:
     if isinstance(reason, SSLError):
         return RegistryError(
             f"{request.subject}: the certificate of {host} was not accepted ({reason.__cause__ or reason})",
-            hint="set SSL_CERT_FILE to a file that also holds the authority which signed it",
+            hint=f"put the authority which signed it into {SYSTEM}/{host}/ca.crt, where the engine looks too, "
+            "or into the file that SSL_CERT_FILE names",
         )
     if isinstance(reason, NewConnectionError):
         hint = "start it (flowyard up), or correct the address" if is_loopback_url(request.url) else ""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from flowyard.errors import PrefectError
 from flowyard.urls import comparable, is_http_url, without_credentials
@@ -57,12 +58,13 @@ def address_from(choice: PrefectChoice, env: Mapping[str, str], profiles: Path) 
             hint=f"make it (`prefect profile create {choice.profile}`), or set {API_URL} and {API_KEY}",
         )
     url = _url(choice, env, profile)
-    kept = profile.get(API_URL)
-    own = kept is None or comparable(kept) == comparable(url)
+    its_url = profile.get(API_URL)
+    own = its_url is None or comparable(its_url) == comparable(url)
+    kept = profile.get(AUTH_STRING) if own else None
     return PrefectAddress(
-        api_url=_checked(url),
+        api_url=without_credentials(_checked(url)),
         key=_secret(env.get(API_KEY) or (profile.get(API_KEY) if own else None)),
-        auth_string=_secret(env.get(AUTH_STRING) or (profile.get(AUTH_STRING) if own else None)),
+        auth_string=_secret(env.get(AUTH_STRING) or kept or _credentials(url)),
     )
 
 
@@ -113,6 +115,12 @@ def _checked(url: str) -> str:
             hint="it looks like https://prefect.example.com/api",
         )
     return url.rstrip("/")
+
+
+def _credentials(url: str) -> str | None:
+    """`user:password` of a URL that holds them, which Prefect's own client sends as Basic authentication."""
+    found, separator, _ = urlsplit(url).netloc.rpartition("@")
+    return unquote(found) if separator else None
 
 
 def _secret(value: str | None) -> Secret | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
@@ -15,3 +16,13 @@ def proxy_for(scheme: str, host: str) -> str | None:
         return None
     proxies = getproxies()
     return proxies.get(scheme) or proxies.get("all")
+
+
+def proxy_headers(proxy: str) -> Mapping[str, str]:
+    """What the proxy has to be told: the user and password in its address, which urllib3 does not send itself."""
+    from urllib.parse import unquote
+
+    from urllib3.util import make_headers, parse_url
+
+    credentials = parse_url(proxy).auth
+    return make_headers(proxy_basic_auth=unquote(credentials)) if credentials else {}

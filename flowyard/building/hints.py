@@ -46,6 +46,11 @@ HINTS = (
         "(binfmt) on the engine",
     ),
     Hint(
+        r"/opt/venv/bin/python: (not found|no such file)|exec: \"/bin/sh\": stat /bin/sh",
+        "the image has no /opt/venv/bin/python, or no shell to start it: images/README.md says what a Dockerfile of "
+        "your own has to keep",
+    ),
+    Hint(
         r"(hashes|hash) (do not|does not|don't) match|hash mismatch|hashes are required",
         "a file on the package index is not the one that was locked: run `lock` again, "
         "and look at what changed",

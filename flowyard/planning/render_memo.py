@@ -29,8 +29,6 @@ class RenderMemo:
 
     def __call__(self, root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:
         """As `render`."""
-        if flow.dockerfile is not None and flow.dockerfile.suffix != ".j2":
-            return render(root, flow, locks)  # nothing is rendered, so there is nothing to remember
         path = self._folder / f"{_fingerprint(flow, locks)}.json"
         with suppress(OSError, ValueError, KeyError, ConfigurationError):
             kept = json.loads(path.read_text(encoding="utf-8"))

@@ -61,7 +61,7 @@ class CheckError(Exception):
     """One finding that ends the check: its kind, what was found (`message`) and what to do (`hint`).
 
     `file` is relative to the flow's folder. Kinds: import-failed, network-on-import, memory-on-import,
-    too-slow, died, no-flow, ambiguous-flow, not-a-flow, lossy-parameter, wrong-python.
+    too-slow, died, no-flow, ambiguous-flow, not-a-flow, lossy-parameter, wrong-python, contract.
     """
 
     def __init__(self, kind: str, message: str, *, file: str = "", hint: str = "") -> None:

@@ -1,15 +1,13 @@
 """A package index that only its user may read, over TLS of its own authority, for builds of the local engine.
 
-It holds one small package. Builds reach it on the engine's bridge, as they would reach a company's index.
+It holds one small package. On loopback, builds reach it through a proxy of this machine.
 """
 
 from __future__ import annotations
 
 import base64
-import datetime
 import hashlib
 import io
-import ipaddress
 import ssl
 import threading
 import zipfile
@@ -18,11 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.integration.certificates import PrivateAuthority
 
 PACKAGE = "flowyard-private-package"
 WHEEL = "flowyard_private_package-1.0-py3-none-any.whl"
@@ -41,16 +37,16 @@ class PrivateIndex:
 @contextmanager
 def private_index(folder: Path, host: str, password: str) -> Iterator[PrivateIndex]:
     """An index that listens on `host`, an IPv4 address, for the block."""
-    authority, chain = _certificates(folder, host)
+    authority = PrivateAuthority(folder / "index", "authority of a private index")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain)
+    context.load_cert_chain(*authority.server(host))
     server = ThreadingHTTPServer((host, 0), _handler(password))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        url = f"https://reader:{password}@{host}:{server.server_port}/simple/"
-        yield PrivateIndex(url, password, authority)
+        url = f"https://reader:{quote(password, safe='')}@{host}:{server.server_port}/simple/"
+        yield PrivateIndex(url, password, authority.file)
     finally:
         server.shutdown()
         thread.join()
@@ -102,34 +98,3 @@ def _wheel() -> bytes:
         archive.writestr(f"{_INFO}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{_INFO}/RECORD", "flowyard_private_package.py,,\n")
     return packed.getvalue()
-
-
-def _certificates(folder: Path, host: str) -> tuple[Path, Path]:
-    """The authority's certificate, and the server's with its key, as PEM files."""
-    root, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a private index")])
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "private index")])
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
-    ca = _builder(issuer, issuer, root).add_extension(x509.BasicConstraints(True, None), critical=True)
-    server = _builder(subject, issuer, leaf).add_extension(address, critical=False)
-    pem = serialization.Encoding.PEM
-    authority, chain = folder / "authority.pem", folder / "server.pem"
-    authority.write_bytes(ca.sign(root, hashes.SHA256()).public_bytes(pem))
-    key = leaf.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    chain.write_bytes(key + server.sign(root, hashes.SHA256()).public_bytes(pem))
-    return authority, chain
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-    )

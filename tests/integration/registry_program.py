@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,15 +26,25 @@ USER, PASSWORD = "reader", "correct horse"
 HTPASSWD = f"{USER}:$2b$04$v02sG1Z051MgI15zbxSZNOMHJn7PP1OF.zLR6HRpAZTfNfbVgFo42\n"
 
 
+@dataclass(frozen=True)
+class Tls:
+    """The address a registry listens on with TLS, and its certificate and key as files."""
+
+    address: str
+    certificate: Path
+    key: Path
+
+
 @contextmanager
-def running_registry(folder: Path, auth: Json = None) -> Iterator[str]:
-    """A running registry; gives its host with port."""
+def running_registry(folder: Path, auth: Json = None, tls: Tls | None = None) -> Iterator[str]:
+    """A running registry, on loopback where `tls` names no other address; gives its host with port."""
+    address = tls.address if tls else "127.0.0.1"
     program = shutil.which("docker-registry")
     if program is None:
         pytest.fail("docker-registry is not installed: apt-get install docker-registry")
     for _ in range(5):
-        host = f"127.0.0.1:{_free_port()}"
-        process = _start(program, folder, host, auth)
+        host = f"{address}:{_free_port(address)}"
+        process = _start(program, folder, {**_http(host, tls), **({"auth": auth} if auth else {})})
         if process is None:
             continue  # another program took the port in between
         try:
@@ -59,21 +70,26 @@ def token_auth(realm: str, certificate: Path) -> Json:
     }
 
 
-def _free_port() -> int:
+def _http(host: str, tls: Tls | None) -> dict[str, Json]:
+    files = {"certificate": str(tls.certificate), "key": str(tls.key)} if tls else None
+    return {"http": {"addr": host, "secret": "of the tests", **({"tls": files} if files else {})}}
+
+
+def _free_port(address: str) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 
-def _start(program: str, folder: Path, host: str, auth: Json) -> subprocess.Popen[bytes] | None:
+def _start(program: str, folder: Path, settings: dict[str, Json]) -> subprocess.Popen[bytes] | None:
     """Start the program and wait until it listens; None when it ended instead."""
     config = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {"inmemory": {}},
-        "http": {"addr": host, "secret": "of the tests"},
-        **({"auth": auth} if auth else {}),
+        **settings,
     }
+    host = settings["http"]["addr"]
     file = folder / "config.yml"
     file.write_text(json.dumps(config))  # JSON is YAML too
     with (folder / "registry.log").open("wb") as log:
@@ -82,7 +98,7 @@ def _start(program: str, folder: Path, host: str, auth: Json) -> subprocess.Pope
     with urllib3.PoolManager(retries=False, timeout=1.0) as pool:
         while time.monotonic() < until and process.poll() is None:
             try:
-                pool.request("GET", f"http://{host}/v2/")
+                pool.request("GET", f"http://{host}/v2/")  # one with TLS answers this with 400
             except urllib3.exceptions.HTTPError:
                 time.sleep(0.02)
                 continue

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flowyard.adapters.oci import OciRegistry
+from flowyard.adapters.oci_http import Http, Request
+from flowyard.adapters.registry_certificates import authorities
 from flowyard.errors import RegistryError
 from flowyard.values import ImageReference, Repository
 from tests.integration.images import image
@@ -144,6 +147,30 @@ class TestTls:
         with OciRegistry(QUICK, environ) as registry, pytest.raises(RegistryError) as caught:
             registry.digest(reference)
         assert "certificate" in caught.value.message
-        assert (
-            caught.value.hint == "set SSL_CERT_FILE to a file that also holds the authority which signed it"
+        assert re.fullmatch(
+            r"put the authority which signed it into /etc/docker/certs\.d/127\.0\.0\.1:\d+/ca\.crt, where the engine "
+            r"looks too, or into the file that SSL_CERT_FILE names",
+            caught.value.hint,
         )
+
+    def test_an_authority_is_trusted_where_the_engine_looks_for_that_host(
+        self, authority: Authority, pems: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        environ = {**docker_config(tmp_path / "docker", {}), "HOME": str(tmp_path)}
+        with TokenServer(authority, tls=pems) as server:
+            host = server.realm.removeprefix("https://").partition("/")[0]
+            assert authorities(host, environ, tmp_path / "system") == ()
+            mine = tmp_path / ".docker/certs.d" / host / "ca.crt"
+            mine.parent.mkdir(parents=True)
+            mine.write_bytes(pems[0].read_bytes())
+            assert authorities(host, environ, tmp_path / "system") == (mine,)
+            assert authorities("127.0.0.1:1", environ, tmp_path / "system") == ()
+            request = Request("GET", f"https://{host}/nothing", "the server", 1000, {})
+            assert (
+                Http(QUICK, environ).send(request).status == 400
+            )  # an answer, of a server that expects more
+            with pytest.raises(RegistryError, match="certificate"):
+                Http(QUICK, {"HOME": str(tmp_path / "other")}).send(request)
+            mine.write_text("no certificate")
+            with pytest.raises(RegistryError, match="cannot be read as certificates in PEM form"):
+                Http(QUICK, environ).send(request)

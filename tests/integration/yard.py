@@ -129,8 +129,8 @@ def _clean_engine(host: str, volume: str) -> None:
 def remove_images(host: str) -> None:
     """Remove the images that the engine holds under a registry's name."""
     with closing(docker.from_env()) as engine:
-        for image in engine.images.list():
-            names = [*image.attrs["RepoTags"], *image.attrs["RepoDigests"]]
+        for image in engine.api.images():  # not inspected one by one: others come and go meanwhile
+            names = [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]
             for name in (name for name in names if name.startswith(f"{host}/")):
                 with suppress(ImageNotFound):  # the last tag took the digest with it
                     engine.images.remove(name, force=True)

@@ -68,7 +68,7 @@ IMAGE: dict[str, tuple[Change, tuple[str, ...]]] = {
         ("flows/hello/Dockerfile.j2 added",),
     ),
     "flow's own Dockerfile": (
-        append("flows/hello/Dockerfile", "FROM x\n"),
+        append("flows/hello/Dockerfile", "FROM scratch AS source\n"),
         ("flows/hello/Dockerfile added",),
     ),
     "shared folder": (append("shared/days.py", " "), ("shared/days.py changed",)),

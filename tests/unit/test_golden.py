@@ -25,7 +25,10 @@ from tests.fakes_builder import NoBuilder
 from tests.golden_files import GOLDEN, compare
 from tests.support import FakeUv, lock, make_project, target_of
 
-CASES = ("minimal", "full", "own_prefect", "extended_template", "own_dockerfile")
+CASES = (
+    *("minimal", "full", "own_prefect"),
+    *("extended_template", "overridden_blocks", "own_template", "own_dockerfile"),
+)
 IMAGE = Digest(f"sha256:{'d' * 64}")
 COMMIT = Commit("0123456789abcdef0123456789abcdef01234567", dirty=False)
 PARAMETERS = {"type": "object", "properties": {"day": {"type": "string", "title": "day"}}}

@@ -19,6 +19,12 @@ SAID = [
     ("unknown flag: --progress", "install or update the buildx plugin"),
     ("docker: 'buildx' is not a docker command.", "install or update the buildx plugin"),
     ("exec /bin/sh: exec format error", "the image is for another processor"),
+    ("/bin/sh: 1: /opt/venv/bin/python: not found", "the image has no /opt/venv/bin/python"),
+    (
+        'runc run failed: unable to start container process: exec: "/bin/sh": stat /bin/sh: no such file or '
+        "directory: unknown",
+        "the image has no /opt/venv/bin/python",
+    ),
     (
         "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n  Hash mismatch for `x`",
         "a file on the package index",

@@ -46,6 +46,16 @@ def profiles(tmp_path: Path) -> Path:
         (NEITHER, {"PREFECT_API_URL": "http://other/api/"}, PrefectAddress("http://other/api")),
         (
             NEITHER,
+            {"PREFECT_API_URL": "https://me:p%40ss@other/api"},
+            PrefectAddress("https://other/api", auth_string=Secret("me:p@ss")),
+        ),
+        (
+            NEITHER,
+            {"PREFECT_API_URL": "https://me:pass@other/api", "PREFECT_API_AUTH_STRING": "a:b"},
+            PrefectAddress("https://other/api", auth_string=Secret("a:b")),
+        ),
+        (
+            NEITHER,
             {"PREFECT_API_URL": "http://other/api", "PREFECT_API_KEY": "k", "PREFECT_API_AUTH_STRING": "a:b"},
             PrefectAddress("http://other/api", key=Secret("k"), auth_string=Secret("a:b")),
         ),
@@ -169,3 +179,24 @@ def test_a_target_s_url_that_nothing_contradicts(variable: dict[str, str], tmp_p
     env = {**variable, "PREFECT_API_KEY": "k"}
     address = PrefectAddress("http://a/api", key=Secret("k"))
     assert address_from(PrefectChoice(api="http://a/api"), env, tmp_path / "absent.toml") == address
+
+
+@pytest.mark.parametrize(
+    ("choice", "url", "shown"),
+    [
+        (PrefectChoice(api="https://a:one@x/api"), "https://b:two@y/api", ("https://x/api", "https://y/api")),
+        (
+            PrefectChoice(profile="basic"),
+            "https://b:two@y/api",
+            ("https://basic.example.com/api", "https://y/api"),
+        ),
+        (NEITHER, "ftp://b:two@y/api", ("ftp://y/api",)),
+    ],
+)
+def test_no_message_shows_the_credentials_of_a_url(
+    profiles: Path, choice: PrefectChoice, url: str, shown: tuple[str, ...]
+) -> None:
+    with pytest.raises(PrefectError) as caught:
+        address_from(choice, {"PREFECT_API_URL": url}, profiles)
+    assert "@" not in str(caught.value)
+    assert all(one in caught.value.message for one in shown)

@@ -34,16 +34,64 @@ def test_the_templates_that_were_used_are_known(root: Path) -> None:
         Path("flows/hello/mine.txt"),
         Path("images/Dockerfile.j2"),
         Path("images/partials/check.j2"),
+        Path("images/partials/end.j2"),
         Path("images/partials/install-lock.j2"),
     }
-    assert found.text.endswith("FROM source AS image\nLABEL a=b")
+    before, _, _ = found.text.partition("# Imports the flow where it will run")
+    assert before.endswith("\nUSER 10001:10001\nLABEL a=b\n")
 
 
-def test_a_dockerfile_is_taken_as_it_is(root: Path) -> None:
-    text = "FROM x\n# {{ nothing }} {% here %}\n"
-    assert rendered(root, {"flows/hello/Dockerfile": text}) == Rendered(
-        text, (Path("flows/hello/Dockerfile"),)
-    )
+END = """# Imports the flow where it will run, without network; an image that cannot do that is never made.
+FROM source AS check
+RUN --network=none \\
+    --mount=type=bind,source=lib,target=/run/flowyard \\
+    /opt/venv/bin/python -I /run/flowyard/flowyard/runtime/contract.py --name hello \\
+    --user 10001 --project /opt/project --results /var/lib/flowyard/results \\
+ && python -m flowyard.runtime.describe --name hello --python 3.13 \\
+    --output /tmp/description.json flow.py
+
+FROM source AS image
+COPY --from=check /tmp/description.json /opt/flowyard/description.json
+ENTRYPOINT ["/opt/venv/bin/python", "-I", "-S", "/opt/flowyard/lib/flowyard/runtime/start.py"]
+"""
+
+
+def test_a_dockerfile_is_taken_as_it_is_before_the_end_of_every_image(root: Path) -> None:
+    text = "FROM scratch AS source\n# {{ nothing }} {% here %}\n"
+    templates = ("flows/hello/Dockerfile", "images/partials/end.j2", "images/partials/check.j2")
+    expected = Rendered(f"{text}\n{END}", tuple(map(Path, templates)))
+    assert rendered(root, {"flows/hello/Dockerfile": text}) == expected
+
+
+def test_every_template_ends_alike(root: Path) -> None:
+    assert rendered(root).text.endswith(f"\n\n{END}")
+
+
+def test_a_template_need_not_extend_the_common_one(root: Path) -> None:
+    own = 'FROM {{ base }} AS source\n{% include "partials/end.j2" %}'
+    base = load(root).flows[0].base.reference
+    found = rendered(root, {"flows/hello/Dockerfile.j2": own})
+    assert found.text.rstrip() == f"FROM {base} AS source\n{END}".rstrip()
+
+
+def test_a_template_without_the_end_is_refused(root: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        rendered(root, {"flows/hello/Dockerfile.j2": "FROM {{ base }} AS source\n"})
+    assert [str(one) for one in caught.value.problems] == [
+        "flows/hello/Dockerfile.j2: it does not end as every image does: begin with "
+        '`{% extends "Dockerfile.j2" %}` and override blocks, or let `{% include "partials/end.j2" %}` be the '
+        "last line"
+    ]
+
+
+def test_a_breach_in_a_block_is_told_with_the_line_it_renders_to(root: Path) -> None:
+    own = '{% extends "Dockerfile.j2" %}\n{% block base %}\nENTRYPOINT ["mine"]\n{% endblock %}\n'
+    with pytest.raises(ConfigurationError) as caught:
+        rendered(root, {"flows/hello/Dockerfile.j2": own})
+    assert [str(one) for one in caught.value.problems] == [
+        "flows/hello/Dockerfile.j2: line 4 of what it renders to: the image's ENTRYPOINT is Flowyard's, which "
+        "becomes the command it is given; leave it out"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,8 +114,9 @@ def test_the_bounds_of_the_check(root: Path, defaults: str, own: str, options: s
 
 
 def test_a_template_counts_more_than_a_dockerfile_beside_it(root: Path) -> None:
-    files = {"flows/hello/Dockerfile": "FROM x\n", "flows/hello/Dockerfile.j2": "FROM {{ flow }}\n"}
-    assert rendered(root, files).text == "FROM hello\n"
+    own = '# {{ flow }}\nFROM scratch AS source\n{% include "partials/end.j2" %}'
+    files = {"flows/hello/Dockerfile": "FROM x\n", "flows/hello/Dockerfile.j2": own}
+    assert rendered(root, files).text.startswith("# hello\nFROM scratch AS source\n")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from flowyard.render import Rendered, render
 from tests.support import make_project, write_files
 
 LOCKS = ("prefect.lock",)
+END = '{% include "partials/end.j2" %}'
 
 
 @pytest.fixture
@@ -41,16 +42,17 @@ def test_it_remembers(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "files",
     [
-        {"images/Dockerfile.j2": "FROM x\n{% block base %}{% endblock %}"},
+        {"images/Dockerfile.j2": f"FROM scratch AS source\n{{% block base %}}{{% endblock %}}\n{END}"},
+        {"images/partials/end.j2": "FROM source AS other\n"},
         {"images/partials/check.j2": "RUN other\n"},
-        {"flows/hello/Dockerfile.j2": "FROM y\n"},
+        {"flows/hello/Dockerfile.j2": f"FROM scratch AS source\n{END}"},
         {"flows/hello/part.txt": "RUN second\n"},
         {"images/part.txt": "RUN first of all\n"},  # templates are looked for there first
         {"flows/hello/later.txt": "RUN third\n"},
         {"flows/hello/flow.toml": 'system-packages = ["git"]\nentrypoint = "flow.py:hello"\n'},
         {
             "flows/hello/Dockerfile.j2": None,
-            "flows/hello/Dockerfile": "FROM z\n",
+            "flows/hello/Dockerfile": "FROM scratch AS source\n",
             "images/bases.lock": "[bases]\n",
         },
     ],
