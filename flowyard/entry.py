@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 from flowyard.errors import FlowyardError, UsageError, expected
+from flowyard.interruption import Interruption
 
 VERBS = frozenset({"build", "down", "list", "lock", "plan", "register", "render", "run", "ship", "up"})
 GLOBAL_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion"})
-INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 OUTPUT_CLOSED = 141  # 128 and the number of SIGPIPE
 COLLECT_AFTER = 50_000  # objects; the default of 700 walks through the modules time and again while they load
 
@@ -45,9 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Looking for pydantic plugins reads the metadata of every installed package, and there are none for us.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # A cancelled CI job sends SIGTERM; it has to end the builds and give the lease back as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
+    interruption = Interruption()
+    interruption.install()
     try:
         code = _call(words)
         sys.stdout.flush()
@@ -57,13 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, as_json="--json" in words)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return interruption.exit_code
     except BrokenPipeError:
         # Whoever read stdout (`| head`) has enough; what is still buffered must not fail at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUTPUT_CLOSED
     except Exception as error:  # the one place where a defect becomes a message and an exit code
         return _fail(expected(error), as_json="--json" in words)
+    finally:
+        interruption.remove()
 
 
 def program() -> None:
@@ -82,10 +81,6 @@ def _call(words: Sequence[str]) -> int:
     from flowyard import cli
 
     return cli.call(words)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _fail(error: FlowyardError, *, as_json: bool) -> int:

@@ -9,59 +9,44 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flowyard.building.workshop import Workshop, build_image, sources
+from flowyard.building.workshop import build_image, sources
 from flowyard.errors import (
     ConfigurationError,
     FlowFailed,
     FlowyardError,
-    OrderError,
     PrefectError,
     RegistryError,
     expected,
 )
+from flowyard.heads import note_head, out_of_order, settling, touched
+from flowyard.interruption import uninterrupted
 from flowyard.plan import Action, Desired, FlowPlan, Plan, make_plan
 from flowyard.planning.desired import want_all
 from flowyard.planning.observe import observe
-from flowyard.ports import ContainerRegistry, PrefectApi
+from flowyard.ports import PrefectApi
 from flowyard.publish import publish
 from flowyard.register import Registered, Unit, register, remove
 from flowyard.registering.deployment import Marks
 from flowyard.registering.description import read_description
 from flowyard.releasing.entry import RecordEntry
-from flowyard.releasing.lease import Lease, flow_limit, hold
-from flowyard.releasing.order import Commit, History, refused
-from flowyard.releasing.records import ReleaseRecord, move_head, read_head
+from flowyard.releasing.lease import Guarded, Lease, Terms, bury, flow_limit, hold
+from flowyard.releasing.order import Commit
+from flowyard.releasing.records import ReleaseRecord
 from flowyard.report import Outcome
-from flowyard.values import Flow, Json, Project, PublishedImage, Target
+from flowyard.values import Flow, Json, PublishedImage
 from flowyard.work_pools.ensure import ensure_work_pool, foreseen_template
+from flowyard.yard import Yard
 
 if TYPE_CHECKING:
-    from flowyard.building.parallel import Failed
+    from flowyard.building.parallel import Outcome as Result
 
+__all__ = ["ShipInterrupted", "Shipment", "Yard", "plan_flows", "ship"]
 
-@dataclass(frozen=True, slots=True)
-class Yard:
-    """All that shipping to one target needs of the outside world."""
-
-    workshop: Workshop
-    api: PrefectApi
-    registry: ContainerRegistry
-    history: History
-    user: str
-    jobs: int | None  # images built at once; None: as many as there are cores, at most four
-
-    @property
-    def project(self) -> Project:
-        """The project that is shipped."""
-        return self.workshop.project
-
-    @property
-    def target(self) -> Target:
-        """The target it is shipped to."""
-        return self.workshop.target
+# Long enough for another ship's slowest build; one that died is waited for a minute at the most.
+_TERMS = Terms(wait=1800.0)
 
 
 def plan_flows(yard: Yard, flows: Sequence[Flow], *, whole: bool = False) -> Plan:
@@ -88,34 +73,87 @@ def ship(
     """Ship the flows; one flow's failure does not keep the others from being shipped.
 
     Without `build` only images that exist are registered. `whole` says that all flows are meant, whichever
-    they are, so what belongs to a folder that is gone is removed. Raises FlowyardError only for what concerns all
-    of them, before anything was changed.
+    they are, so what belongs to a folder that is gone is removed. Another ship of one of the flows is waited
+    for. Raises FlowyardError only for what concerns all of them, before anything was changed, and
+    ShipInterrupted, with what was done, when it was interrupted.
     """
+    bury(yard.api, yard.holder)  # also when there is nothing to do: ships elsewhere wait for what it held
     plan = plan_flows(yard, flows, whole=whole)
     commit = yard.workshop.commit(sources(flows))
-    if not plan.changes:
-        _note_head(yard, plan.flows, commit)
+    held = touched(yard, plan, commit, whole=whole)
+    if not held:
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
-    from flowyard.building.parallel import Done, run_parallel
+    done: tuple[Outcome, ...] | None = None
+    try:
+        while done is None:
+            limits = [flow_limit(yard.project.name, yard.target.name, name) for name in held]
+            with hold(yard.api, limits, _TERMS, yard.holder) as lease:
+                # Once more: another ship may have ended meanwhile.
+                plan = plan_flows(yard, flows, whole=whole)
+                wanted = touched(yard, plan, commit, whole=whole)
+                if wanted <= held:
+                    plan = settling(yard, plan, wanted)
+                    template = ensure_work_pool(yard.api, yard.target) if plan.changes else {}
+                    shipment = Shipment(yard, commit, template, lease, build=build)
+                    done = _ship_leased(shipment, plan, _blocked(yard, plan, commit, template), whole=whole)
+            held |= wanted  # what it has done changes what we have to do
+    except ShipInterrupted:
+        raise
+    except KeyboardInterrupt as interruption:
+        if done is None:
+            raise
+        raise ShipInterrupted(done) from interruption  # while the lease was given back
+    return done
+
+
+class ShipInterrupted(KeyboardInterrupt):
+    """A ship that was interrupted. `outcomes` say what was done and what was not."""
+
+    def __init__(self, outcomes: tuple[Outcome, ...]) -> None:
+        super().__init__()
+        self.outcomes = outcomes
+
+
+def _blocked(
+    yard: Yard, plan: Plan, commit: Commit | None, base_job_template: Mapping[str, Json]
+) -> Mapping[str, FlowyardError]:
+    """Why flows that would change are not shipped, as far as it is known before anything is built."""
+    if not plan.changes:
+        return {}
     from flowyard.planning.foresee import misfits
 
-    with _lease(yard, plan) as lease:
-        plan = plan_flows(yard, flows, whole=whole)  # once more: another ship may have ended meanwhile
-        template = ensure_work_pool(yard.api, yard.target)
-        blocked: Mapping[str, FlowyardError] = {
-            **misfits(plan, yard.target, template),
-            **_out_of_order(yard, plan, commit),
-            **_not_leased(yard, plan, lease),
-        }
-        shipment = Shipment(yard, commit, template, lease, build=build)
-        ready = [flow for flow in plan.flows if flow.name not in blocked]
-        done = run_parallel(ready, shipment.ship_flow, yard.jobs, shipment.stop)
-        shipped = [one.value if isinstance(one, Done) else _failed(one) for one in done]
-        shipped = _with_head(yard, shipped, commit)
-    return (
-        *shipped,
-        *(Outcome(flow, error=blocked[flow.name]) for flow in plan.flows if flow.name in blocked),
-    )
+    return {**misfits(plan, yard.target, base_job_template), **out_of_order(yard, plan, commit)}
+
+
+def _ship_leased(
+    shipment: Shipment, plan: Plan, blocked: Mapping[str, FlowyardError], *, whole: bool
+) -> tuple[Outcome, ...]:
+    """Take the flows through the steps, but those that are blocked, and move the head for those that went
+    well, also when the others were interrupted."""
+    ready = [flow for flow in plan.flows if flow.name not in blocked]
+    rest = [Outcome(flow, error=blocked[flow.name]) for flow in plan.flows if flow.name in blocked]
+    if all(flow.action is Action.UNCHANGED for flow in ready):
+        return _settle(shipment, [Outcome(flow, flow.image) for flow in ready], rest, whole=whole)
+    from flowyard.building.parallel import Stopped, run_parallel
+
+    try:
+        done = run_parallel(ready, shipment.ship_flow, shipment.jobs, shipment.stop)
+    except Stopped as stopped:
+        outcomes = _settle(shipment, [_outcome(one) for one in stopped.outcomes], rest, whole=False)
+        raise ShipInterrupted(outcomes) from stopped
+    return _settle(shipment, [_outcome(one) for one in done], rest, whole=whole)
+
+
+def _settle(
+    shipment: Shipment, outcomes: Sequence[Outcome], rest: Sequence[Outcome], *, whole: bool
+) -> tuple[Outcome, ...]:
+    settled: tuple[Outcome, ...] = ()
+    try:
+        with uninterrupted():
+            settled = (*shipment.settled(outcomes, whole=whole), *rest)
+    except KeyboardInterrupt as interruption:
+        raise ShipInterrupted(settled) from interruption
+    return settled
 
 
 class Shipment:
@@ -139,16 +177,34 @@ class Shipment:
         self._one_at_a_time = threading.Lock()  # parallel writes are slower, and on SQLite collide
         self._stopped = threading.Event()
 
+    @property
+    def jobs(self) -> int | None:
+        """How many flows are shipped at once."""
+        return self._yard.jobs
+
     def stop(self) -> None:
         """End the builds that run, and register nothing more."""
         self._stopped.set()
         self._yard.workshop.stop()
 
+    def settled(self, outcomes: Sequence[Outcome], *, whole: bool) -> tuple[Outcome, ...]:
+        """The outcomes once the head was moved for what went well. Where that failed, they say so."""
+        good = [one for one in outcomes if one.error is None]
+        try:
+            self._lease.check()
+            note_head(self._yard, [one.plan for one in good], self._commit, whole=whole)
+        except FlowyardError as error:
+            late = PrefectError(
+                f"shipped, but the target's head was not moved: {error.message}", hint="ship again"
+            )
+            return tuple(replace(one, error=late) if one in good else one for one in outcomes)
+        return tuple(outcomes)
+
     def ship_flow(self, plan: FlowPlan) -> Outcome:
         """The steps of one flow. Raises FlowyardError; nothing is registered then."""
         if plan.action is Action.REMOVE:
-            with self._writing():
-                remove(self._yard.api, plan.live)
+            with self._writing() as api:
+                remove(api, plan.live)
             self._progress.done(plan.name, "removed")
         if plan.desired is None or plan.action is Action.UNCHANGED:
             return Outcome(plan, plan.image)
@@ -176,18 +232,18 @@ class Shipment:
         marks = Marks(yard.project.name, yard.target.name, plan.name, desired.key, desired.spec, sha)
         description = read_description(yard.registry, image)
         unit = Unit(yard.target, desired.deployments, image, description, marks)
-        record = RecordEntry(yard.api, self._record(desired, image))
-        with self._writing():
-            return register(yard.api, unit, self._base_job_template, plan.live, record)
+        with self._writing() as api:
+            record = RecordEntry(api, self._record(desired, image))
+            return register(api, unit, self._base_job_template, plan.live, record)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[PrefectApi]:
         """One flow at a time, and only while the lease is ours and nobody interrupted the ship."""
         with self._one_at_a_time:
             if self._stopped.is_set():
                 raise FlowFailed("interrupted before anything of it was registered", hint="ship again")
             self._lease.check()
-            yield
+            yield Guarded(self._yard.api, self._lease)
 
     def _record(self, desired: Desired, image: PublishedImage) -> ReleaseRecord:
         yard = self._yard
@@ -206,67 +262,9 @@ class Shipment:
         )
 
 
-@contextmanager
-def _lease(yard: Yard, plan: Plan) -> Iterator[Lease]:
-    names = [flow_limit(yard.project.name, yard.target.name, flow.name) for flow in plan.changes]
-    with hold(yard.api, names) as lease:
-        yield lease
+def _outcome(result: Result[FlowPlan, Outcome]) -> Outcome:
+    from flowyard.building.parallel import Done
 
-
-def _not_leased(yard: Yard, plan: Plan, lease: Lease) -> Mapping[str, OrderError]:
-    """Flows that only came to be changed after the lease was taken: another ship may be at them."""
-    return {
-        flow.name: OrderError(f"flows/{flow.name} changed while this ship began", hint="ship again")
-        for flow in plan.changes
-        if flow_limit(yard.project.name, yard.target.name, flow.name) not in lease.names
-    }
-
-
-def _out_of_order(yard: Yard, plan: Plan, commit: Commit | None) -> Mapping[str, OrderError]:
-    if yard.target.order == "none":
-        return {}
-    head = read_head(yard.api, yard.project.name, yard.target.name)
-    sha = commit.sha if commit else None
-    heads = {flow.name: head.commits.get(flow.name) for flow in plan.changes}
-    # A ship that was killed has registered flows and not moved the head: what is live counts as well.
-    errors: dict[str, OrderError] = {}
-    for flow in plan.changes:
-        for live in _live_commits(flow):
-            errors |= refused({flow.name: live}, sha, yard.history)
-    return errors | dict(refused(heads, sha, yard.history))
-
-
-def _live_commits(flow: FlowPlan) -> set[str]:
-    marks = [Marks.of(deployment) for deployment in flow.live]
-    return {mark.commit for mark in marks if mark is not None and mark.commit}
-
-
-def _with_head(yard: Yard, outcomes: list[Outcome], commit: Commit | None) -> list[Outcome]:
-    """Move the head for what went well. When that fails, the flows are registered and say so."""
-    shipped = [outcome for outcome in outcomes if outcome.error is None]
-    try:
-        _note_head(yard, [outcome.plan for outcome in shipped], commit)
-    except FlowyardError as error:
-        late = PrefectError(
-            f"shipped, but the target's head was not moved: {error.message}", hint="ship again"
-        )
-        return [replace(one, error=late) if one in shipped else one for one in outcomes]
-    return outcomes
-
-
-def _note_head(yard: Yard, flows: Sequence[FlowPlan], commit: Commit | None) -> None:
-    """Move the target's head, also for what was not rebuilt: it is now known to be at this commit."""
-    shipped = [
-        flow.name
-        for flow in flows
-        if flow.action is Action.REMOVE or (flow.desired is not None and flow.desired.deployments)
-    ]
-    head = read_head(yard.api, yard.project.name, yard.target.name)
-    sha = commit.sha if commit else None
-    # Where the order does not count, the head simply is what was shipped last.
-    history = None if yard.target.order == "none" else yard.history
-    move_head(yard.api, head, dict.fromkeys(shipped, sha), history)
-
-
-def _failed(failure: Failed[FlowPlan]) -> Outcome:
-    return Outcome(failure.item, error=expected(failure.error))
+    if isinstance(result, Done):
+        return result.value
+    return Outcome(result.item, error=expected(result.error))

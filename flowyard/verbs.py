@@ -18,9 +18,9 @@ from flowyard.adapters.processes import SystemProcesses
 from flowyard.adapters.terminal import progress_for
 from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_url
 from flowyard.embedded.state import api_url, registry_host
-from flowyard.errors import UsageError
+from flowyard.errors import FlowFailed, UsageError
 from flowyard.load import find_root
-from flowyard.pipeline import foresee, plan_flows
+from flowyard.pipeline import ShipInterrupted, foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
 from flowyard.planning.desired import select, want
 from flowyard.wiring import open_project, open_workshop, open_yard
@@ -46,22 +46,33 @@ def note(text: str) -> None:
 
 def ship(words: Sequence[str], target: str | None, output: Output, jobs: int | None) -> int:
     """Ship the flows and print their references."""
-    project = open_project()
-    flows = select(project, words, Path.cwd())
-    with progress_for(sys.stderr, False, os.environ) as progress:
-        yard = open_yard(project, target, progress, jobs)
-        outcomes = ship_flows(yard, flows, whole=not words)
-    return _end(yard.target.name, outcomes, output)
+    return _ship(words, target, output, jobs, build=True)
 
 
 def register(words: Sequence[str], target: str | None, output: Output) -> int:
     """Register images that exist; a flow whose image does not is an error."""
+    return _ship(words, target, output, 1, build=False)
+
+
+def _ship(words: Sequence[str], target: str | None, output: Output, jobs: int | None, *, build: bool) -> int:
     project = open_project()
     flows = select(project, words, Path.cwd())
     with progress_for(sys.stderr, False, os.environ) as progress:
-        yard = open_yard(project, target, progress, 1)
-        outcomes = ship_flows(yard, flows, build=False, whole=not words)
-    return _end(yard.target.name, outcomes, output)
+        yard = open_yard(project, target, progress, jobs)
+        stopped = None
+        try:
+            outcomes = ship_flows(yard, flows, build=build, whole=not words)
+        except ShipInterrupted as interruption:
+            stopped, outcomes = interruption, interruption.outcomes
+        except KeyboardInterrupt:
+            stopped_early = FlowFailed("interrupted before anything was shipped")
+            output.result("", report.error_json(stopped_early))
+            note(f"target {yard.target.name}: nothing was shipped")
+            raise
+    code = _end(yard.target.name, outcomes, output)
+    if stopped is not None:
+        raise stopped
+    return code
 
 
 def _end(target: str, outcomes: Sequence[report.Outcome], output: Output) -> int:

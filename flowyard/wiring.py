@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowyard.adapters.git import Git
+from flowyard.adapters.lease_notes import FileNotes
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
@@ -24,6 +25,8 @@ from flowyard.load import find_root, load
 from flowyard.pipeline import Yard
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.ports import LogFiles, Progress
+from flowyard.releasing.holder import Holder
+from flowyard.releasing.limits import limited_flow
 from flowyard.values import Project, Target
 
 if TYPE_CHECKING:
@@ -62,7 +65,22 @@ def open_yard(project: Project, target: str | None, progress: Progress, jobs: in
         history=Git(project.root, SystemProcesses()),
         user=shipper(),
         jobs=jobs,
+        holder=open_holder(project.root / STATE_FOLDER / "leases" / connection.target.name, progress),
     )
+
+
+def open_holder(notes: Path, progress: Progress) -> Holder:
+    """Who holds the leases of a ship: this process, which notes them in a folder of its machine."""
+
+    shown = {"": "head", "*": "all flows"}
+
+    def waiting(names: tuple[str, ...], hint: str) -> None:
+        for name in names:
+            progress.step(
+                shown.get(limited_flow(name), limited_flow(name)), f"waiting for another ship of it; {hint}"
+            )
+
+    return Holder(notes=FileNotes(notes), waiting=waiting)
 
 
 class LateBuildx:

@@ -21,7 +21,10 @@ Handler = Callable[["FakePrefect", "re.Match[str]", Any], Json]
 
 
 class FakePrefect:
-    """A PrefectApi. `requests` keeps what was asked; with `failure` set, every request raises it."""
+    """A PrefectApi. `requests` keeps what was asked; with `failure` set, every request raises it.
+
+    `seconds` is the server's time: with one that moves, leases expire.
+    """
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, Json]] = []
@@ -29,6 +32,8 @@ class FakePrefect:
         self.artifacts: list[dict[str, Any]] = []
         self.limits: dict[str, dict[str, Any]] = {}
         self.leases: dict[str, list[str]] = {}
+        self.seconds: Callable[[], float] = lambda: 0.0
+        self._expiry: dict[str, float] = {}
         self._lock = threading.Lock()
         self._time = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,6 +43,7 @@ class FakePrefect:
             self.requests.append((method, path, body))
             if self.failure is not None:
                 raise self.failure
+            self._expire()
             for pattern, handler in _ROUTES:
                 found = re.fullmatch(pattern, f"{method} {path}")
                 if found is not None:
@@ -49,6 +55,14 @@ class FakePrefect:
         for names in self.leases.values():
             self.free(names)
         self.leases.clear()
+
+    def lasts(self, lease: str, duration: float) -> None:
+        """The lease expires so many seconds from now."""
+        self._expiry[lease] = self.seconds() + duration
+
+    def _expire(self) -> None:
+        for lease in [lease for lease in self.leases if self._expiry.get(lease, 1e9) <= self.seconds()]:
+            self.free(self.leases.pop(lease))
 
     def restart(self) -> None:
         """Leases are kept in memory only; the slots they took are kept in the database."""
@@ -155,12 +169,14 @@ def _increment(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
         limit["active_slots"] += 1
     lease = str(uuid.uuid4())
     fake.leases[lease] = [limit["name"] for limit in on]
+    fake.lasts(lease, body.get("lease_duration", 300))
     return {"lease_id": lease, "limits": [{"name": item["name"], "limit": item["limit"]} for item in known]}
 
 
-def _renew(fake: FakePrefect, found: re.Match[str], _: Any) -> Json:
+def _renew(fake: FakePrefect, found: re.Match[str], body: Any) -> Json:
     if found[1] not in fake.leases:
         raise Gone("Lease not found - it may have expired or been revoked", status=410)
+    fake.lasts(found[1], body["lease_duration"])
 
 
 def _release(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:

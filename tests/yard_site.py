@@ -11,6 +11,7 @@ from flowyard.load import load
 from flowyard.pipeline import Yard, plan_flows, ship
 from flowyard.plan import Action, Plan
 from flowyard.planning.desired import Renderer
+from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import Commit, Relation
 from flowyard.releasing.records import read_head
 from flowyard.render import render
@@ -19,6 +20,7 @@ from flowyard.values import ImageDescription
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import FakeBuilder
 from tests.fakes_server import FakeServer
+from tests.fakes_time import FakeClock
 from tests.support import Described, target_of
 
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -46,6 +48,7 @@ class Site:
     registry: FakeContainerRegistry = field(default_factory=FakeContainerRegistry)
     commit: str | None = FIRST
     renderer: Renderer = render
+    clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
         self.builder = FakeBuilder(self.registry, described)
@@ -62,7 +65,7 @@ class Site:
             commit=lambda paths: None if self.commit is None else Commit(self.commit, dirty=False),
             contexts=self.root / ".flowyard/contexts",
         )
-        return Yard(workshop, self.server, self.registry, Linear(), "ada", jobs=2)
+        return Yard(workshop, self.server, self.registry, Linear(), "ada", 2, Holder(self.clock))
 
     def ship(self, *names: str, build: bool = True) -> dict[str, Outcome]:
         yard = self.yard()

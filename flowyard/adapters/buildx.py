@@ -39,6 +39,9 @@ from flowyard.errors import BuildFailed, EngineError, FlowyardError
 from flowyard.ports import LogFiles, Progress
 
 _GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+# Waits for a line, or for the end of its input: then whoever started it was killed and could not end this
+# group of programs itself.
+_LEASH = f'read -r _ || {{ kill -s TERM -- "-$1"; sleep {_GRACE:g}; kill -s KILL -- "-$1"; }} 2>/dev/null'
 
 
 class LineProcesses(Protocol):
@@ -76,6 +79,7 @@ class SystemLineProcesses:
         """As LineProcesses.run."""
         process = self._start(argv, env)
         assert process.stderr is not None
+        leash = _leash(process)
         try:
             for line in process.stderr:
                 on_line(line.rstrip("\n"))
@@ -83,6 +87,7 @@ class SystemLineProcesses:
         finally:
             self._end(process)
             process.stderr.close()
+            leash.communicate(b"ended\n")
         if self._stopped.is_set():
             raise BuildFailed("the build was stopped")
         return code
@@ -140,6 +145,17 @@ class SystemLineProcesses:
         with self._lock:
             for process in self._running:
                 _signal(process, signal.SIGKILL)
+
+
+def _leash(process: subprocess.Popen[str]) -> subprocess.Popen[bytes]:
+    """What ends the program should this process be killed. Ctrl-C does not reach it."""
+    return subprocess.Popen(
+        ["sh", "-c", _LEASH, "sh", str(process.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:

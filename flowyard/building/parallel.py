@@ -6,10 +6,12 @@ Outcomes are values because one flow's failure must not end, or hide, the work o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from flowyard.errors import FlowFailed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,6 +38,14 @@ class Failed(Generic[Item]):
 Outcome = Done[Item, Result] | Failed[Item]
 
 
+class Stopped(KeyboardInterrupt):
+    """The work was interrupted. `outcomes` has one per item, as `run_parallel` would have returned them."""
+
+    def __init__(self, outcomes: tuple[Outcome[Any, Any], ...]) -> None:
+        super().__init__()
+        self.outcomes = outcomes
+
+
 def nothing() -> None:
     """For work that needs no stopping."""
 
@@ -56,26 +66,41 @@ def run_parallel(
     """One outcome per item, in the items' order; at most `limit` workers run at once.
 
     On KeyboardInterrupt no further item begins, `stop` is called (it has to make the running workers
-    return), they are waited for, and the KeyboardInterrupt goes on.
+    return), they are waited for, and Stopped is raised.
     """
     work = tuple(items)
     pool = ThreadPoolExecutor(limit or default_limit(), thread_name_prefix="flowyard")
+    futures: list[Future[Result]] = []
     try:
-        futures = [pool.submit(worker, item) for item in work]
+        for item in work:
+            futures.append(pool.submit(worker, item))
         wait(futures)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         pool.shutdown(wait=False, cancel_futures=True)
         stop()
-        raise
+        pool.shutdown(wait=True)
+        raise Stopped(_outcomes(work, futures)) from interruption
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return tuple(_outcome(item, future) for item, future in zip(work, futures, strict=True))
+    return _outcomes(work, futures)
+
+
+def _outcomes(work: Sequence[Item], futures: Sequence[Future[Result]]) -> tuple[Outcome[Item, Result], ...]:
+    begun = tuple(_outcome(item, future) for item, future in zip(work, futures, strict=False))
+    return (*begun, *(Failed(item, _not_begun()) for item in work[len(begun) :]))
 
 
 def _outcome(item: Item, future: Future[Result]) -> Outcome[Item, Result]:
-    error = future.exception()
+    try:
+        error = future.exception()
+    except CancelledError:
+        return Failed(item, _not_begun())
     if error is None:
         return Done(item, future.result())
     if not isinstance(error, Exception):  # KeyboardInterrupt, SystemExit: not an outcome
         raise error
     return Failed(item, error)
+
+
+def _not_begun() -> FlowFailed:
+    return FlowFailed("interrupted before it began", hint="do it again")

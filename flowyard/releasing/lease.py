@@ -1,10 +1,10 @@
 """Keeps two ships of one flow apart with leases on concurrency limits in the Prefect server.
 
 The server is the one place that every laptop and CI job shares; a lease there expires by itself when its
-holder dies, so no lock file is ever left behind on a machine.
+holder dies, so no lock that anybody has to remove is ever left behind on a machine. What a holder notes on
+its own machine only shortens that: the next ship there sees the death and gives the lease back at once.
 
-A limit of one slot per flow is made when it is missing. The server ignores names it does not know and
-limits that are switched off, so every lease is checked for what it really holds. A server that keeps its
+Every lease is checked for what it really holds (limits.py says why). A server that keeps its
 leases in memory (the default) forgets them when it restarts, but keeps the slot taken: a holder that is
 still there gives the slot back itself; if the holder died as well, `forget` does.
 """
@@ -13,25 +13,29 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from flowyard.adapters.prefect_api import read_all
-from flowyard.errors import Conflict, Gone, Locked, NotFound, OrderError, PrefectError
+from flowyard.errors import Gone, Locked, OrderError, PrefectError
+from flowyard.interruption import uninterrupted
 from flowyard.ports import PrefectApi
+from flowyard.releasing.holder import Holder, Moment, elapsed
+from flowyard.releasing.limits import (
+    LIMITS,
+    Busy,
+    busy,
+    create,
+    flow_limit,
+    forget,
+    head_limit,
+    how_to_free,
+    listed,
+    refuse_unprotected,
+)
 from flowyard.values import Json
 
-_LIMITS = "/v2/concurrency_limits"
-
-
-class Busy(OrderError):
-    """Another ship holds some of the names. `names` are those it holds."""
-
-    def __init__(self, message: str, *, names: Sequence[str], hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.names = tuple(names)
+__all__ = ["Busy", "Guarded", "Lease", "Terms", "bury", "flow_limit", "forget", "head_limit", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +43,9 @@ class Terms:
     """All in seconds: `duration` of the lease between renewals (a Prefect server wants 60 or more), how
     long to `wait` for a busy name, and the pause between two tries (`poll`)."""
 
-    duration: float = 120.0
+    duration: float = 60.0
     wait: float = 0.0
     poll: float = 1.0
-
-
-def flow_limit(project: str, target: str, flow: str) -> str:
-    """The name of the limit of one flow on one target. (Prefect allows no slash in it.)"""
-    return f"flowyard:{project}:{target}:{flow}"
-
-
-def head_limit(project: str, target: str) -> str:
-    """The name of the limit around changes of the target's head."""
-    return f"flowyard:{project}:{target}"
-
-
-class _Since:
-    """Seconds since a moment, by the clock that says more: one of them stands still while a laptop sleeps."""
-
-    def __init__(self) -> None:
-        self._monotonic = time.monotonic()
-        self._wall = time.time()
-
-    def elapsed(self) -> float:
-        return max(time.monotonic() - self._monotonic, time.time() - self._wall)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +55,16 @@ class _Granted:
     id: str
     names: tuple[str, ...]
     duration: float
-    since: _Since
+    since: Moment
 
 
 class Lease:
     """What is held until the end of `hold`, renewed in the background."""
 
-    def __init__(self, api: PrefectApi, granted: _Granted) -> None:
+    def __init__(self, api: PrefectApi, granted: _Granted, holder: Holder) -> None:
         self.names = granted.names
         self._api = api
+        self._holder = holder
         self._id = granted.id
         self._duration = granted.duration
         self._renewed = granted.since
@@ -88,16 +72,22 @@ class Lease:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="flowyard-lease", daemon=True)
 
-    def check(self) -> None:
-        """Raise OrderError when the lease ran out, so that another ship may have begun.
+    @property
+    def lost(self) -> bool:
+        """Whether another ship may hold the names by now."""
+        return self._ended.is_set() or (not self._forgotten and self._age > self._duration)
 
-        To be called before each step that writes.
+    def check(self) -> None:
+        """Raise OrderError when the lease ran out or soon will, so that another ship may begin.
+
+        To be called before each step that writes. Two of three renewals have failed by then; what is left of
+        the lease is for the writes under way, and for putting back what was written.
         """
         if self._ended.is_set():
-            raise OrderError(f"the lease on {_listed(self.names)} was given back", hint="ship again")
-        if not self._forgotten and self._expired:
+            raise OrderError(f"the lease on {listed(self.names)} was given back", hint="ship again")
+        if not self._forgotten and self._age > self._duration * 2 / 3:
             raise OrderError(
-                f"the lease on {_listed(self.names)} ran out: it could not be renewed in time",
+                f"the lease on {listed(self.names)} ran out: it could not be renewed in time",
                 hint="ship again when the Prefect server answers",
             )
 
@@ -114,16 +104,17 @@ class Lease:
         if not self._forgotten:
             self._renew()
         if self._forgotten:
-            self._api.request("POST", f"{_LIMITS}/decrement", {"names": list(self.names), "slots": 1})
+            self._api.request("POST", f"{LIMITS}/decrement", {"names": list(self.names), "slots": 1})
         else:
-            self._api.request("POST", f"{_LIMITS}/decrement-with-lease", {"lease_id": self._id})
+            _give_back(self._api, self._id)
+        self._holder.notes.drop(self._id)
 
     @property
-    def _expired(self) -> bool:
-        return self._renewed.elapsed() > self._duration
+    def _age(self) -> float:
+        return elapsed(self._renewed, self._holder.clock.now())
 
     def _keep(self) -> None:
-        while not self._ended.wait(self._duration / 3):
+        while not self._holder.clock.wait(self._ended, self._duration / 3):
             try:
                 known = self._renew()
             except PrefectError:
@@ -133,21 +124,50 @@ class Lease:
 
     def _renew(self) -> bool:
         """Whether the server still knows the lease."""
-        now = _Since()
+        now = self._holder.clock.now()
         body = {"lease_duration": self._duration}
         try:
-            self._api.request("POST", f"{_LIMITS}/leases/{self._id}/renew", body)
+            self._api.request("POST", f"{LIMITS}/leases/{self._id}/renew", body)
         except Gone:
             # Unknown before it expired: the server restarted, and forgot that the slot is to be freed too.
             # Nobody else can have it, so it is ours until the end. Expired, it may be another's by now.
-            self._forgotten = not self._expired
+            self._forgotten = self._age <= self._duration
             return False
         self._renewed = now
         return True
 
 
+class Guarded:
+    """A PrefectApi that writes only while the lease is ours.
+
+    The first write that comes too late is refused with OrderError. What is put back because of it may use
+    what is left of the lease; after its end nothing is written at all, since it may undo another's work.
+    """
+
+    def __init__(self, api: PrefectApi, lease: Lease) -> None:
+        self._api = api
+        self._lease = lease
+        self._refused = False
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        """As PrefectApi.request."""
+        if method != "GET" and not path.endswith("/filter"):
+            self._check()
+        return self._api.request(method, path, body)
+
+    def _check(self) -> None:
+        if not self._refused:
+            self._refused = True
+            self._lease.check()
+            self._refused = False
+        elif self._lease.lost:
+            raise PrefectError("the lease ran out, and another ship may be at it")
+
+
 @contextmanager
-def hold(api: PrefectApi, names: Iterable[str], terms: Terms | None = None) -> Iterator[Lease]:
+def hold(
+    api: PrefectApi, names: Iterable[str], terms: Terms | None = None, holder: Holder | None = None
+) -> Iterator[Lease]:
     """Hold all the names, or none: from here to the end of the block nobody else does.
 
     Raises Busy when somebody does after `terms.wait` seconds, PrefectError when the server refuses,
@@ -156,116 +176,86 @@ def hold(api: PrefectApi, names: Iterable[str], terms: Terms | None = None) -> I
     wanted = tuple(sorted(set(names)))
     if not wanted:
         raise ValueError("a lease needs a name")
-    lease = _acquire(api, wanted, terms or Terms())
-    lease.start()
+    taken: list[Lease] = []
     try:
-        yield lease
+        _acquire(api, wanted, terms or Terms(), holder or Holder(), taken)
+        yield taken[0]
     except BaseException as error:
+        with uninterrupted():
+            _end_after(error, taken)
+        raise
+    # All is done by now: a lease that cannot be given back only makes the next ship wait until it expires.
+    with uninterrupted(), suppress(PrefectError):
+        taken[0].end()
+
+
+def _end_after(error: BaseException, taken: Sequence[Lease]) -> None:
+    for lease in taken:
         try:
             lease.end()
         except PrefectError as second:
             error.add_note(f"The lease could not be given back ({second}); it expires by itself.")
-        raise
-    # All is done by now: a lease that cannot be given back only makes the next ship wait until it expires.
-    with suppress(PrefectError):
-        lease.end()
 
 
-def forget(api: PrefectApi, names: Iterable[str]) -> None:
-    """Free the names whoever holds them: for slots that a dead ship and a restarted server left taken."""
-    for name in names:
-        try:
-            api.request("DELETE", f"{_LIMITS}/{name}")
-        except NotFound:
-            continue
-
-
-def _acquire(api: PrefectApi, names: Sequence[str], terms: Terms) -> Lease:
-    deadline = time.monotonic() + terms.wait
+def _acquire(api: PrefectApi, names: Sequence[str], terms: Terms, holder: Holder, taken: list[Lease]) -> None:
+    """Wait for the names; the lease is in `taken` from the moment on from which it has to be ended."""
+    began, told = holder.clock.now(), False
     while True:
         try:
-            return _try(api, names, terms.duration)
+            with uninterrupted():
+                _try(api, names, terms.duration, holder, taken)
+            return
         except Locked:
-            if time.monotonic() + terms.poll > deadline:
-                raise _busy(api, names) from None
-        time.sleep(terms.poll * random.uniform(0.5, 1.0))  # noqa: S311  # spreads ships, hides nothing
+            if bury(api, holder):
+                continue
+            if elapsed(began, holder.clock.now()) + terms.poll > terms.wait:
+                raise busy(api, names) from None
+        if not told:
+            found = busy(api, names)
+            told = bool(found.names)
+            if told:
+                holder.waiting(found.names, how_to_free(found.names[0]))
+        spread = random.uniform(0.5, 1.0)  # noqa: S311  # spreads ships, hides nothing
+        holder.clock.wait(threading.Event(), terms.poll * spread)
 
 
-def _try(api: PrefectApi, names: Sequence[str], duration: float) -> Lease:
+def bury(api: PrefectApi, holder: Holder) -> bool:
+    """Give back the leases whose holder died on this machine; whether there were any."""
+    dead = holder.notes.dead()
+    for lease in dead:
+        _give_back(api, lease)
+        holder.notes.drop(lease)
+    return bool(dead)
+
+
+def _give_back(api: PrefectApi, lease: str) -> None:
+    api.request("POST", f"{LIMITS}/decrement-with-lease", {"lease_id": lease})
+
+
+def _try(api: PrefectApi, names: Sequence[str], duration: float, holder: Holder, taken: list[Lease]) -> None:
     """One attempt, which makes the limits that are missing. Raises Locked."""
-    lease = _increment(api, names, duration)
+    lease = _increment(api, names, duration, holder)
     missing = set(names).difference(lease.names)
     if missing:
         lease.end()
         for name in sorted(missing):
-            _create(api, name)
-        lease = _increment(api, names, duration)
+            create(api, name)
+        lease = _increment(api, names, duration, holder)
     try:
-        _refuse_unprotected(api, names)
+        refuse_unprotected(api, names)
     except BaseException:
         lease.end()
         raise
-    return lease
+    lease.start()
+    taken.append(lease)
 
 
-def _increment(api: PrefectApi, names: Sequence[str], duration: float) -> Lease:
+def _increment(api: PrefectApi, names: Sequence[str], duration: float, holder: Holder) -> Lease:
     """Take a slot of each name at once, except of those that the server does not know. Raises Locked."""
-    since = _Since()
+    since = holder.clock.now()
     body = {"names": list(names), "slots": 1, "mode": "concurrency", "lease_duration": duration}
-    answer = api.request("POST", f"{_LIMITS}/increment-with-lease", body)
+    answer = api.request("POST", f"{LIMITS}/increment-with-lease", body)
+    identity = str(answer["lease_id"])
+    holder.notes.keep(identity)
     held = tuple(sorted(str(limit["name"]) for limit in answer["limits"]))
-    return Lease(api, _Granted(str(answer["lease_id"]), held, duration, since))
-
-
-def _create(api: PrefectApi, name: str) -> None:
-    try:
-        api.request("POST", f"{_LIMITS}/", {"name": name, "limit": 1, "active": True})
-    except Conflict:
-        return  # another ship made it in between
-
-
-def _refuse_unprotected(api: PrefectApi, names: Sequence[str]) -> None:
-    """Raise PrefectError unless each limit is on and has one slot: no other answer of the server says so."""
-    found = {str(limit["name"]): limit for limit in _read(api, names)}
-    problems = [name for name in names if not _protects(found.get(name))]
-    if problems:
-        raise PrefectError(
-            f"the concurrency limit {_listed(problems)} was changed in Prefect and protects nothing",
-            hint=f"delete it, it is made again: prefect gcl delete {problems[0]}",
-        )
-
-
-def _protects(limit: Json) -> bool:
-    if limit is None:
-        return False
-    return bool(limit["active"] and limit["limit"] == 1 and limit["slot_decay_per_second"] == 0)
-
-
-def _read(api: PrefectApi, names: Sequence[str]) -> list[Json]:
-    if len(names) == 1:
-        return [api.request("GET", f"{_LIMITS}/{names[0]}")]
-    return read_all(api, f"{_LIMITS}/filter", {})
-
-
-def _busy(api: PrefectApi, names: Sequence[str]) -> Busy:
-    limits = [limit for limit in _read(api, names) if limit["name"] in names]
-    taken = [str(limit["name"]) for limit in limits if limit["active_slots"]]
-    if not taken:  # given back between the two questions
-        return Busy(f"another ship held one of {_listed(names)} a moment ago", names=(), hint="ship again")
-    return Busy(
-        f"another ship of {_listed([_subject(name) for name in taken])} is running",
-        names=taken,
-        hint="wait for it and ship again; if none runs (one was killed and the server restarted since),"
-        f" free it: prefect gcl delete {taken[0]}",
-    )
-
-
-def _subject(name: str) -> str:
-    target, flow = (*name.split(":"), "", "")[2:4]
-    return flow or f"the head of {target}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    most = 5
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    return Lease(api, _Granted(identity, held, duration, since), holder)

@@ -7,20 +7,21 @@ because Prefect's own UI then shows them, with their history.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flowyard.adapters.prefect_api import PAGE, read_all
 from flowyard.errors import PrefectError
 from flowyard.ports import PrefectApi
+from flowyard.releasing.artifact_keys import artifact_key as artifact_key
+from flowyard.releasing.holder import Holder
 from flowyard.releasing.lease import Terms, head_limit, hold
 from flowyard.releasing.order import History, refused
 from flowyard.values import Json
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 TOKEN = "ship"  # in a record's metadata: which ship wrote it
-_HEAD_TERMS = Terms(duration=60.0, wait=30.0, poll=0.2)
+WHOLE = "*"  # stands for all flows of a target; no flow is called so
+_HEAD_TERMS = Terms(wait=120.0, poll=0.2)  # moving takes a moment; one that died at it holds it for a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +53,36 @@ class Head:
     """The commit that each flow of a target was last shipped from; None for a tree without git.
 
     A flow that is not in `commits` was never shipped. `artifact` is where the head is kept, None when it
-    does not exist yet.
+    does not exist yet. `releases` says which release (see `release_name`) of a flow was recorded last: a ship
+    that was killed before it kept its record has not named it here. `whole` is the newest commit of which all
+    flows were shipped: what has no commit of its own was not there, or was removed.
     """
 
     project: str
     target: str
     commits: Mapping[str, str | None]
     artifact: str | None = None
+    releases: Mapping[str, str] = field(default_factory=dict)
+    whole: str | None = None
+
+    def commit(self, flow: str) -> str | None:
+        """The commit that a ship of this flow must come after."""
+        return self.commits.get(flow, self.whole)
 
 
-def artifact_key(project: str, target: str, flow: str | None = None) -> str:
-    """The artifact key of a flow's records, or of the target's head without a flow.
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """What else a move of the head needs: the releases of the flows that have one now, the commit of which
+    all flows were shipped, and who moves it."""
 
-    Prefect allows lowercase letters, digits and dashes only. Different names never make the same key: two
-    dashes part the names, three stand for an underscore. Raises ValueError for a name that is none.
-    """
-    names = (project, target) if flow is None else (project, target, flow)
-    return "--".join(["flowyard", *map(_slug, names)])
+    releases: Mapping[str, str] = field(default_factory=dict)
+    whole: str | None = None
+    holder: Holder = field(default_factory=Holder)
+
+
+def release_name(key: str, spec: str) -> str:
+    """A release of a flow: what it runs and how it is deployed."""
+    return f"{key}/{spec}"
 
 
 def append(api: PrefectApi, record: ReleaseRecord, token: str = "") -> ReleaseRecord:
@@ -117,29 +131,42 @@ def read_head(api: PrefectApi, project: str, target: str) -> Head:
     if not found:
         return Head(project, target, {})
     try:
-        commits = {str(row["flow"]): row["commit"] for row in json.loads(found[0]["data"])}
+        rows = json.loads(found[0]["data"])
+        commits = {str(row["flow"]): row["commit"] for row in rows}
+        whole = commits.pop(WHOLE, None)
+        releases = {str(row["flow"]): str(row["release"]) for row in rows if "release" in row}
     except (ValueError, TypeError, KeyError) as error:
         raise _unreadable(found[0], error) from error
-    return Head(project, target, commits, str(found[0]["latest_id"]))
+    return Head(project, target, commits, str(found[0]["latest_id"]), releases, whole)
 
 
 def move_head(
-    api: PrefectApi, head: Head, updates: Mapping[str, str | None], history: History | None = None
+    api: PrefectApi,
+    head: Head,
+    updates: Mapping[str, str | None],
+    history: History | None = None,
+    moving: Moving | None = None,
 ) -> Head:
-    """Set the commits of the flows in `updates`, keep all others; the new head.
+    """Set the commits (and releases) of the flows in `updates`, keep all others; the new head.
 
     Nothing is written when `head` says so already. Else the newest head is read again and changed under a
     lease, so that two ships of different flows that end at once both count. With a `history`, a flow that
     stands at a newer commit by then stays there. Raises Busy, PrefectError.
     """
-    if _holds(head, updates):
+    moving = moving or Moving()
+    if not behind(head, updates, moving):
         return head
-    with hold(api, [head_limit(head.project, head.target)], _HEAD_TERMS) as lease:
+    name = head_limit(head.project, head.target)
+    with hold(api, [name], _HEAD_TERMS, moving.holder) as lease:
         newest = read_head(api, head.project, head.target)
-        updates = updates if history is None else _in_order(newest, updates, history)
-        if _holds(newest, updates):
+        updates, moving = (updates, moving) if history is None else in_order(newest, updates, moving, history)
+        if not behind(newest, updates, moving):
             return newest
-        moved = Head(head.project, head.target, {**newest.commits, **updates}, newest.artifact)
+        kept = {flow: name for flow, name in newest.releases.items() if flow not in updates}
+        named = {flow: name for flow, name in moving.releases.items() if flow in updates}
+        commits = {**newest.commits, **updates}
+        whole = moving.whole or newest.whole
+        moved = replace(newest, commits=commits, releases={**kept, **named}, whole=whole)
         lease.check()
         return _write_head(api, moved)
 
@@ -172,7 +199,15 @@ def record_artifact(record: ReleaseRecord) -> Json:
 
 def head_artifact(head: Head) -> Json:
     """The payload that keeps a head: a table of flows and commits."""
-    rows = [{"flow": flow, "commit": commit} for flow, commit in sorted(head.commits.items())]
+    rows = [
+        {
+            "flow": flow,
+            "commit": commit,
+            **({"release": head.releases[flow]} if flow in head.releases else {}),
+        }
+        for flow, commit in sorted(head.commits.items())
+    ]
+    rows += [{"flow": WHOLE, "commit": head.whole}] if head.whole else []
     return {
         "key": artifact_key(head.project, head.target),
         "type": "table",
@@ -181,16 +216,29 @@ def head_artifact(head: Head) -> Json:
     }
 
 
-def _holds(head: Head, updates: Mapping[str, str | None]) -> bool:
-    return all(flow in head.commits and head.commits[flow] == commit for flow, commit in updates.items())
+def behind(head: Head, updates: Mapping[str, str | None], moving: Moving) -> set[str]:
+    """The flows of `updates` that the head has at another commit or with another release, and WHOLE."""
+    flows = {
+        flow
+        for flow, commit in updates.items()
+        if flow not in head.commits
+        or head.commits[flow] != commit
+        or head.releases.get(flow) != moving.releases.get(flow)
+    }
+    return flows | ({WHOLE} if moving.whole not in (None, head.whole) else set())
 
 
-def _in_order(head: Head, updates: Mapping[str, str | None], history: History) -> Mapping[str, str | None]:
+def in_order(
+    head: Head, updates: Mapping[str, str | None], moving: Moving, history: History
+) -> tuple[Mapping[str, str | None], Moving]:
+    """The part of a move that does not take the head back to an older commit."""
     late: set[str] = set()
     for commit in set(updates.values()):
         flows = [flow for flow, wanted in updates.items() if wanted == commit]
-        late.update(refused({flow: head.commits.get(flow) for flow in flows}, commit, history))
-    return {flow: commit for flow, commit in updates.items() if flow not in late}
+        late.update(refused({flow: head.commit(flow) for flow in flows}, commit, history))
+    if refused({WHOLE: head.whole}, moving.whole, history):
+        moving = replace(moving, whole=None)
+    return {flow: commit for flow, commit in updates.items() if flow not in late}, moving
 
 
 def _write_head(api: PrefectApi, head: Head) -> Head:
@@ -201,7 +249,7 @@ def _write_head(api: PrefectApi, head: Head) -> Head:
         api.request("PATCH", f"/artifacts/{head.artifact}", changes)
         return head
     created = api.request("POST", "/artifacts/", payload)
-    return Head(head.project, head.target, head.commits, str(created["id"]))
+    return replace(head, artifact=str(created["id"]))
 
 
 def _record(artifact: Json, time: str) -> ReleaseRecord:
@@ -237,16 +285,3 @@ def _unreadable(artifact: Json, error: Exception) -> PrefectError:
         f"the artifact {artifact.get('key')} in Prefect is not as Flowyard wrote it ({error!r})",
         hint="delete its newest version in Prefect's UI; the one before it then counts",
     )
-
-
-def _slug(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"not a name: {name!r}")
-    return re.sub(r"[_-]+", _dashes, name)
-
-
-def _dashes(run: re.Match[str]) -> str:
-    """One dash is itself, one underscore is three; a longer run is spelled between four and four."""
-    special = run.group()
-    plain = {"-": "-", "_": "---"}.get(special)
-    return plain or f"----{special.translate({ord('-'): '0', ord('_'): '1'})}----"

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
 from pathlib import Path
-
-import psutil
-import pytest
 
 from flowyard.entry import VERBS
 from flowyard.pipeline import plan_flows
@@ -16,7 +11,6 @@ from tests.integration.pipeline_projects import SmallProject
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 
-SLOW = '{% extends "Dockerfile.j2" %}\n{% block source %}\n{{ super() }}\nRUN sleep 60\n{% endblock %}\n'
 REQUIRED = """from prefect import flow
 
 
@@ -171,26 +165,3 @@ def test_help_of_every_verb_and_the_completion_of_the_shell(project: SmallProjec
     assert done.returncode == 0, done.stderr
     written = [path for path in Path(home["HOME"]).rglob("*") if path.is_file()]
     assert any("register" in path.read_text() for path in written)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_ship_ends_its_builds_and_gives_its_lease_back(
-    project: SmallProject, number: signal.Signals
-) -> None:
-    project.flow("cli_slow")
-    project.write("flows/cli_slow/Dockerfile.j2", SLOW)
-    ship = project.program_in_background("ship")
-    log = project.root / ".flowyard/logs/build/cli_slow.log"
-    deadline = time.monotonic() + 60
-    while not (log.exists() and "RUN sleep 60" in log.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    children = psutil.Process(ship.pid).children(recursive=True)
-    assert {child.name() for child in children} >= {"docker", "docker-buildx"}
-    ship.send_signal(number)
-    printed, said = ship.communicate(timeout=30)
-    assert (ship.returncode, printed, said.splitlines()[-1]) == (130, "", "interrupted")
-    assert psutil.wait_procs(children, timeout=5)[1] == []
-    name = f"flowyard:{project.name}:local:cli_slow"
-    assert project.api.request("GET", f"/v2/concurrency_limits/{name}")["active_slots"] == 0
-    assert project.deployments() == {}

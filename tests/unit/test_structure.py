@@ -30,10 +30,10 @@ HEAVY = frozenset(
 ADAPTERS: Mapping[str, set[str]] = {
     "connect": {"prefect_address"},
     "planning.observe": {"prefect_api"},
-    "releasing.lease": {"prefect_api"},
+    "releasing.limits": {"prefect_api"},
     "releasing.records": {"prefect_api"},
     "verbs": {"engine", "oci", "prefect_api", "processes", "terminal"},
-    "wiring": {"buildx", "git", "oci", "prefect_api", "processes"},
+    "wiring": {"buildx", "git", "lease_notes", "oci", "prefect_api", "processes"},
 }
 EMBEDDED = {"connect", "verbs"}
 # The imperative shell: it may reach for adapters. Every other module is the pure core, new ones included.

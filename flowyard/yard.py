@@ -1,0 +1,34 @@
+"""All that shipping to one target needs of the outside world, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flowyard.building.workshop import Workshop
+from flowyard.ports import ContainerRegistry, PrefectApi
+from flowyard.releasing.holder import Holder
+from flowyard.releasing.order import History
+from flowyard.values import Project, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Yard:
+    """All that shipping to one target needs of the outside world."""
+
+    workshop: Workshop
+    api: PrefectApi
+    registry: ContainerRegistry
+    history: History
+    user: str
+    jobs: int | None  # images built at once; None: as many as there are cores, at most four
+    holder: Holder = field(default_factory=Holder)
+
+    @property
+    def project(self) -> Project:
+        """The project that is shipped."""
+        return self.workshop.project
+
+    @property
+    def target(self) -> Target:
+        """The target it is shipped to."""
+        return self.workshop.target
