@@ -156,11 +156,22 @@ def run(
 
 
 @app.command(group=AROUND)
-def up(*, target: TargetName = None) -> int:
+def up(
+    *,
+    target: TargetName = None,
+    database: Annotated[
+        str | None,
+        Parameter(
+            env_var="FLOWYARD_DATABASE",
+            show_env_var=False,
+            help="Database of the Prefect server: sqlite, postgres (its own) or postgresql://USER@HOST/NAME.",
+        ),
+    ] = None,
+) -> int:
     """Start the embedded registry, Prefect server and docker worker, as far as they do not run."""
     from flowyard import verbs
 
-    return verbs.up(target)
+    return verbs.up(target, database)
 
 
 @app.command(group=AROUND)

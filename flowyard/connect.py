@@ -18,6 +18,7 @@ from flowyard.urls import without_credentials
 from flowyard.values import PrefectAddress, Project, Target
 
 STATE_FOLDER = ".flowyard"
+_CLOUD_API = "https://api.prefect.cloud/api/accounts/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +63,9 @@ def connect(target: Target, root: Path, environ: Mapping[str, str]) -> Connectio
 
 
 def ui_url(address: PrefectAddress) -> str:
-    """Where the API's own UI is."""
-    return without_credentials(address.api_url).rstrip("/").removesuffix("/api")
+    """Where the API's own UI is. Prefect Cloud has it on another host, and calls an account by another path."""
+    url = without_credentials(address.api_url)
+    if url.startswith(_CLOUD_API):
+        account, _, workspace = url.removeprefix(_CLOUD_API).partition("/workspaces/")
+        return f"https://app.prefect.cloud/account/{account}/workspace/{workspace}"
+    return url.rstrip("/").removesuffix("/api")

@@ -31,6 +31,7 @@ from flowyard.publish import publish
 from flowyard.register import Registered, Unit, register, remove
 from flowyard.registering.deployment import Marks
 from flowyard.registering.description import read_description
+from flowyard.registering.versions import check_image, check_server, server_version
 from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.lease import Guarded, Lease, Terms, bury, flow_limit, hold
 from flowyard.releasing.order import Commit
@@ -83,6 +84,8 @@ def ship(
     held = touched(yard, plan, commit, whole=whole)
     if not held:
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
+    if plan.changes:
+        check_server(server_version(yard.api))
     done: tuple[Outcome, ...] | None = None
     try:
         while done is None:
@@ -231,6 +234,7 @@ class Shipment:
         sha = self._commit.sha if self._commit else ""
         marks = Marks(yard.project.name, yard.target.name, plan.name, desired.key, desired.spec, sha)
         description = read_description(yard.registry, image)
+        check_image(plan.name, description.prefect, server_version(yard.api))
         unit = Unit(yard.target, desired.deployments, image, description, marks)
         with self._writing() as api:
             record = RecordEntry(api, self._record(desired, image))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from flowyard.errors import FlowyardError
@@ -17,6 +17,7 @@ from flowyard.values import Json, Project, PublishedImage, Schedule, Target
 
 if TYPE_CHECKING:
     from flowyard.building.workshop import BuildOutcome
+    from flowyard.delay import Delay
     from flowyard.run import Finished, Triggered
 
 FORMAT = 1
@@ -182,10 +183,10 @@ def result_text(result: Json) -> str:
     return json.dumps(result["json"], indent=2) if "json" in result else str(result.get("repr"))
 
 
-def result_json(run: Triggered, finished: Finished, result: Json) -> str:
-    """A finished run and what it returned, for a program."""
+def result_json(run: Triggered, finished: Finished, result: Json, delay: Delay | None = None) -> str:
+    """A finished run, what it returned and where the delay before it went, for a program."""
     described = {"id": run.id, "name": run.name, "image": run.image, "state": finished.state}
-    return _dump({"run": described, "result": result})
+    return _dump({"run": described, "delay": None if delay is None else asdict(delay), "result": result})
 
 
 def _error(error: FlowyardError | None) -> dict[str, Json] | None:

@@ -10,9 +10,11 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from flowyard.configuration.parse import did_you_mean
+from flowyard.delay import START_LOGGER
 from flowyard.errors import FlowFailed, UsageError
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
@@ -23,6 +25,7 @@ from flowyard.values import Json, Project, Target
 POLL_SECONDS = 0.5
 LAST_LOGS_SECONDS = 4.0
 _LOG_PAGE = 200
+_LATE = timedelta(seconds=20)  # a line can reach the server so much later than one that was written after it
 _FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 
@@ -136,30 +139,18 @@ def follow(
     Raises FlowFailed when `timeout` seconds have passed; the run goes on then.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    seen, shown = 0, ""
+    lines, shown = _Lines(api, run, say), ""
     while True:
         state = api.request("GET", f"/flow_runs/{run.id}")["state"]
-        seen = _say_logs(api, run, seen, say)
+        lines.say_new()
         if state["name"] != shown:
             shown = state["name"]
             say(f"{run.name}: {shown}")
         if state["type"] in _FINAL:
-            _say_last_logs(api, run, seen, say)
+            lines.say_last()
             return Finished(state["type"], state.get("message") or "", _result_place(state))
         if deadline is not None and time.monotonic() > deadline:
             raise FlowFailed(f"run {run.name} was still {shown} after {timeout:g} s", hint="it goes on")
-        time.sleep(POLL_SECONDS)
-
-
-def _say_last_logs(api: PrefectApi, run: Triggered, seen: int, say: Callable[[str], None]) -> None:
-    """A run sends its last lines when it has ended, a moment after its final state."""
-    deadline = time.monotonic() + LAST_LOGS_SECONDS
-    late = False
-    while time.monotonic() < deadline:
-        before, seen = seen, _say_logs(api, run, seen, say)
-        if late and seen == before:
-            return
-        late = late or seen > before
         time.sleep(POLL_SECONDS)
 
 
@@ -170,20 +161,53 @@ def _result_place(state: Mapping[str, Json]) -> ResultPlace | None:
     return ResultPlace(str(data["storage_key"]), json.dumps(data.get("serializer") or {}))
 
 
-def _say_logs(api: PrefectApi, run: Triggered, seen: int, say: Callable[[str], None]) -> int:
-    body = {
-        "logs": {"flow_run_id": {"any_": [run.id]}},
-        "sort": "TIMESTAMP_ASC",
-        "offset": seen,
-        "limit": 200,
-    }
-    while logs := api.request("POST", "/logs/filter", {**body, "offset": seen}):
-        for log in logs:
-            say(f"  {_LEVELS.get(log['level'], log['level'])} {log['message']}")
-        seen += len(logs)
-        if len(logs) < _LOG_PAGE:
-            break
-    return seen
+class _Lines:
+    """The log lines of a run, each said once.
+
+    Worker, runner and flow send theirs apart and in batches, so a line can come after one that is younger:
+    the last seconds are asked for again, and lines are known by their id.
+    """
+
+    def __init__(self, api: PrefectApi, run: Triggered, say: Callable[[str], None]) -> None:
+        self._api = api
+        self._run = run
+        self._say = say
+        self._said: set[str] = set()
+        self._newest: datetime | None = None
+
+    def say_new(self) -> bool:
+        """Say the lines that are new; whether there were any."""
+        new = [log for log in self._recent() if log["id"] not in self._said]
+        for log in new:
+            self._said.add(log["id"])
+            if not str(log["name"]).startswith(START_LOGGER):
+                self._say(f"  {_LEVELS.get(log['level'], log['level'])} {log['message']}")
+        times = [datetime.fromisoformat(log["timestamp"]) for log in new]
+        self._newest = max([*times, *([self._newest] if self._newest else [])], default=None)
+        return bool(new)
+
+    def say_last(self) -> None:
+        """A run sends its last lines when it has ended, a moment after its final state."""
+        deadline = time.monotonic() + LAST_LOGS_SECONDS
+        late = False
+        while time.monotonic() < deadline:
+            new = self.say_new()
+            if late and not new:
+                return
+            late = late or new
+            time.sleep(POLL_SECONDS)
+
+    def _recent(self) -> list[Mapping[str, Json]]:
+        wanted: dict[str, Json] = {"flow_run_id": {"any_": [self._run.id]}}
+        if self._newest is not None:
+            wanted["timestamp"] = {"after_": (self._newest - _LATE).isoformat()}
+        body = {"logs": wanted, "sort": "TIMESTAMP_ASC", "limit": _LOG_PAGE}
+        found: list[Mapping[str, Json]] = []
+        while page := self._api.request("POST", "/logs/filter", {**body, "offset": len(found)}):
+            found += page
+            if len(page) < _LOG_PAGE:
+                break
+        return found
 
 
 def result_of(run: Triggered, finished: Finished, target: Target, results: Results) -> Json:

@@ -155,6 +155,7 @@ def run(
 ) -> int:
     """Trigger, follow on stderr, print the result on stdout."""
     from flowyard.adapters.engine import VolumeResults
+    from flowyard.delay import delay_text, measure
     from flowyard.run import find_deployment, follow, parse_parameters, result_of, trigger
 
     project = open_project()
@@ -166,13 +167,17 @@ def run(
     note(f"run {triggered.name} of {word}, image {triggered.image}")
     note(f"  {ui_url(connection.prefect)}/runs/flow-run/{triggered.id}")
     finished = follow(api, triggered, note, timeout)
+    delay = measure(api, triggered.id)
+    if delay is not None:
+        note(delay_text(delay))
     result = result_of(triggered, finished, connection.target, VolumeResults())
-    output.result(report.result_text(result), report.result_json(triggered, finished, result))
+    output.result(report.result_text(result), report.result_json(triggered, finished, result, delay))
     return 0
 
 
-def up(target: str | None) -> int:
+def up(target: str | None, database: str | None) -> int:
     """Start the embedded services and say where they are."""
+    from flowyard.embedded.database import kept_choice
     from flowyard.embedded.services import UpOptions
     from flowyard.embedded.services import up as start
 
@@ -183,10 +188,12 @@ def up(target: str | None) -> int:
             f"target {chosen.name} has no embedded services", hint='they need prefect = { api = "embedded" }'
         )
     with progress_for(sys.stderr, False, os.environ) as progress:
-        state = start(UpOptions(project.root / STATE_FOLDER, chosen.work_pool, os.environ), progress)
+        folder = project.root / STATE_FOLDER
+        state = start(UpOptions(folder, chosen.work_pool, os.environ, database=database), progress)
     note("up; stop it with `python build.py down`")
     print(f"container registry  {registry_host(state)}")
     print(f"Prefect UI          {api_url(state).removesuffix('/api')}")
+    print(f"Prefect database    {kept_choice(folder).shown}")
     print(f"worker              polls work pool {chosen.work_pool}")
     return 0
 

@@ -69,6 +69,7 @@ class FakeServer(FakePrefect):
         self.flows: dict[str, str] = {}
         self.deployments: dict[str, Row] = {}
         self.pools: dict[str, Row] = {"pool": {"type": "docker", "base_job_template": TEMPLATE}}
+        self.version: str | None = "3.8.8"
         self.refuse: Callable[[str, str, Json], str | None] = lambda method, path, body: None
         self.alter: Callable[[Row], None] = lambda row: None
 
@@ -106,6 +107,12 @@ class FakeServer(FakePrefect):
 def _sent(value: Json) -> Json:
     """A copy, as it would come out at the other end of a connection."""
     return json.loads(json.dumps(value))
+
+
+def _version(server: FakeServer, _: str, body: Any) -> Json:
+    if server.version is None:
+        raise NotFound("Not Found", status=404)
+    return server.version
 
 
 def _post_flow(server: FakeServer, _: str, body: Any) -> Json:
@@ -246,6 +253,7 @@ def _post_pool(server: FakeServer, _: str, body: Any) -> Json:
 
 Handler = Callable[[FakeServer, str, Any], Json]
 _ROUTES: tuple[tuple[str, Handler], ...] = (
+    (r"GET /admin/version", _version),
     (r"POST /flows/", _post_flow),
     (r"POST /deployments/", _post_deployment),
     (r"POST /deployments/filter", _filter_deployments),

@@ -6,6 +6,7 @@ settings costs one to two seconds.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from flowyard.values import PrefectAddress, PrefectChoice, Secret
 API_URL = "PREFECT_API_URL"
 API_KEY = "PREFECT_API_KEY"
 AUTH_STRING = "PREFECT_API_AUTH_STRING"
+_CLOUD = re.compile(r"/accounts/[^/]+/workspaces/[^/]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,12 @@ class _Profile:
 
     name: str | None
     settings: Mapping[str, Any]
+    known: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> str:
+        """The profiles that are there, for a message."""
+        return f"it has: {', '.join(self.known)}" if self.known else "it has none"
 
     def get(self, setting: str) -> str | None:
         value = self.settings.get(setting)
@@ -51,21 +59,34 @@ def address_from(choice: PrefectChoice, env: Mapping[str, str], profiles: Path) 
     """
     if choice.embedded:
         raise ValueError("the embedded Prefect API has no configured address")
-    profile = _profile(choice.profile or env.get("PREFECT_PROFILE"), profiles)
-    if choice.profile and profile.name is None and not env.get(API_URL):
+    wanted = choice.profile or env.get("PREFECT_PROFILE")
+    profile = _profile(wanted, profiles)
+    if wanted and profile.name is None and choice.api is None and not env.get(API_URL):
+        by = "" if choice.profile else " (PREFECT_PROFILE)"
         raise PrefectError(
-            f"{profiles} has no profile {choice.profile!r}, and {API_URL} is not set",
-            hint=f"make it (`prefect profile create {choice.profile}`), or set {API_URL} and {API_KEY}",
+            f"{profiles} has no profile {wanted!r}{by}, and {API_URL} is not set; {profile.others}",
+            hint=f"make it (`prefect profile create {wanted}`), or set {API_URL} and {API_KEY}",
         )
     url = _url(choice, env, profile)
     its_url = profile.get(API_URL)
     own = its_url is None or comparable(its_url) == comparable(url)
     kept = profile.get(AUTH_STRING) if own else None
-    return PrefectAddress(
+    address = PrefectAddress(
         api_url=without_credentials(_checked(url)),
         key=_secret(env.get(API_KEY) or (profile.get(API_KEY) if own else None)),
         auth_string=_secret(env.get(AUTH_STRING) or kept or _credentials(url)),
     )
+    if is_cloud(address.api_url) and address.key is None:
+        raise PrefectError(
+            f"{address.api_url} is a workspace of Prefect Cloud, and there is no API key for it",
+            hint=f"set {API_KEY}, or name the profile that holds it (`prefect cloud login` makes one)",
+        )
+    return address
+
+
+def is_cloud(api_url: str) -> bool:
+    """Whether the URL has the shape of a Prefect Cloud workspace: `.../accounts/ID/workspaces/ID`."""
+    return _CLOUD.search(api_url) is not None
 
 
 def _url(choice: PrefectChoice, env: Mapping[str, str], profile: _Profile) -> str:
@@ -105,7 +126,9 @@ def _profile(name: str | None, file: Path) -> _Profile:
     profiles = content.get("profiles", {})
     chosen = name or content.get("active")
     settings = profiles.get(chosen) if isinstance(profiles, dict) else None
-    return _Profile(chosen, settings) if isinstance(settings, dict) else _Profile(None, {})
+    if isinstance(settings, dict):
+        return _Profile(chosen, settings)
+    return _Profile(None, {}, tuple(sorted(profiles)) if isinstance(profiles, dict) else ())
 
 
 def _checked(url: str) -> str:

@@ -108,7 +108,7 @@ class PrefectRest:
         detail = _detail(answer.body)
         message = f"{request}: {self._where} answered {answer.status}" + (f": {detail}" if detail else "")
         kind = _BY_STATUS.get(answer.status, Refused)
-        return kind(message, status=answer.status, hint=_hint(answer))
+        return kind(message, status=answer.status, hint=_hint(answer, request, self._address))
 
 
 def read_all(api: PrefectApi, path: str, body: Mapping[str, Json]) -> list[Json]:
@@ -124,17 +124,31 @@ def read_all(api: PrefectApi, path: str, body: Mapping[str, Json]) -> list[Json]
             return found
 
 
-def _hint(answer: Answer) -> str:
+def _hint(answer: Answer, request: str, address: PrefectAddress) -> str:
     if answer.location:
         return f"it redirects to {without_credentials(answer.location)}: use that address"
     match answer.status:
         case 401 | 403:
-            return "check PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or the profile's"
+            return _hint_of_credentials(answer.status, address)
+        case 404 if request.endswith("/filter"):  # a list is never missing, it would be empty
+            return "the URL is of no Prefect API, or its account or workspace is not there"
         case 503:
             return "its database is busy: try again; a server on PostgreSQL does not have this"
         case 500 | 502 | 504:
             return "the server's own log says why"
     return ""
+
+
+def _hint_of_credentials(status: int, address: PrefectAddress) -> str:
+    if address.key is None and address.auth_string is None:
+        return (
+            "it wants credentials: set PREFECT_API_AUTH_STRING (user:password) for a server of your own, "
+            "PREFECT_API_KEY for Prefect Cloud, or name a profile that holds them"
+        )
+    sent = "PREFECT_API_AUTH_STRING" if address.auth_string is not None else "PREFECT_API_KEY"
+    if status == 403:
+        return f"who {sent} stands for may not do this there; ask for the right, or use another one"
+    return f"check {sent}, or the profile's: it was sent and not accepted; it may be of another server"
 
 
 def _detail(body: bytes) -> str:

@@ -21,7 +21,8 @@ class UpOptions:
 
     `ports` counts only until the state folder has ports of its own. `registry` chooses how the container
     registry runs: the `docker-registry` program, a container of `registry_image`, or what there is.
-    `environ` is the caller's environment; its Prefect settings are kept away from the services.
+    `environ` is the caller's environment; its Prefect settings are kept away from the services. `database` is
+    what `--database` says, None for the one it was.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class UpOptions:
     poll: float = 1.0
     registry: Literal["auto", "program", "container"] = "auto"
     registry_image: str = "registry:2"
+    database: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

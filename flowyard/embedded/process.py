@@ -20,7 +20,7 @@ import psutil
 
 from flowyard.embedded.state import Service
 
-Role = Literal["registry", "prefect", "worker"]
+Role = Literal["registry", "prefect", "worker", "postgres"]
 
 MARK = "FLOWYARD_SERVICE"
 _CREATION_TOLERANCE = 1.0  # seconds; the kernel counts in ticks, and clocks are adjusted
@@ -134,11 +134,12 @@ def last_lines(log: Path, count: int = _LOG_LINES) -> str:
 
 
 def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment without any Prefect setting, and with loopback kept away from proxies.
+    """The caller's environment without Prefect settings and database passwords, loopback kept off proxies.
 
     A profile or key of the caller must not decide where an embedded service reports to.
     """
-    kept = {name: value for name, value in environ.items() if not name.startswith("PREFECT_")}
+    left_out = ("PREFECT_", "FLOWYARD_DATABASE", "PGPASSWORD")  # the password is in the server's own address
+    kept = {name: value for name, value in environ.items() if not name.startswith(left_out)}
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = ",".join(filter(None, (kept.get(name, ""), "127.0.0.1", "localhost")))
     kept["DO_NOT_TRACK"] = "1"

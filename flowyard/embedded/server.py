@@ -1,4 +1,4 @@
-"""The embedded Prefect server, on SQLite in the state folder.
+"""The embedded Prefect server, on SQLite in the state folder or on PostgreSQL.
 
 Nothing of Prefect is imported here: the server runs in a process of its own, and asking for its health is one
 HTTP request, so an `up` with nothing to do takes no longer than that.
@@ -13,10 +13,12 @@ from pathlib import Path
 
 from flowyard.embedded import process
 from flowyard.embedded.addresses import answers
+from flowyard.embedded.database import Database, without_password
 from flowyard.embedded.options import Call
 from flowyard.embedded.process import Launch
 from flowyard.embedded.state import LOOPBACK, Service
 from flowyard.errors import PrefectError
+from flowyard.values import Secret
 
 _LAUNCHER = Path(__file__).with_name("prefect_server.py")
 _SECONDS = 180.0  # the first start creates the database, migration by migration
@@ -28,22 +30,22 @@ def healthy(service: Service | None) -> bool:
     return service is not None and process.alive(service) and answers(service.port, _ENDPOINT)
 
 
-def start(call: Call, port: int, addresses: tuple[str, ...]) -> Service:
+def start(call: Call, port: int, addresses: tuple[str, ...], database: Database) -> Service:
     """Start the server on these addresses and wait until it answers.
 
-    Raises PrefectError, with the end of its log, when it does not.
+    `database` has a URL where it is PostgreSQL. Raises PrefectError, with the end of its log, when it does not.
     """
     home = call.folder / "prefect"
     home.mkdir(parents=True, exist_ok=True)
     argv = command(sys.executable, home, port, addresses)
-    env = environment(call.options.environ, home, port)
+    env = environment(call.options.environ, home, port, database.url)
     service = process.start(Launch("prefect", argv, env, call.log("prefect")), call.folder, port)
     call.undo.callback(process.stop, service)
     problem = process.wait_ready(service, lambda: answers(port, _ENDPOINT), _SECONDS)
     if problem:
         raise PrefectError(
             f"the Prefect server on port {port} {problem}; the end of its log:\n"
-            f"{process.last_lines(service.log)}",
+            f"{without_password(process.last_lines(service.log), database)}",
             hint="the log says why; then run `up` again",
             log=service.log,
         )
@@ -67,10 +69,17 @@ def command(python: str, home: Path, port: int, addresses: tuple[str, ...]) -> t
     return (python, "-P", str(_LAUNCHER), str(home), str(port), *addresses)
 
 
-def environment(inherited: Mapping[str, str], home: Path, port: int) -> dict[str, str]:
-    """The server's whole environment: own home, nothing sent to anybody, browsers only from its own pages."""
+def environment(
+    inherited: Mapping[str, str], home: Path, port: int, database: Secret | None = None
+) -> dict[str, str]:
+    """The server's whole environment: own home, nothing sent to anybody, browsers only from its own pages.
+
+    `database` is PostgreSQL's URL. Only its owner can read the environment of a process.
+    """
+    url = {} if database is None else {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database.reveal()}
     return {
         **process.inherited_environment(inherited),
+        **url,
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_API_HOST": LOOPBACK,
         "PREFECT_SERVER_API_PORT": str(port),

@@ -14,6 +14,14 @@ from pathlib import Path
 
 from flowyard.embedded import engine, registry, server, worker
 from flowyard.embedded.addresses import choose_port
+from flowyard.embedded.database import (
+    OWN,
+    Database,
+    forget_choice,
+    keep_choice,
+    kept_choice,
+    parse_database,
+)
 from flowyard.embedded.options import Call, UpOptions
 from flowyard.embedded.state import (
     LOOPBACK,
@@ -34,19 +42,21 @@ def up(options: UpOptions, progress: Progress) -> EmbeddedState:
     """Start the services that do not run, and return all of them.
 
     When it fails or is interrupted, whatever this call started is stopped again; services that already ran
-    stay. Raises EngineError, RegistryError or PrefectError.
+    stay. Raises UsageError, EngineError, RegistryError or PrefectError.
     """
     options = replace(options, folder=options.folder.resolve())
     _make_folder(options.folder)
     with _locked(options.folder, progress):
         before = _noted(options.folder, progress)
-        kept = _healthy(before, options.work_pool)
+        database = _chosen_database(options)
+        kept = _healthy(before, options, database)
         if kept.registry and kept.prefect and kept.worker:
             return kept
         with ExitStack() as undo:
             write_state(options.folder, kept)
             undo.callback(write_state, options.folder, kept)
-            state = _start_missing(Call(options, progress, undo), before, kept)
+            state = _start_missing(Call(options, progress, undo), before, kept, database)
+            keep_choice(options.folder, database)
             write_state(options.folder, state)
             undo.pop_all()
         return state
@@ -67,6 +77,7 @@ def down(folder: Path, progress: Progress, *, delete_data: bool = False) -> None
         registry.ask_to_stop(state.registry)  # it takes two seconds, which the server's end takes as well
         server.stop(state.prefect, folder)
         progress.done("prefect", "stopped")
+        _stop_postgres(state, folder, progress)
         registry.stop(state.registry, folder)
         progress.done("registry", "stopped")
         if delete_data:
@@ -78,25 +89,85 @@ def down(folder: Path, progress: Progress, *, delete_data: bool = False) -> None
             write_state(folder, EmbeddedState(ports=state.ports))
 
 
-def _healthy(noted: EmbeddedState, pool: str) -> EmbeddedState:
+def _chosen_database(options: UpOptions) -> Database:
+    if options.database is None:
+        return kept_choice(options.folder)
+    return parse_database(options.database, options.environ)
+
+
+def _healthy(noted: EmbeddedState, options: UpOptions, database: Database) -> EmbeddedState:
     """The noted state without the services that do not run as they should."""
+    pool = options.work_pool
     found_registry = noted.registry if registry.healthy(noted.registry) else None
-    found_prefect = noted.prefect if server.healthy(noted.prefect) else None
+    found_postgres = noted.postgres if _postgres_healthy(noted, database) else None
+    same = database == kept_choice(options.folder) and (database.kind != OWN or found_postgres is not None)
+    found_prefect = noted.prefect if same and server.healthy(noted.prefect) else None
     found_worker = None
     if noted.work_pool == pool and found_prefect is None:
         found_worker = noted.worker  # it is judged when its server runs again
     elif noted.work_pool == pool and found_prefect and worker.healthy(noted.worker, found_prefect.port, pool):
         found_worker = noted.worker
-    return EmbeddedState(found_registry, found_prefect, found_worker, noted.ports, noted.work_pool)
+    ports = noted.ports
+    return EmbeddedState(found_registry, found_prefect, found_worker, ports, noted.work_pool, found_postgres)
 
 
-def _start_missing(call: Call, before: EmbeddedState, kept: EmbeddedState) -> EmbeddedState:
+def _postgres_healthy(noted: EmbeddedState, database: Database) -> bool:
+    if database.kind != OWN or noted.postgres is None:
+        return False
+    from flowyard.embedded import postgres
+
+    return postgres.healthy(noted.postgres)
+
+
+def _start_missing(
+    call: Call, before: EmbeddedState, kept: EmbeddedState, database: Database
+) -> EmbeddedState:
     state = replace(kept, ports=kept.ports or call.options.ports)
     if state.registry is None:
         state = _start_registry(call, before, state)
     if state.prefect is None:
-        state = _start_server(call, before, state)
+        server.stop(before.prefect, call.folder)  # before its database is
+        state = _start_database(call, before, state, database)
+        state = _start_server(call, before, state, _with_url(call.folder, state, database))
     return _start_worker(call, before, state)
+
+
+def _start_database(
+    call: Call, before: EmbeddedState, state: EmbeddedState, database: Database
+) -> EmbeddedState:
+    """See to the database that the Prefect server is about to use, and stop one it used before."""
+    if database.kind != OWN:
+        _stop_postgres(before, call.folder, call.progress)
+    if database.url is not None:
+        from flowyard.embedded import postgres_client
+
+        call.progress.step("database", f"asking {database.shown}")
+        postgres_client.check(database.url, database.shown)
+    elif database.kind == OWN and state.postgres is None:
+        from flowyard.embedded import postgres
+
+        postgres.stop(before.postgres, call.folder)
+        call.progress.step("database", "starting PostgreSQL")
+        service = postgres.start(call)
+        call.progress.done("database", f"PostgreSQL on port {service.port}")
+        return replace(state, postgres=service)
+    return state
+
+
+def _with_url(folder: Path, state: EmbeddedState, database: Database) -> Database:
+    if database.kind != OWN or state.postgres is None:
+        return database
+    from flowyard.embedded import postgres
+
+    return replace(database, url=postgres.url(folder, state.postgres.port))
+
+
+def _stop_postgres(state: EmbeddedState, folder: Path, progress: Progress) -> None:
+    from flowyard.embedded import postgres
+
+    if state.postgres is not None or postgres.data_folder(folder).exists():
+        postgres.stop(state.postgres, folder)
+        progress.done("database", "PostgreSQL stopped")
 
 
 def _start_registry(call: Call, before: EmbeddedState, state: EmbeddedState) -> EmbeddedState:
@@ -110,15 +181,16 @@ def _start_registry(call: Call, before: EmbeddedState, state: EmbeddedState) -> 
     return replace(state, registry=service, ports=replace(wanted, registry=port))
 
 
-def _start_server(call: Call, before: EmbeddedState, state: EmbeddedState) -> EmbeddedState:
-    server.stop(before.prefect, call.folder)
+def _start_server(
+    call: Call, before: EmbeddedState, state: EmbeddedState, database: Database
+) -> EmbeddedState:
     gateway = engine.bridge_gateway()
     addresses = (LOOPBACK,) if gateway is None else (LOOPBACK, gateway)
     wanted = _ports(state)
     port = choose_port(wanted.prefect, addresses)
     _say_moved(call.progress, "prefect", wanted.prefect, port)
     call.progress.step("prefect", f"starting on port {port}")
-    service = server.start(call, port, addresses)
+    service = server.start(call, port, addresses, database)
     call.progress.done("prefect", f"http://{LOOPBACK}:{port}")
     return replace(state, prefect=service, ports=replace(wanted, prefect=port))
 
@@ -173,10 +245,14 @@ def _noted(folder: Path, progress: Progress) -> EmbeddedState:
 
 
 def _delete(state: EmbeddedState, folder: Path) -> None:
+    from flowyard.embedded import postgres
+
     registry.delete_data(state.registry, folder)
     server.delete_data(folder)
+    postgres.delete_data(folder)
+    forget_choice(folder)
     worker.delete_data(folder)
-    for name in ("registry", "prefect", "worker"):
+    for name in ("registry", "prefect", "worker", "postgres"):
         for log in (folder / "logs").glob(f"{name}*.log"):
             log.unlink(missing_ok=True)
     (folder / STATE_FILE).unlink(missing_ok=True)

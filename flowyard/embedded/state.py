@@ -55,7 +55,8 @@ class Ports:
 class EmbeddedState:
     """The embedded services as `up` left them; None is one that was never started or was stopped.
 
-    `ports` is None until the first `up`; `work_pool` is the work pool that the worker polls.
+    `ports` is None until the first `up`; `work_pool` is the work pool that the worker polls; `postgres` is
+    the Prefect server's database where it is a PostgreSQL of its own.
     """
 
     registry: Service | None = None
@@ -63,6 +64,7 @@ class EmbeddedState:
     worker: Service | None = None
     ports: Ports | None = None
     work_pool: str | None = None
+    postgres: Service | None = None
 
 
 def registry_host(state: EmbeddedState) -> str:
@@ -123,6 +125,7 @@ def _decode(value: Json) -> EmbeddedState:
         worker=_service(value["worker"]),
         ports=None if ports is None else Ports(int(ports["registry"]), int(ports["prefect"])),
         work_pool=None if pool is None else str(pool),
+        postgres=_service(value.get("postgres")),  # written since there can be one
     )
 
 

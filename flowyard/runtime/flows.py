@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from flowyard.runtime import codec
+from flowyard.runtime import codec, marks
 from flowyard.runtime.load import find_flow, load_module, split
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def __getattr__(name: str) -> Flow[..., Any]:
     entrypoints = {flow["id"]: flow["entrypoint"] for flow in description["flows"]}
     if name not in entrypoints:
         raise AttributeError(f"this image has no flow {name!r}; it has: {', '.join(sorted(entrypoints))}")
+    marks.note_import_begins(f"importing {entrypoints[name]}")
     flow = _load(description["folder"], entrypoints[name])
+    marks.note_import_ended(f"imported {entrypoints[name]}")
     results = os.environ.get("FLOWYARD_RESULTS")
     return persisting(flow, results_folder(results)) if results else flow
 

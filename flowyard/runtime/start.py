@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 TYPE_CHECKING = False  # as in typing, whose import would cost more than all the rest
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ KEPT = frozenset(
 )
 # Paths that are right on the worker's machine only, unless the same file is here too.
 FILES = ("PREFECT_API_SSL_CERT_FILE",)
+STARTED = "FLOWYARD_STARTED"  # read by flowyard.runtime.marks
+# What every worker gives as the command, and what takes its place: see flowyard.runtime.execute.
+STOCK = ["prefect", "flow-run", "execute"]
+OURS = ["-m", "flowyard.runtime.execute"]
+RUNNER = "FLOWYARD_RUNNER"  # `prefect` leaves the command as it is
 # Prefect would otherwise install a pyproject.toml's dependencies again at every run: the image has them.
 ALWAYS = {"PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES": "false"}
 
@@ -57,12 +63,21 @@ def environment(given: Mapping[str, str], exists: Callable[[str], bool]) -> tupl
     return run, notes
 
 
+def program(command: list[str], python: str, run: Mapping[str, str]) -> list[str]:
+    """The words of the program to become: `command`, Python when there is none, our executor for Prefect's."""
+    if command == STOCK and run.get(RUNNER) != "prefect":
+        return [python, *OURS]
+    return command or [python]
+
+
 def main(command: list[str]) -> int:
-    """Replace this process by `command`, or by Python when there is none. Returns only when that fails."""
+    """Replace this process by the program that `command` asks for. Returns only when that fails."""
+    started = time.time()
     run, notes = environment(dict(os.environ), os.path.exists)
+    run[STARTED] = f"{started:.6f}"
     for note in notes:
         sys.stderr.write(note + "\n")
-    words = command or [sys.executable]
+    words = program(command, sys.executable, run)
     try:
         os.execvpe(words[0], words, run)  # noqa: S606 - to become the command is its purpose
     except OSError as error:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-_START_SECONDS = 90.0
+_START_SECONDS = 180.0
 _SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -37,22 +37,31 @@ def free_port() -> int:
 
 @contextmanager
 def prefect_server(
-    home: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None
+    home: Path,
+    *,
+    port: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Iterator[str]:
-    """The API URL of a server that keeps everything in `home` and ends with the block."""
+    """The API URL of a server that keeps everything in `home` and ends with the block.
+
+    `python` is the interpreter of the environment whose Prefect it is.
+    """
     port = port or free_port()
-    server = launch(home, port, settings)
+    server = launch(home, port, settings, python)
     try:
         yield wait_until_up(server, home, port)
     finally:
         end(server)
 
 
-def launch(home: Path, port: int, settings: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def launch(
+    home: Path, port: int, settings: Mapping[str, str] | None = None, python: str = sys.executable
+) -> subprocess.Popen[bytes]:
     """Start a server that keeps everything in `home`. It leads a session of its own."""
     with (home / "server.log").open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            [python, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
             env={**_clean_environment(), **_SETTINGS, **(settings or {}), "PREFECT_HOME": str(home)},
             stdin=subprocess.DEVNULL,
             stdout=output,

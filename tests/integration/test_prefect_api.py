@@ -157,7 +157,10 @@ def test_basic_authentication_and_csrf_protection(tmp_path: Path) -> None:
         with pytest.raises(Refused) as caught:
             wrong.request("POST", f"{LIMITS}/filter", {})
     assert caught.value.status == 401
-    assert caught.value.hint == "check PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or the profile's"
+    assert caught.value.hint == (
+        "check PREFECT_API_AUTH_STRING, or the profile's: it was sent and not accepted; "
+        "it may be of another server"
+    )
     assert "word" not in str(caught.value)
 
 

@@ -62,8 +62,11 @@ class RunningYard:
 
 
 @contextmanager
-def running_yard(tmp: Path, flows: Sequence[str]) -> Iterator[RunningYard]:
-    """A yard in `tmp` with these flows of the repository, up and empty; nothing is left of it afterwards."""
+def running_yard(tmp: Path, flows: Sequence[str], database: str | None = None) -> Iterator[RunningYard]:
+    """A yard in `tmp` with these flows of the repository, up and empty; nothing is left of it afterwards.
+
+    `database` is what `up --database` would be given.
+    """
     root = tmp / "project"
     volume = f"flowyard-test-{uuid.uuid4().hex[:12]}"
     _copy_project(root, flows, volume)
@@ -71,7 +74,8 @@ def running_yard(tmp: Path, flows: Sequence[str]) -> Iterator[RunningYard]:
     pool = project.targets[project.default_target].work_pool
     folder = root / STATE_FOLDER
     silent = SilentProgress()
-    state = up(UpOptions(folder, pool, os.environ, Ports(free_port(), free_port())), silent)
+    ports = Ports(free_port(), free_port())
+    state = up(UpOptions(folder, pool, os.environ, ports, database=database), silent)
     with ExitStack() as after:  # the last one first
         after.callback(_clean_engine, registry_host(state), volume)
         after.callback(down, folder, silent, delete_data=True)

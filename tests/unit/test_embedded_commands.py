@@ -6,7 +6,11 @@ import hashlib
 import json
 from pathlib import Path
 
-from flowyard.embedded import process, registry, server, worker
+import pytest
+
+from flowyard.embedded import postgres, process, registry, server, worker
+from flowyard.errors import EngineError
+from flowyard.values import Secret
 
 CALLER = {
     "PATH": "/usr/bin",
@@ -15,6 +19,8 @@ CALLER = {
     "PREFECT_PROFILE": "production",
     "REGISTRY_HTTP_ADDR": "0.0.0.0:80",
     "NO_PROXY": "intranet.example",
+    "PGPASSWORD": "pg-secret",
+    "FLOWYARD_DATABASE": "postgresql://u:pg-secret@db/prefect",
 }
 INHERITED = {
     "PATH": "/usr/bin",
@@ -77,6 +83,65 @@ def test_the_server_environment() -> None:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }
+
+
+def test_the_server_on_postgresql() -> None:
+    url = "postgresql+asyncpg://u:pg-secret@db/prefect"
+    plain = server.environment(CALLER, HOME, 4200)
+    assert server.environment(CALLER, HOME, 4200, Secret(url)) == {
+        **plain,
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": url,
+    }
+
+
+def test_the_postgresql_command() -> None:
+    assert postgres.command(Path("/p/data"), 5433) == (
+        *("-D", "/p/data"),
+        *("-c", "listen_addresses=127.0.0.1", "-c", "port=5433"),
+        *("-c", "unix_socket_directories=", "-c", "logging_collector=off"),
+    )
+
+
+def test_postgresql_does_not_run_as_root() -> None:
+    folder = Path("/usr/lib/postgresql/15/bin")
+    assert postgres.Programs(folder, None).argv("initdb", "--pgdata", "/p") == (
+        "/usr/lib/postgresql/15/bin/initdb",
+        "--pgdata",
+        "/p",
+    )
+    assert postgres.Programs(folder, "postgres").argv("postgres", "-D", "/p")[1:] == (
+        *("--reuid=postgres", "--regid=postgres", "--init-groups", "--"),
+        *("/usr/lib/postgresql/15/bin/postgres", "-D", "/p"),
+    )
+
+
+def installed(folder: Path) -> Path:
+    """A folder with PostgreSQL's programs."""
+    folder.mkdir(parents=True)
+    for name in ("initdb", "postgres"):
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_the_programs_on_path_come_first_then_debians_newest(tmp_path: Path) -> None:
+    debian = tmp_path / "debian"
+    installed(debian / "9/bin")
+    newest = installed(debian / "16/bin")
+    assert postgres.find_programs(str(tmp_path / "none"), debian) == newest
+    own = installed(tmp_path / "own")
+    assert postgres.find_programs(str(own), debian) == own
+    (own / "postgres").unlink()  # the client's programs alone
+    assert postgres.find_programs(str(own), debian) == newest
+
+
+def test_without_postgresql_it_is_said_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        postgres.find_programs(str(tmp_path), tmp_path)
+    assert (caught.value.message, caught.value.hint) == (
+        f"PostgreSQL is not installed: `initdb` is neither on PATH nor below {tmp_path}",
+        "on Debian and Ubuntu: apt-get install postgresql; or give --database the address of a running one",
+    )
 
 
 def test_the_worker_command() -> None:

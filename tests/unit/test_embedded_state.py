@@ -25,6 +25,7 @@ RUNNING = EmbeddedState(
     worker=Service(42, 1700000001.5, 4201, Path("/p/logs/worker.log")),
     ports=Ports(5006, 4201),
     work_pool="local-docker",
+    postgres=Service(43, 1700000000.75, 5433, Path("/p/logs/postgres.log")),
 )
 
 
@@ -32,6 +33,11 @@ RUNNING = EmbeddedState(
 def test_what_is_written_is_read(tmp_path: Path, state: EmbeddedState) -> None:
     write_state(tmp_path, state)
     assert read_state(tmp_path) == state
+
+
+def test_a_state_from_before_there_was_a_database_of_its_own_is_read(tmp_path: Path) -> None:
+    (tmp_path / "services.json").write_text(_changed(work_pool="local-docker"))
+    assert read_state(tmp_path) == EmbeddedState(work_pool="local-docker")
 
 
 def test_a_second_write_replaces_the_first_and_leaves_nothing_beside_it(tmp_path: Path) -> None:

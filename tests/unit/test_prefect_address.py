@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from flowyard.adapters.prefect_address import address_from, profiles_file
+from flowyard.connect import ui_url
 from flowyard.errors import PrefectError
 from flowyard.values import PrefectAddress, PrefectChoice, Secret
 
@@ -101,12 +102,20 @@ def test_address(choice: PrefectChoice, env: dict[str, str], address: PrefectAdd
         (
             NEITHER,
             {"PREFECT_PROFILE": "missing"},
-            "no Prefect API is named: PREFECT_API_URL is not set and there is no active profile",
+            "{file} has no profile 'missing' (PREFECT_PROFILE), and PREFECT_API_URL is not set;"
+            " it has: basic, empty, local, production",
         ),
         (
             PrefectChoice(profile="missing"),
             {},
-            "{file} has no profile 'missing', and PREFECT_API_URL is not set",
+            "{file} has no profile 'missing', and PREFECT_API_URL is not set;"
+            " it has: basic, empty, local, production",
+        ),
+        (
+            NEITHER,
+            {"PREFECT_API_URL": "https://api.prefect.cloud/api/accounts/a/workspaces/w"},
+            "https://api.prefect.cloud/api/accounts/a/workspaces/w is a workspace of Prefect Cloud,"
+            " and there is no API key for it",
         ),
         (
             PrefectChoice(profile="production"),
@@ -200,3 +209,25 @@ def test_no_message_shows_the_credentials_of_a_url(
         address_from(choice, {"PREFECT_API_URL": url}, profiles)
     assert "@" not in str(caught.value)
     assert all(one in caught.value.message for one in shown)
+
+
+def test_an_unknown_profile_in_the_environment_does_not_stand_in_the_way_of_a_url(profiles: Path) -> None:
+    env = {"PREFECT_PROFILE": "missing", "PREFECT_API_URL": "http://a/api"}
+    assert address_from(NEITHER, env, profiles) == PrefectAddress("http://a/api")
+    choice = PrefectChoice(api="http://a/api")
+    assert address_from(choice, {"PREFECT_PROFILE": "missing"}, profiles) == PrefectAddress("http://a/api")
+
+
+@pytest.mark.parametrize(
+    ("url", "ui"),
+    [
+        (
+            "https://api.prefect.cloud/api/accounts/1-2/workspaces/3-4",
+            "https://app.prefect.cloud/account/1-2/workspace/3-4",
+        ),
+        ("https://user:pass@prefect.example.com/api", "https://prefect.example.com"),
+        ("http://127.0.0.1:4200/api", "http://127.0.0.1:4200"),
+    ],
+)
+def test_where_the_ui_is(url: str, ui: str) -> None:
+    assert ui_url(PrefectAddress(url)) == ui

@@ -10,6 +10,7 @@ import pytest
 
 from flowyard.build import BuiltImage
 from flowyard.building.workshop import BuildOutcome
+from flowyard.delay import Delay, Phase
 from flowyard.errors import BuildFailed, CheckFailed, FlowyardError, LockError, OrderError, PrefectError
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.register import Registered
@@ -140,7 +141,14 @@ def test_a_result() -> None:
     assert json.loads(result_json(run, finished, {"type": "int", "json": 3})) == {
         "version": 1,
         "run": {"id": "1", "name": "happy-cat", "image": str(IMAGE), "state": "COMPLETED"},
+        "delay": None,
         "result": {"type": "int", "json": 3},
+    }
+    delay = Delay(2.5, 2.25, (Phase("queue", 0.5), Phase("worker poll", 2.0)))
+    assert json.loads(result_json(run, finished, {"type": "int", "json": 3}, delay))["delay"] == {
+        "seconds": 2.5,
+        "to_running": 2.25,
+        "phases": [{"name": "queue", "seconds": 0.5}, {"name": "worker poll", "seconds": 2.0}],
     }
 
 

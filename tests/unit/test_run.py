@@ -36,12 +36,17 @@ RUN = Triggered("7", "happy-cat", "daily", "r.example/etl@sha256:1")
 PLACE = ResultPlace("key", "{}")
 
 
+def line(number: int, name: str = "prefect.flow_runs", second: int | None = None) -> dict[str, Any]:
+    at = f"2026-03-06T10:00:{number if second is None else second:02}Z"
+    return {"id": str(number), "level": 20, "message": f"line {number}", "name": name, "timestamp": at}
+
+
 class Runs:
     """A PrefectApi that knows one flow run: its states in order, and its log lines, one more a question."""
 
     def __init__(self, *states: dict[str, Any], logs: int = 0) -> None:
         self.states = list(states)
-        self.logs = [{"level": 20, "message": f"line {number}"} for number in range(logs)]
+        self.logs = [line(number) for number in range(logs)]
         self.asked_for_logs = 0
         self.sent: list[tuple[str, Json]] = []
 
@@ -51,7 +56,10 @@ class Runs:
             return {"state": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
         if path == "/logs/filter":
             self.asked_for_logs += 1
-            return self.logs[: self.asked_for_logs][body["offset"] : body["offset"] + body["limit"]]
+            after = body["logs"].get("timestamp", {}).get("after_", "")
+            sent = [log for log in self.logs[: self.asked_for_logs] if log["timestamp"] >= after]
+            sent.sort(key=lambda log: str(log["timestamp"]))
+            return sent[body["offset"] : body["offset"] + body["limit"]]
         self.sent.append((f"{method} {path}", body))
         return {"id": "7", "name": "happy-cat"}
 
@@ -161,6 +169,15 @@ def test_states_and_lines_are_told_in_order() -> None:
         "happy-cat: Completed",
         "  INFO line 2",
     ]
+
+
+def test_a_line_that_comes_late_is_told_once_and_no_other_is_lost() -> None:
+    completed = {"type": "COMPLETED", "name": "Completed", "message": None, "data": None}
+    api = Runs(completed)
+    api.logs = [line(0, second=30), line(1, second=31), line(2, second=20), line(3, "flowyard.start.x", 25)]
+    said: list[str] = []
+    follow(api, RUN, said.append)
+    assert said == ["  INFO line 0", "happy-cat: Completed", "  INFO line 1", "  INFO line 2"]
 
 
 def test_following_ends_at_the_timeout_and_the_run_goes_on() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowyard.runtime import start
+from flowyard.runtime import execute, start
 
 BASE = {"PATH": "/bin", "PREFECT_API_URL": "http://api"}
 ALWAYS = {"PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES": "false"}
@@ -62,3 +62,40 @@ def test_the_deployment_may_turn_dependency_installation_on() -> None:
         "FLOWYARD_KEEP_ENV": "PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES",
     }
     assert start.environment(given, _nothing_exists) == (given, [])
+
+
+@pytest.mark.parametrize(
+    ("command", "run", "words"),
+    [
+        (["prefect", "flow-run", "execute"], {}, ["/v/python", "-m", "flowyard.runtime.execute"]),
+        (["prefect", "flow-run", "execute"], {"FLOWYARD_RUNNER": "prefect"}, None),
+        (["prefect", "flow-run", "execute", "x"], {}, None),
+        (["python", "-m", "prefect.engine"], {}, None),
+        ([], {}, ["/v/python"]),
+    ],
+)
+def test_the_program_a_container_becomes(
+    command: list[str], run: dict[str, str], words: list[str] | None
+) -> None:
+    assert start.program(command, "/v/python", run) == (words or command)
+
+
+@pytest.mark.parametrize(
+    ("prefect", "environ", "ours"),
+    [
+        ("3.8.8", {"PREFECT__FLOW_RUN_ID": "7"}, True),
+        ("3.8.8", {}, False),
+        ("3.7.9", {"PREFECT__FLOW_RUN_ID": "7"}, False),
+        ("3.9.0", {"PREFECT__FLOW_RUN_ID": "7"}, False),
+        ("", {"PREFECT__FLOW_RUN_ID": "7"}, False),
+        (
+            "3.8.8",
+            {"PREFECT__FLOW_RUN_ID": "7", "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule"},
+            False,
+        ),
+    ],
+)
+def test_other_versions_are_left_to_their_own_command(
+    prefect: str, environ: dict[str, str], ours: bool
+) -> None:
+    assert execute.is_for_us(prefect, environ) is ours
