@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from flowyard.load import load
 from flowyard.pipeline import Yard, plan_flows, ship
 from flowyard.plan import Action, Plan
 from flowyard.planning.desired import Renderer
+from flowyard.planning.render_memo import RenderMemo
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import Commit, Relation
 from flowyard.releasing.records import read_head
-from flowyard.render import render
 from flowyard.report import Outcome
 from flowyard.values import ImageDescription
 from tests.fakes import FakeContainerRegistry
@@ -23,6 +24,8 @@ from tests.fakes_server import FakeServer
 from tests.fakes_time import FakeClock
 from tests.support import Described, target_of
 
+# All sites have the same templates; rendering them for each took half of the time of these tests.
+RENDERED = tempfile.TemporaryDirectory(prefix="flowyard-rendered-")
 FIRST, SECOND = "1" * 40, "2" * 40
 
 
@@ -47,7 +50,7 @@ class Site:
     server: FakeServer = field(default_factory=FakeServer)
     registry: FakeContainerRegistry = field(default_factory=FakeContainerRegistry)
     commit: str | None = FIRST
-    renderer: Renderer = render
+    renderer: Renderer = field(default_factory=lambda: RenderMemo(Path(RENDERED.name)))
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:

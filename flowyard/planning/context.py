@@ -13,6 +13,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import pathspec
@@ -67,7 +68,7 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
     if not scripts.is_dir():
         text = "is missing; copy the folder images/ from Flowyard's repository"
         raise ConfigurationError([Problem("images/scripts", "", text)])
-    for script in _walk(scripts, scripts, pathspec.GitIgnoreSpec.from_lines(ALWAYS_IGNORED)):
+    for script in _walk(scripts, scripts, _compiled(ALWAYS_IGNORED)):
         files.append(_file(f"scripts/{script.relative_to(scripts).as_posix()}", root, script))
     for path in (RUNTIME_FOLDER.parent / "__init__.py", *sorted(RUNTIME_FOLDER.glob("*.py"))):
         inside = path.relative_to(RUNTIME_FOLDER.parent).as_posix()
@@ -113,11 +114,17 @@ def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[ContextF
 def _rules(root: Path, folder: Path, extra: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
     own = folder / ".dockerignore"
     try:
-        return pathspec.GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *extra, *_own_rules(root, own)])
+        return _compiled((*ALWAYS_IGNORED, *extra, *_own_rules(root, own)))
     except ValueError as error:
         raise ConfigurationError(
             [Problem(own.as_posix(), "", f"holds a rule that is none: {error}")]
         ) from error
+
+
+@lru_cache(maxsize=64)
+def _compiled(rules: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
+    """Nearly all folders have the same rules, and compiling them takes longer than walking a folder."""
+    return pathspec.GitIgnoreSpec.from_lines(rules)
 
 
 def _own_rules(root: Path, path: Path) -> list[str]:

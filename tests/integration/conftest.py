@@ -1,13 +1,32 @@
-"""What the integration tests share: one real Prefect server for the whole session."""
+"""What the integration tests share: one real Prefect server, and a machine that is left as it was."""
 
 from __future__ import annotations
 
+import os
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.leftovers import MARK, look
 from tests.integration.prefect_server import prefect_server
+
+PATIENCE = 60.0  # seconds; what was told to end may take a moment
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Fails when a process, a container, a volume or an image of the session is still there at its end."""
+    os.environ[MARK] = session = uuid.uuid4().hex
+    before = look(session)
+    yield
+    del os.environ[MARK]
+    deadline = time.monotonic() + PATIENCE
+    while (left := look(session).beyond(before)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert left == ()
 
 
 @pytest.fixture(scope="session")

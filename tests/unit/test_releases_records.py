@@ -4,8 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from flowyard.errors import PrefectError
 from flowyard.releasing.order import Relation
@@ -59,17 +57,6 @@ def test_artifact_key(names: tuple[str, str, str | None], key: str) -> None:
 def test_artifact_key_of_what_is_no_name(name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
         artifact_key("acme", "local", name)
-
-
-NAME = st.from_regex(r"[a-b0-1]([a-b0-1_-]{0,8}[a-b0-1])?", fullmatch=True)
-NAMES = st.tuples(NAME, NAME, st.none() | NAME)
-
-
-@given(NAMES, NAMES)
-def test_different_names_make_different_keys(
-    one: tuple[str, str, str | None], other: tuple[str, str, str | None]
-) -> None:
-    assert (artifact_key(*one) == artifact_key(*other)) == (one == other)
 
 
 def test_the_artifact_of_a_record() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime
 import enum
-import json
 import math
 import pickle
 from collections.abc import Iterator
@@ -13,15 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from flowyard.runtime import codec, result
-
-PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
 
 
 class Colour(enum.StrEnum):
@@ -47,13 +39,6 @@ def iter_nothing() -> Iterator[int]:
 
 def _shown(value: Any) -> dict[str, Any]:
     return result.read(codec.dumps(value).encode(), {"type": "unused"})
-
-
-@given(PLAIN)
-def test_plain_values_are_json_and_come_back_exactly(value: Any) -> None:
-    document = json.loads(codec.dumps(value))
-    assert set(document) == {"flowyard", "type", "json"}
-    assert codec.loads(codec.dumps(value)) == value
 
 
 @pytest.mark.parametrize(

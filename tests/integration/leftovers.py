@@ -1,0 +1,60 @@
+"""What tests could leave behind on a machine: processes, containers, volumes, images.
+
+Compared before and after a whole session, because a fixture that forgets something forgets to say so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+import docker
+import psutil
+
+MARK = "FLOWYARD_TEST_SESSION"  # in the environment of every process that the session starts
+# The registries of tests listen on loopback; what has other names may be somebody else's.
+_OURS = re.compile(r"^((127\.0\.0\.1|localhost):[0-9]+/|flowyard)")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is, each by a text that names it."""
+
+    processes: frozenset[str]
+    containers: frozenset[str]
+    volumes: frozenset[str]
+    images: frozenset[str]
+
+    def beyond(self, before: Machine) -> tuple[str, ...]:
+        """What is here and was not there before."""
+        return (
+            *(f"process {one}" for one in sorted(self.processes - before.processes)),
+            *(f"container {one}" for one in sorted(self.containers - before.containers)),
+            *(f"volume {one}" for one in sorted(self.volumes - before.volumes)),
+            *(f"image {one}" for one in sorted(self.images - before.images)),
+        )
+
+
+def look(session: str) -> Machine:
+    """The machine now; of processes only those of this session, and with them the ports they listen on."""
+    with closing(docker.from_env()) as engine:
+        images = [name for image in engine.api.images() for name in image["RepoTags"] or ()]
+        containers = [one for one in engine.api.containers(all=True) if _OURS.match(one["Image"])]
+        volumes = [one["Name"] for one in engine.api.volumes()["Volumes"] or ()]
+        return Machine(
+            processes=frozenset(_processes(session)),
+            containers=frozenset(f"{one['Image']} {one['Id']}" for one in containers),
+            volumes=frozenset(name for name in volumes if _OURS.match(name)),
+            images=frozenset(name for name in images if _OURS.match(name)),
+        )
+
+
+def _processes(session: str) -> Iterator[str]:
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            ours = process.pid != os.getpid() and process.environ().get(MARK) == session
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
+                yield f"{process.pid} {' '.join(process.cmdline())}"

@@ -1,0 +1,45 @@
+"""The check for leftovers sees each kind of them; without this it could be blind and nobody would notice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+
+import docker
+import pytest
+
+from tests.integration.leftovers import MARK, look
+
+
+@pytest.fixture
+def engine() -> Iterator[docker.DockerClient]:
+    with closing(docker.from_env()) as client:
+        yield client
+
+
+def test_every_kind_is_seen(engine: docker.DockerClient) -> None:
+    session = uuid.uuid4().hex
+    before = look(session)
+    name = f"127.0.0.1:1/leftover-{session}"
+    base = os.environ["FLOWYARD_TEST_BASE"]
+    image = engine.images.get(base)
+    volume = engine.volumes.create(f"flowyard-leftover-{session}")
+    container = engine.containers.create(base, "true")
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], env={**os.environ, MARK: session}
+    )
+    try:
+        image.tag(name, "1")
+        left = look(session).beyond(before)
+    finally:
+        process.kill()
+        process.wait()
+        container.remove()
+        volume.remove()
+        engine.images.remove(f"{name}:1")
+    assert [one.split(" ")[0] for one in left] == ["process", "container", "volume", "image"]
+    assert look(session).beyond(before) == ()
