@@ -12,11 +12,23 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowyard.report import Outcome
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Handler = Callable[[int, FrameType | None], object] | int | None
 ENOUGH = 3  # signals until the program ends whatever it is doing
 _INSIST = b"still ending what runs; the next signal ends this program at once\n"
+
+
+class ShipInterrupted(KeyboardInterrupt):
+    """A ship that was interrupted. `outcomes` say what was done and what was not."""
+
+    def __init__(self, outcomes: tuple[Outcome, ...]) -> None:
+        super().__init__()
+        self.outcomes = outcomes
 
 
 class Interruption:

@@ -19,8 +19,9 @@ from flowyard.adapters.terminal import progress_for
 from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_url
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import FlowFailed, UsageError
+from flowyard.interruption import ShipInterrupted
 from flowyard.load import find_root
-from flowyard.pipeline import ShipInterrupted, foresee, plan_flows
+from flowyard.pipeline import foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
 from flowyard.planning.desired import select, want
 from flowyard.wiring import open_project, open_workshop, open_yard

@@ -22,12 +22,12 @@ from flowyard.building.workshop import Workshop
 from flowyard.configuration.platforms import with_platforms
 from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
-from flowyard.pipeline import Yard
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.ports import LogFiles, Progress
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import limited_flow
 from flowyard.values import Project, Target
+from flowyard.yard import Yard
 
 if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder

@@ -9,7 +9,7 @@ from pathlib import Path
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.building.workshop import Workshop
 from flowyard.load import load
-from flowyard.pipeline import Yard, plan_flows, ship
+from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action, Plan
 from flowyard.planning.desired import Renderer
 from flowyard.planning.render_memo import RenderMemo
@@ -18,6 +18,7 @@ from flowyard.releasing.order import Commit, Relation
 from flowyard.releasing.records import read_head
 from flowyard.report import Outcome
 from flowyard.values import ImageDescription
+from flowyard.yard import Yard
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import FakeBuilder
 from tests.fakes_server import FakeServer

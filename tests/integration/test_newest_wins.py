@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from flowyard.errors import OrderError
-from flowyard.pipeline import Yard, ship
+from flowyard.pipeline import ship
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import Commit
 from flowyard.releasing.records import history, latest, read_head
 from flowyard.report import Outcome
+from flowyard.yard import Yard
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import FakeBuilder
 from tests.fakes_server import FakeServer

@@ -25,10 +25,10 @@ from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.services import UpOptions, down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
-from flowyard.pipeline import Yard
 from flowyard.ports import PrefectApi
 from flowyard.values import ImageReference, Project, Repository, Target
 from flowyard.wiring import open_project, open_yard
+from flowyard.yard import Yard
 from tests.integration.prefect_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

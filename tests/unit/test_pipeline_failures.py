@@ -15,10 +15,11 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage
 from flowyard.building.workshop import build_images
 from flowyard.errors import BuildFailed, Defect, FlowFailed, FlowyardError, PrefectError, Refused
-from flowyard.pipeline import Shipment, plan_flows, ship
+from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action
 from flowyard.releasing.lease import flow_limit, hold
 from flowyard.report import exit_code
+from flowyard.shipment import Shipment
 from flowyard.values import ImageDescription, Json
 from tests.fakes_builder import FakeBuilder
 from tests.fakes_server import TEMPLATE, FakeServer

@@ -38,7 +38,19 @@ ADAPTERS: Mapping[str, set[str]] = {
 EMBEDDED = {"connect", "verbs"}
 # The imperative shell: it may reach for adapters. Every other module is the pure core, new ones included.
 SHELL = frozenset(
-    {"__main__", "cli", "connect", "entry", "pipeline", "report", "run", "verbs", "wiring", *ADAPTERS}
+    {
+        "__main__",
+        "cli",
+        "connect",
+        "entry",
+        "pipeline",
+        "report",
+        "run",
+        "shipment",
+        "verbs",
+        "wiring",
+        *ADAPTERS,
+    }
 )
 
 

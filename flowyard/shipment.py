@@ -1,0 +1,181 @@
+"""One ship under its lease: build -> publish -> register, flow by flow, then the target's head.
+
+Apart from pipeline.py, which decides whether there is anything to do: a ship with nothing to do is most ships,
+and does not load what follows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from flowyard.building.workshop import build_image
+from flowyard.errors import FlowFailed, FlowyardError, PrefectError, RegistryError, expected
+from flowyard.heads import note_head
+from flowyard.interruption import ShipInterrupted, uninterrupted
+from flowyard.plan import Action, Desired, FlowPlan, Plan
+from flowyard.ports import PrefectApi
+from flowyard.publish import publish
+from flowyard.register import Registered, Unit, register, remove
+from flowyard.registering.deployment import Marks
+from flowyard.registering.description import read_description
+from flowyard.registering.versions import check_image, server_version
+from flowyard.releasing.entry import RecordEntry
+from flowyard.releasing.lease import Guarded, Lease
+from flowyard.releasing.order import Commit
+from flowyard.releasing.records import ReleaseRecord
+from flowyard.report import Outcome
+from flowyard.values import Json, PublishedImage
+from flowyard.yard import Yard
+
+if TYPE_CHECKING:
+    from flowyard.building.parallel import Outcome as Result
+
+
+def ship_leased(
+    shipment: Shipment, plan: Plan, blocked: Mapping[str, FlowyardError], *, whole: bool
+) -> tuple[Outcome, ...]:
+    """Take the flows through the steps, but those that are blocked, and move the head for those that went
+    well, also when the others were interrupted."""
+    ready = [flow for flow in plan.flows if flow.name not in blocked]
+    rest = [Outcome(flow, error=blocked[flow.name]) for flow in plan.flows if flow.name in blocked]
+    if all(flow.action is Action.UNCHANGED for flow in ready):
+        return _settle(shipment, [Outcome(flow, flow.image) for flow in ready], rest, whole=whole)
+    from flowyard.building.parallel import Stopped, run_parallel
+
+    try:
+        done = run_parallel(ready, shipment.ship_flow, shipment.jobs, shipment.stop)
+    except Stopped as stopped:
+        outcomes = _settle(shipment, [_outcome(one) for one in stopped.outcomes], rest, whole=False)
+        raise ShipInterrupted(outcomes) from stopped
+    return _settle(shipment, [_outcome(one) for one in done], rest, whole=whole)
+
+
+def _settle(
+    shipment: Shipment, outcomes: Sequence[Outcome], rest: Sequence[Outcome], *, whole: bool
+) -> tuple[Outcome, ...]:
+    settled: tuple[Outcome, ...] = ()
+    try:
+        with uninterrupted():
+            settled = (*shipment.settled(outcomes, whole=whole), *rest)
+    except KeyboardInterrupt as interruption:
+        raise ShipInterrupted(settled) from interruption
+    return settled
+
+
+class Shipment:
+    """One ship under its lease: takes flows through render, build, publish and register."""
+
+    def __init__(
+        self,
+        yard: Yard,
+        commit: Commit | None,
+        base_job_template: Mapping[str, Json],
+        lease: Lease,
+        *,
+        build: bool,
+    ) -> None:
+        self._yard = yard
+        self._progress = yard.workshop.progress
+        self._commit = commit
+        self._base_job_template = base_job_template
+        self._lease = lease
+        self._build = build
+        self._one_at_a_time = threading.Lock()  # parallel writes are slower, and on SQLite collide
+        self._stopped = threading.Event()
+
+    @property
+    def jobs(self) -> int | None:
+        """How many flows are shipped at once."""
+        return self._yard.jobs
+
+    def stop(self) -> None:
+        """End the builds that run, and register nothing more."""
+        self._stopped.set()
+        self._yard.workshop.stop()
+
+    def settled(self, outcomes: Sequence[Outcome], *, whole: bool) -> tuple[Outcome, ...]:
+        """The outcomes once the head was moved for what went well. Where that failed, they say so."""
+        good = [one for one in outcomes if one.error is None]
+        try:
+            self._lease.check()
+            note_head(self._yard, [one.plan for one in good], self._commit, whole=whole)
+        except FlowyardError as error:
+            late = PrefectError(
+                f"shipped, but the target's head was not moved: {error.message}", hint="ship again"
+            )
+            return tuple(replace(one, error=late) if one in good else one for one in outcomes)
+        return tuple(outcomes)
+
+    def ship_flow(self, plan: FlowPlan) -> Outcome:
+        """The steps of one flow. Raises FlowyardError; nothing is registered then."""
+        if plan.action is Action.REMOVE:
+            with self._writing() as api:
+                remove(api, plan.live)
+            self._progress.done(plan.name, "removed")
+        if plan.desired is None or plan.action is Action.UNCHANGED:
+            return Outcome(plan, plan.image)
+        image = plan.image or self._build_and_publish(plan.desired)
+        registered = self._register(plan, plan.desired, image)
+        self._progress.done(plan.name, "registered " + ", ".join(item.name for item in registered))
+        return Outcome(plan, image, registered)
+
+    def _build_and_publish(self, desired: Desired) -> PublishedImage:
+        workshop = self._yard.workshop
+        if not self._build:
+            raise FlowFailed(
+                f"{desired.reference} is not in the container registry",
+                hint=f"run `python build.py ship {desired.flow.name}`, which builds it",
+            )
+        built = build_image(workshop, desired, self._commit, push=True)
+        if built.digest is None:
+            raise RegistryError(f"BuildKit reported no digest for {desired.reference}")
+        return publish(self._yard.registry, desired.reference, built.digest)
+
+    def _register(self, plan: FlowPlan, desired: Desired, image: PublishedImage) -> tuple[Registered, ...]:
+        yard = self._yard
+        self._progress.step(plan.name, "registering")
+        sha = self._commit.sha if self._commit else ""
+        marks = Marks(yard.project.name, yard.target.name, plan.name, desired.key, desired.spec, sha)
+        description = read_description(yard.registry, image)
+        check_image(plan.name, description.prefect, server_version(yard.api))
+        unit = Unit(yard.target, desired.deployments, image, description, marks)
+        with self._writing() as api:
+            record = RecordEntry(api, self._record(desired, image))
+            return register(api, unit, self._base_job_template, plan.live, record)
+
+    @contextmanager
+    def _writing(self) -> Iterator[PrefectApi]:
+        """One flow at a time, and only while the lease is ours and nobody interrupted the ship."""
+        with self._one_at_a_time:
+            if self._stopped.is_set():
+                raise FlowFailed("interrupted before anything of it was registered", hint="ship again")
+            self._lease.check()
+            yield Guarded(self._yard.api, self._lease)
+
+    def _record(self, desired: Desired, image: PublishedImage) -> ReleaseRecord:
+        yard = self._yard
+        return ReleaseRecord(
+            project=yard.project.name,
+            target=yard.target.name,
+            flow=desired.flow.name,
+            key=desired.key,
+            spec=desired.spec,
+            image=str(image),
+            commit=self._commit.sha if self._commit else None,
+            dirty=self._commit.dirty if self._commit else False,
+            deployments=(),  # their full names are known when they are registered
+            shipped_by=yard.user,
+            inputs=desired.inputs,
+        )
+
+
+def _outcome(result: Result[FlowPlan, Outcome]) -> Outcome:
+    from flowyard.building.parallel import Done
+
+    if isinstance(result, Done):
+        return result.value
+    return Outcome(result.item, error=expected(result.error))
