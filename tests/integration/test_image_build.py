@@ -128,10 +128,11 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     assert program.stdout is not None
     assert [program.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
     children = psutil.Process(program.pid).children(recursive=True)
-    assert len(children) == 4
-    program.send_signal(signal.SIGINT)
+    names = [child.name() for child in children]
+    program.send_signal(signal.SIGINT)  # first of all: whatever fails below, nothing is left
     _, stderr = program.communicate(timeout=20)
-    assert stderr.splitlines()[-1] == b"KeyboardInterrupt"
+    assert names.count("sleep") == 2
+    assert stderr.splitlines()[-1] == b"flowyard.building.parallel.Stopped"
     assert psutil.wait_procs(children, timeout=5)[1] == []
 
 
