@@ -157,9 +157,9 @@ def expected(error: Exception) -> FlowyardError:
     if isinstance(error, FlowyardError):
         return error
     if isinstance(error, OSError | UnicodeError):
-        return FlowyardError(
-            f"{type(error).__name__}: {error}", hint="make the file readable, then try again"
-        )
+        of_a_file = isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError | UnicodeError)
+        hint = "make the file readable, then try again" if of_a_file else ""
+        return FlowyardError(f"{type(error).__name__}: {error}", hint=hint)
     return Defect(
         "".join(traceback.format_exception(error)).rstrip(),
         hint="this is a defect of Flowyard; please report it",

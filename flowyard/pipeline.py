@@ -7,17 +7,19 @@ Loading happens before (a `Project` comes in) and reporting after (outcomes go o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from flowyard.building.workshop import sources
 from flowyard.errors import ConfigurationError, FlowyardError
 from flowyard.heads import out_of_order, settling, touched
 from flowyard.interruption import ShipInterrupted
+from flowyard.outcome import Outcome
 from flowyard.plan import Plan, make_plan
 from flowyard.planning.desired import want_all
 from flowyard.planning.observe import observe
-from flowyard.releasing.lease import Terms, bury, flow_limit, hold
+from flowyard.releasing.lease import Terms, bury, hold
+from flowyard.releasing.limits import flow_limit
 from flowyard.releasing.order import Commit
-from flowyard.report import Outcome
 from flowyard.values import Flow, Json
 from flowyard.work_pools.ensure import ensure_work_pool, foreseen_template
 from flowyard.yard import Yard
@@ -61,31 +63,51 @@ def ship(
     if not held:
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
     from flowyard.registering.versions import check_server, server_version
-    from flowyard.shipment import Shipment, ship_leased
 
     if plan.changes:
         check_server(server_version(yard.api))
+    asked = _Asked(flows=tuple(flows), commit=commit, build=build, whole=whole)
+    while True:
+        done, wanted = _attempt(yard, asked, held)
+        if done is not None:
+            return done
+        held |= wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a ship was asked for: which flows, at which commit, and how."""
+
+    flows: tuple[Flow, ...]
+    commit: Commit | None
+    build: bool
+    whole: bool
+
+
+def _attempt(yard: Yard, asked: _Asked, held: set[str]) -> tuple[tuple[Outcome, ...] | None, set[str]]:
+    """Ship while these flows are held. None, and what has to be held as well, when another ship that ended in
+    between has changed what there is to do."""
+    from flowyard.shipment import Shipment, ship_leased
+
     done: tuple[Outcome, ...] | None = None
+    limits = [flow_limit(yard.project.name, yard.target.name, name) for name in held]
     try:
-        while done is None:
-            limits = [flow_limit(yard.project.name, yard.target.name, name) for name in held]
-            with hold(yard.api, limits, _TERMS, yard.holder) as lease:
-                # Once more: another ship may have ended meanwhile.
-                plan = plan_flows(yard, flows, whole=whole)
-                wanted = touched(yard, plan, commit, whole=whole)
-                if wanted <= held:
-                    plan = settling(yard, plan, wanted)
-                    template = ensure_work_pool(yard.api, yard.target) if plan.changes else {}
-                    shipment = Shipment(yard, commit, template, lease, build=build)
-                    done = ship_leased(shipment, plan, _blocked(yard, plan, commit, template), whole=whole)
-            held |= wanted  # what it has done changes what we have to do
+        with hold(yard.api, limits, _TERMS, yard.holder) as lease:
+            plan = plan_flows(yard, asked.flows, whole=asked.whole)
+            wanted = touched(yard, plan, asked.commit, whole=asked.whole)
+            if wanted <= held:
+                plan = settling(yard, plan, wanted)
+                template = ensure_work_pool(yard.api, yard.target) if plan.changes else {}
+                shipment = Shipment(yard, asked.commit, template, lease, build=asked.build)
+                blocked = _blocked(yard, plan, asked.commit, template)
+                done = ship_leased(shipment, plan, blocked, whole=asked.whole)
     except ShipInterrupted:
         raise
     except KeyboardInterrupt as interruption:
         if done is None:
             raise
         raise ShipInterrupted(done) from interruption  # while the lease was given back
-    return done
+    return done, wanted
 
 
 def _blocked(

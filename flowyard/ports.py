@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from flowyard.values import Digest, ImageReference, Json, PublishedImage
+from flowyard.values import Digest, ImageReference, Json, PublishedImage, ResultPlace
 
 
 class ContainerRegistry(Protocol):
@@ -74,6 +74,17 @@ class Completed(Protocol):
     @property
     def stderr(self) -> str:
         """What it printed on stderr."""
+        ...
+
+
+class Results(Protocol):
+    """Reads one persisted result with the image that wrote it."""
+
+    def read(self, image: str, volume: str, place: ResultPlace) -> Json:
+        """`{"type": ..., "json": value}`, or `{"type": ..., "repr": text}` for what is not JSON.
+
+        Raises EngineError.
+        """
         ...
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flowyard.errors import ConfigurationError, PrefectError, Problem, RegistryError
+from flowyard.outcome import Registered
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import Marks, carry_over, normal, payload
 from flowyard.registering.requests import read_again, read_deployment, write_deployment
@@ -29,14 +30,6 @@ class Unit:
     image: PublishedImage
     description: ImageDescription
     marks: Marks
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """A deployment as it stands in Prefect: its id and its full name, `flow name/deployment name`."""
-
-    id: str
-    name: str
 
 
 class Record(Protocol):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 from flowyard.errors import FlowyardError
+from flowyard.outcome import Outcome
 from flowyard.plan import Action, FlowPlan, Plan
-from flowyard.register import Registered
-from flowyard.values import Json, Project, PublishedImage, Schedule, Target
+from flowyard.values import Json, Project, Schedule, Target
 
 if TYPE_CHECKING:
     from flowyard.building.workshop import BuildOutcome
@@ -29,16 +29,6 @@ _SIGNS = {
     Action.REMOVE: "-",
 }
 _SHOWN_REASONS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What shipping one flow came to. `error` is None when it went well."""
-
-    plan: FlowPlan
-    image: PublishedImage | None = None
-    deployments: tuple[Registered, ...] = ()
-    error: FlowyardError | None = None
 
 
 class Ended(Protocol):

@@ -11,39 +11,21 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from flowyard.configuration.parse import did_you_mean
 from flowyard.delay import START_LOGGER
 from flowyard.errors import FlowFailed, UsageError
 from flowyard.planning.observe import deployments_by_flow
-from flowyard.ports import PrefectApi
+from flowyard.ports import PrefectApi, Results
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
-from flowyard.values import Json, Project, Target
+from flowyard.values import FINAL_STATES, Json, Project, ResultPlace, Target
 
 POLL_SECONDS = 0.5
 LAST_LOGS_SECONDS = 4.0
 _LOG_PAGE = 200
 _LATE = timedelta(seconds=20)  # a line can reach the server so much later than one that was written after it
-_FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
-
-
-@dataclass(frozen=True, slots=True)
-class ResultPlace:
-    """Where a result is kept: its `key` in the result storage, and the serializer's settings as JSON."""
-
-    key: str
-    serializer: str
-
-
-class Results(Protocol):
-    """Reads one persisted result with the image that wrote it."""
-
-    def read(self, image: str, volume: str, place: ResultPlace) -> Json:
-        """`{"type": ..., "json": value}`, or `{"type": ..., "repr": text}` for what is not JSON."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +128,7 @@ def follow(
         if state["name"] != shown:
             shown = state["name"]
             say(f"{run.name}: {shown}")
-        if state["type"] in _FINAL:
+        if state["type"] in FINAL_STATES:
             lines.say_last()
             return Finished(state["type"], state.get("message") or "", _result_place(state))
         if deadline is not None and time.monotonic() > deadline:

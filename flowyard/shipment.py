@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowyard.building.workshop import build_image
-from flowyard.errors import FlowFailed, FlowyardError, PrefectError, RegistryError, expected
+from flowyard.errors import FlowFailed, FlowyardError, RegistryError, expected
 from flowyard.heads import note_head
 from flowyard.interruption import ShipInterrupted, uninterrupted
+from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, Desired, FlowPlan, Plan
 from flowyard.ports import PrefectApi
 from flowyard.publish import publish
-from flowyard.register import Registered, Unit, register, remove
+from flowyard.register import Unit, register, remove
 from flowyard.registering.deployment import Marks
 from flowyard.registering.description import read_description
 from flowyard.registering.versions import check_image, server_version
@@ -27,7 +28,6 @@ from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.lease import Guarded, Lease
 from flowyard.releasing.order import Commit
 from flowyard.releasing.records import ReleaseRecord
-from flowyard.report import Outcome
 from flowyard.values import Json, PublishedImage
 from flowyard.yard import Yard
 
@@ -104,10 +104,9 @@ class Shipment:
             self._lease.check()
             note_head(self._yard, [one.plan for one in good], self._commit, whole=whole)
         except FlowyardError as error:
-            late = PrefectError(
-                f"shipped, but the target's head was not moved: {error.message}", hint="ship again"
-            )
-            return tuple(replace(one, error=late) if one in good else one for one in outcomes)
+            error.message = f"shipped, but the target's head was not moved: {error.message}"
+            error.hint = error.hint or "ship again"
+            return tuple(replace(one, error=error) if one in good else one for one in outcomes)
         return tuple(outcomes)
 
     def ship_flow(self, plan: FlowPlan) -> Outcome:

@@ -1,13 +1,20 @@
 """Reads a text file of the project, or says which file cannot be read and why.
 
-Every file that people write goes through here: an error that names a byte and no file helps nobody.
+An error that names a byte and no file helps nobody. TOML files are read in configuration/parse.py, which collects
+their problems instead of ending with the first.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from flowyard.errors import ConfigurationError, Problem
+
+
+def in_utf8(name: str) -> str:
+    """A file's name, or where a link leads, as its bytes read in UTF-8: Python reads them as the locale says."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def read_text(root: Path, path: Path) -> str:
@@ -26,7 +33,7 @@ def read_bytes(root: Path, path: Path) -> bytes:
 def decoded(path: Path, content: bytes) -> str:
     """The content as text with line breaks of one character. Raises ConfigurationError naming the file."""
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _unreadable(path, not_utf8(error)) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")

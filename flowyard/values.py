@@ -15,6 +15,9 @@ from typing import Any, Literal
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 Json = Any  # a value that json.loads can return
+FINAL_STATES = frozenset(
+    {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+)  # the types of a flow run's last state
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,11 +32,6 @@ class Digest:
 
     def __str__(self) -> str:
         return self.value
-
-    @property
-    def short(self) -> str:
-        """The first 12 hexadecimal digits, for people."""
-        return self.value.removeprefix("sha256:")[:12]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -255,6 +253,14 @@ class Project:
     targets: Mapping[str, Target]
     default_target: str
     build_secrets: tuple[BuildSecret, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPlace:
+    """Where a result is kept: its `key` in the result storage, and the serializer's settings as JSON."""
+
+    key: str
+    serializer: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from flowyard.adapters.processes import SystemProcesses
 from flowyard.adapters.terminal import progress_for
 from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_url
 from flowyard.embedded.state import api_url, registry_host
-from flowyard.errors import FlowFailed, UsageError
+from flowyard.errors import FlowFailed, PrefectError, UsageError
 from flowyard.interruption import ShipInterrupted
 from flowyard.load import find_root
+from flowyard.outcome import Outcome
 from flowyard.pipeline import foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
 from flowyard.planning.desired import select, want
@@ -58,7 +60,7 @@ def register(words: Sequence[str], target: str | None, output: Output) -> int:
 def _ship(words: Sequence[str], target: str | None, output: Output, jobs: int | None, *, build: bool) -> int:
     project = open_project()
     flows = select(project, words, Path.cwd())
-    with progress_for(sys.stderr, False, os.environ) as progress:
+    with progress_for(sys.stderr, os.environ) as progress:
         yard = open_yard(project, target, progress, jobs)
         stopped = None
         try:
@@ -76,7 +78,7 @@ def _ship(words: Sequence[str], target: str | None, output: Output, jobs: int | 
     return code
 
 
-def _end(target: str, outcomes: Sequence[report.Outcome], output: Output) -> int:
+def _end(target: str, outcomes: Sequence[Outcome], output: Output) -> int:
     for outcome in outcomes:
         if outcome.error is not None:
             note(report.error_text(outcome.error, outcome.plan.name))
@@ -89,7 +91,7 @@ def plan(words: Sequence[str], target: str | None, output: Output) -> bool:
     """Print the plan; whether there is anything to do."""
     project = open_project()
     flows = select(project, words, Path.cwd())
-    with progress_for(sys.stderr, True, os.environ) as progress:
+    with progress_for(sys.stderr, os.environ, silent=True) as progress:
         yard = open_yard(project, target, progress, 1)
         made = plan_flows(yard, flows, whole=not words)
         foresee(yard, made)
@@ -115,7 +117,7 @@ def build(words: Sequence[str], target: str | None, output: Output, jobs: int | 
     project = open_project()
     flows = select(project, words, Path.cwd())
     chosen = locate(choose_target(project, target), project.root)
-    with progress_for(sys.stderr, False, os.environ) as progress:
+    with progress_for(sys.stderr, os.environ) as progress:
         outcomes = build_images(open_workshop(project, chosen, progress), flows, jobs)
     for outcome in outcomes:
         if outcome.error is not None:
@@ -168,7 +170,9 @@ def run(
     note(f"run {triggered.name} of {word}, image {triggered.image}")
     note(f"  {ui_url(connection.prefect)}/runs/flow-run/{triggered.id}")
     finished = follow(api, triggered, note, timeout)
-    delay = measure(api, triggered.id)
+    delay = None
+    with suppress(PrefectError):  # a run that ended has a result, whether or not it can be measured
+        delay = measure(api, triggered.id)
     if delay is not None:
         note(delay_text(delay))
     result = result_of(triggered, finished, connection.target, VolumeResults())
@@ -179,7 +183,7 @@ def run(
 def up(target: str | None, database: str | None) -> int:
     """Start the embedded services and say where they are."""
     from flowyard.embedded.database import kept_choice
-    from flowyard.embedded.services import UpOptions
+    from flowyard.embedded.options import UpOptions
     from flowyard.embedded.services import up as start
 
     project = open_project()
@@ -188,7 +192,7 @@ def up(target: str | None, database: str | None) -> int:
         raise UsageError(
             f"target {chosen.name} has no embedded services", hint='they need prefect = { api = "embedded" }'
         )
-    with progress_for(sys.stderr, False, os.environ) as progress:
+    with progress_for(sys.stderr, os.environ) as progress:
         folder = project.root / STATE_FOLDER
         state = start(UpOptions(folder, chosen.work_pool, os.environ, database=database), progress)
     note("up; stop it with `python build.py down`")
@@ -204,6 +208,6 @@ def down(delete_data: bool) -> int:
     from flowyard.embedded.services import down as stop
 
     root = find_root(Path.cwd().resolve())
-    with progress_for(sys.stderr, False, os.environ) as progress:
+    with progress_for(sys.stderr, os.environ) as progress:
         stop(root / STATE_FOLDER, progress, delete_data=delete_data)
     return 0

@@ -6,8 +6,9 @@ import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from flowyard.outcome import Registered
 from flowyard.ports import PrefectApi
-from flowyard.register import Registered, Unit, register
+from flowyard.register import Unit, register
 from flowyard.registering.deployment import MARK, Marks, normal
 from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.records import ReleaseRecord

@@ -9,6 +9,7 @@ from pathlib import Path
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.building.workshop import Workshop
 from flowyard.load import load
+from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action, Plan
 from flowyard.planning.desired import Renderer
@@ -16,7 +17,6 @@ from flowyard.planning.render_memo import RenderMemo
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import Commit, Relation
 from flowyard.releasing.records import read_head
-from flowyard.report import Outcome
 from flowyard.values import ImageDescription
 from flowyard.yard import Yard
 from tests.fakes import FakeContainerRegistry

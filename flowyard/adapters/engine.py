@@ -1,29 +1,49 @@
-"""The Docker engine, through the `docker` package: everything but builds, which need BuildKit."""
+"""The Docker engine, through the `docker` package: everything but builds, which need BuildKit.
+
+The package is imported where it is used, because a command that asks no engine needs none of it.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from flowyard.errors import EngineError
 from flowyard.render import RESULTS_FOLDER
-from flowyard.run import ResultPlace
-from flowyard.values import Json
+from flowyard.values import Json, ResultPlace
 
 if TYPE_CHECKING:
-    import docker
+    from docker import DockerClient
 
 
-def engine() -> docker.DockerClient:
-    """The engine that the user's Docker context and environment name. Raises EngineError."""
+@contextmanager
+def engine() -> Iterator[DockerClient]:
+    """A client of the engine that the user's Docker context and environment name, closed at the end.
+
+    Every error of the engine leaves this block as EngineError.
+    """
     import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
 
     try:
-        return docker.from_env()
-    except docker.errors.DockerException as error:
+        client = docker.from_env()
+    except (DockerException, RequestException) as error:
         raise EngineError(
             f"no Docker engine answers: {error}",
-            hint="start Docker, or run scripts/engine, which says what is missing",
+            hint="start Docker, or run scripts/engine, which says what is missing; DOCKER_HOST, if set, has to"
+            " name a local engine",
+        ) from error
+    try:
+        with closing(client):
+            client.ping()
+            yield client
+    except (DockerException, RequestException) as error:
+        raise EngineError(
+            f"the Docker engine did not do what was asked: {error}",
+            hint="check that it runs and that DOCKER_HOST, if set, names a local engine (`docker info`)",
         ) from error
 
 
@@ -32,25 +52,22 @@ class VolumeResults:
 
     def read(self, image: str, volume: str, place: ResultPlace) -> Json:
         """The result as JSON. Raises EngineError with what the image said."""
-        import docker
+        from docker.errors import ContainerError
 
-        client = engine()
-        try:
-            output = client.containers.run(
-                image,
-                ["python", "-m", "flowyard.runtime.result", place.key, place.serializer],
-                volumes=[f"{volume}:{RESULTS_FOLDER}:ro"],
-                network_mode="none",
-                remove=True,
-                stdout=True,
-                stderr=False,
-            )
-        except docker.errors.ContainerError as error:
-            raise EngineError(f"the result {place.key} could not be read: {_text(error.stderr)}") from error
-        except (docker.errors.DockerException, OSError) as error:
-            raise EngineError(f"the result {place.key} could not be read: {error}") from error
-        finally:
-            client.close()
+        with engine() as client:
+            try:
+                output = client.containers.run(
+                    image,
+                    ["python", "-m", "flowyard.runtime.result", place.key, place.serializer],
+                    volumes=[f"{volume}:{RESULTS_FOLDER}:ro"],
+                    network_mode="none",
+                    remove=True,
+                    stdout=True,
+                    stderr=False,
+                )
+            except ContainerError as error:
+                said = _text(error.stderr)
+                raise EngineError(f"the result {place.key} could not be read: {said}") from error
         return json.loads(output)
 
 

@@ -17,7 +17,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ResponseError, SSLError
 
 from flowyard.adapters.oci_address import Limits, is_loopback
-from flowyard.adapters.proxies import proxy_for, proxy_headers
+from flowyard.adapters.proxies import open_pool, proxy_for
 from flowyard.adapters.registry_certificates import SYSTEM, authorities, tls_context
 from flowyard.errors import RegistryError
 from flowyard.values import Secret
@@ -150,9 +150,7 @@ class Http:
         }
         if files:
             options["ssl_context"] = tls_context(files)
-        if proxy is None:
-            return urllib3.PoolManager(**options)
-        return urllib3.ProxyManager(proxy, proxy_headers=proxy_headers(proxy), **options)
+        return open_pool(proxy, options)
 
     def _retry(self) -> BoundedRetry:
         limits = self._limits

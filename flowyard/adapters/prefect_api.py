@@ -105,7 +105,7 @@ class PrefectRest:
             ) from error
 
     def _refused(self, request: str, answer: Answer) -> Refused:
-        detail = _detail(answer.body)
+        detail = problem_of(_decoded(answer.body))
         message = f"{request}: {self._where} answered {answer.status}" + (f": {detail}" if detail else "")
         kind = _BY_STATUS.get(answer.status, Refused)
         return kind(message, status=answer.status, hint=_hint(answer, request, self._address))
@@ -151,12 +151,18 @@ def _hint_of_credentials(status: int, address: PrefectAddress) -> str:
     return f"check {sent}, or the profile's: it was sent and not accepted; it may be of another server"
 
 
-def _detail(body: bytes) -> str:
-    """What the server says is wrong, in one line; never what was sent, which may hold a secret."""
+def _decoded(body: bytes) -> Json:
     try:
-        content = json.loads(body)
+        return json.loads(body)
     except ValueError:
-        return ""
+        return None
+
+
+def problem_of(content: Json) -> str:
+    """What the server says is wrong, in one line; never what was sent, which may hold a secret.
+
+    `content` is its answer, decoded. Empty when it says nothing.
+    """
     if not isinstance(content, dict):
         return ""
     problems = content.get("exception_detail") or content.get("detail")

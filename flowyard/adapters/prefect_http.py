@@ -24,7 +24,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from flowyard.adapters.proxies import proxy_for, proxy_headers
+from flowyard.adapters.proxies import open_pool, proxy_for
 from flowyard.errors import Unreachable
 
 # Not done by whoever answered: a rate limiter, a timeout before the request was complete, or Prefect's own
@@ -178,10 +178,7 @@ def _pool_manager(url: str, patience: Patience) -> urllib3.PoolManager:
         "maxsize": 8,
     }
     parts = urllib3.util.parse_url(url)
-    proxy = proxy_for(parts.scheme or "", parts.host or "")
-    if proxy is None:
-        return urllib3.PoolManager(**options)
-    return urllib3.ProxyManager(proxy, proxy_headers=proxy_headers(proxy), **options)
+    return open_pool(proxy_for(parts.scheme or "", parts.host or ""), options)
 
 
 def _never_sent(error: HTTPError) -> bool:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import urllib3
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
@@ -16,6 +20,15 @@ def proxy_for(scheme: str, host: str) -> str | None:
         return None
     proxies = getproxies()
     return proxies.get(scheme) or proxies.get("all")
+
+
+def open_pool(proxy: str | None, options: Mapping[str, Any]) -> urllib3.PoolManager:
+    """Connections through the proxy, or direct ones for None. `options` are those of urllib3's PoolManager."""
+    import urllib3
+
+    if proxy is None:
+        return urllib3.PoolManager(**options)
+    return urllib3.ProxyManager(proxy, proxy_headers=proxy_headers(proxy), **options)
 
 
 def proxy_headers(proxy: str) -> Mapping[str, str]:

@@ -181,9 +181,9 @@ class LiveProgress:
         return table
 
 
-def progress_for(stream: TextIO, json: bool, env: Mapping[str, str]) -> Display:
-    """The display that suits: silence for `--json`, live in a terminal, plain lines anywhere else."""
-    if json:
+def progress_for(stream: TextIO, env: Mapping[str, str], *, silent: bool = False) -> Display:
+    """The display that suits: silence where it is asked for, live in a terminal, plain lines anywhere else."""
+    if silent:
         return SilentProgress()
     in_ci = env.get("CI", "").lower() not in ("", "0", "false")
     if stream.isatty() and not in_ci and env.get("TERM") != "dumb":

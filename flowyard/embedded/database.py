@@ -6,12 +6,12 @@ password; everything that is shown or noted elsewhere has it without.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from flowyard.embedded.state import write_private
 from flowyard.errors import UsageError
 from flowyard.values import Secret
 
@@ -79,7 +79,7 @@ def _address(text: str, password: str | None) -> Database:
 def keep_choice(folder: Path, database: Database) -> None:
     """Keep the choice in the state folder, readable by its owner only."""
     text = database.url.reveal() if database.url else database.kind
-    write_private(folder / _FILE, text)
+    write_private(folder / _FILE, f"{text}\n")
 
 
 def kept_choice(folder: Path) -> Database:
@@ -94,14 +94,6 @@ def kept_choice(folder: Path) -> Database:
 def forget_choice(folder: Path) -> None:
     """Delete the kept choice."""
     (folder / _FILE).unlink(missing_ok=True)
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read, also while it is being written."""
-    temporary = file.with_name(f"{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
-        opened.write(f"{text}\n")
-    temporary.replace(file)
 
 
 def without_password(text: str, database: Database) -> str:

@@ -7,38 +7,15 @@ needs none of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from contextlib import suppress
 
 import psutil
 
-from flowyard.errors import EngineError
-
-if TYPE_CHECKING:
-    from docker import DockerClient
+from flowyard.adapters.engine import engine
 
 _ASK_SECONDS = 3.0  # what containers get to end by themselves after SIGTERM
 _KILL_SECONDS = 10.0
-
-
-@contextmanager
-def engine() -> Iterator[DockerClient]:
-    """A client of the local Docker engine. Every error of the engine leaves this block as EngineError."""
-    import docker
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-
-    try:
-        client = docker.from_env()
-        with closing(client):
-            client.ping()
-            yield client
-    except (DockerException, RequestException) as error:
-        raise EngineError(
-            f"the Docker engine did not do what was asked: {error}",
-            hint="check that it runs and that DOCKER_HOST, if set, names a local engine (`docker info`)",
-        ) from error
 
 
 def bridge_gateway() -> str | None:

@@ -17,11 +17,10 @@ from pathlib import Path
 
 from flowyard.embedded import process
 from flowyard.embedded.addresses import choose_port
-from flowyard.embedded.database import write_private
 from flowyard.embedded.options import Call
 from flowyard.embedded.postgres_client import make_database, probe, recovered
 from flowyard.embedded.process import Launch
-from flowyard.embedded.state import LOOPBACK, Service
+from flowyard.embedded.state import LOOPBACK, Service, write_private
 from flowyard.errors import EngineError, PrefectError
 from flowyard.values import Secret
 
@@ -129,14 +128,20 @@ def stop(service: Service | None, folder: Path) -> None:
 
 
 def delete_data(folder: Path) -> None:
-    """Delete the data and the password."""
-    shutil.rmtree(data_folder(folder), ignore_errors=True)
-    _password_file(folder).unlink(missing_ok=True)
+    """Delete the data, also what is half made of it, and the password."""
+    data = data_folder(folder)
+    for made in (data, _new(data)):
+        shutil.rmtree(made, ignore_errors=True)
+    for password in (_password_file(folder), _handed_over(data)):
+        password.unlink(missing_ok=True)
 
 
 def url(folder: Path, port: int, name: str = _NAME) -> Secret:
-    """The database's address, as SQLAlchemy takes it."""
-    password = _password_file(folder).read_text(encoding="utf-8").strip()
+    """The database's address, as SQLAlchemy takes it. Raises EngineError when its password is lost."""
+    try:
+        password = _password_file(folder).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise _password_lost(folder) from None
     return Secret(f"postgresql+asyncpg://{_ROLE}:{password}@{LOOPBACK}:{port}/{name}")
 
 
@@ -159,25 +164,42 @@ def _password_file(folder: Path) -> Path:
     return folder / "postgres.password"
 
 
+def _new(data: Path) -> Path:
+    return data.with_name(f"{data.name}.new")
+
+
+def _handed_over(data: Path) -> Path:
+    return data.with_name(f"{data.name}.new.password")
+
+
+def _password_lost(folder: Path) -> EngineError:
+    return EngineError(
+        f"{data_folder(folder)} is the data of a PostgreSQL whose password is lost: "
+        f"{_password_file(folder)} is not there",
+        hint="put that file back, or delete the data: python build.py down --delete-data",
+    )
+
+
 def _make(installed: Programs, data: Path, call: Call) -> None:
-    """Make the data folder with a new password, unless it is there."""
-    version = _version_of(data)
-    if version is not None and _password_file(call.folder).exists():
-        _check_version(installed, version, data)
+    """Make the data folder with a new password, unless it is there. What is there is never deleted."""
+    if data.exists():
+        if not _password_file(call.folder).exists():
+            raise _password_lost(call.folder)
+        _check_version(installed, data)
         return
-    password = secrets.token_urlsafe(24)
-    shutil.rmtree(data, ignore_errors=True)  # half made, or its password is lost
-    handed_over = data.with_name(f"{data.name}.password")
-    write_private(handed_over, password)
+    new, handed_over, password = _new(data), _handed_over(data), secrets.token_urlsafe(24)
+    shutil.rmtree(new, ignore_errors=True)  # half made by one that was killed
+    write_private(handed_over, f"{password}\n")
     try:
         if installed.user is not None:
             shutil.chown(handed_over, installed.user)
-        arguments = ("--pgdata", str(data), "--username", _ROLE, "--pwfile", str(handed_over))
+        arguments = ("--pgdata", str(new), "--username", _ROLE, "--pwfile", str(handed_over))
         options = ("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale")
         _run(installed.argv("initdb", *arguments, *options), call)
     finally:
         handed_over.unlink()
-    write_private(_password_file(call.folder), password)
+    write_private(_password_file(call.folder), f"{password}\n")  # before there is data that needs it
+    new.rename(data)
 
 
 def _run(argv: Sequence[str], call: Call) -> None:
@@ -190,15 +212,15 @@ def _run(argv: Sequence[str], call: Call) -> None:
         raise PrefectError(f"PostgreSQL's data folder could not be made; initdb said:\n{said}")
 
 
-def _version_of(data: Path) -> str | None:
-    try:
-        return (data / "PG_VERSION").read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return None
-
-
-def _check_version(installed: Programs, version: str, data: Path) -> None:
+def _check_version(installed: Programs, data: Path) -> None:
     """Data of one major version cannot be read by another."""
+    try:
+        version = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise EngineError(
+            f"{data} is no PostgreSQL data folder: it has no PG_VERSION",
+            hint="delete it: python build.py down --delete-data",
+        ) from None
     beside = installed.folder.parent.name
     if beside.isdecimal() and beside != version:
         raise EngineError(

@@ -15,7 +15,7 @@ from flowyard.embedded import engine, process
 from flowyard.embedded.addresses import answers
 from flowyard.embedded.options import Call
 from flowyard.embedded.process import Launch
-from flowyard.embedded.state import LOOPBACK, Service
+from flowyard.embedded.state import LOOPBACK, Service, write_private
 from flowyard.errors import EngineError, RegistryError
 
 PROGRAM = "docker-registry"
@@ -41,8 +41,7 @@ def start(call: Call, port: int) -> Service:
     if program is None:
         return _start_container(call, port)
     file = call.folder / "registry.yml"
-    file.write_text(config(call.folder / "registry", port, secrets.token_hex(16)), encoding="utf-8")
-    file.chmod(0o600)
+    write_private(file, config(call.folder / "registry", port, secrets.token_hex(16)))
     env = process.inherited_environment(call.options.environ)
     launch = Launch("registry", (program, "serve", str(file)), without_overrides(env), call.log("registry"))
     service = process.start(launch, call.folder, port)

@@ -35,8 +35,6 @@ from flowyard.embedded.state import (
 from flowyard.errors import EngineError
 from flowyard.ports import Progress
 
-__all__ = ["UpOptions", "down", "up"]
-
 
 def up(options: UpOptions, progress: Progress) -> EmbeddedState:
     """Start the services that do not run, and return all of them.

@@ -77,11 +77,6 @@ def api_url(state: EmbeddedState) -> str:
     return f"http://{LOOPBACK}:{(state.ports or Ports()).prefect}/api"
 
 
-def container_api_url(state: EmbeddedState) -> str:
-    """The Prefect API's URL inside containers that map `host.docker.internal` to `host-gateway`."""
-    return f"http://host.docker.internal:{(state.ports or Ports()).prefect}/api"
-
-
 def read_state(folder: Path) -> EmbeddedState:
     """The state kept in `folder`; an empty one when there is none.
 
@@ -106,6 +101,15 @@ def write_state(folder: Path, state: EmbeddedState) -> None:
     temporary = folder / f"{STATE_FILE}.{os.getpid()}"
     temporary.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
     temporary.replace(folder / STATE_FILE)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner can read, also while it is being written."""
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(text)
+    temporary.replace(file)
 
 
 def _unreadable(file: Path, why: str) -> StateError:

@@ -14,17 +14,17 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from flowyard.adapters.prefect_api import problem_of
 from flowyard.embedded import engine, process
 from flowyard.embedded.addresses import ask
 from flowyard.embedded.options import Call
 from flowyard.embedded.process import Launch
 from flowyard.embedded.state import LOOPBACK, Service
 from flowyard.errors import PrefectError
-from flowyard.values import Json
+from flowyard.values import FINAL_STATES, Json
 
 _LAUNCHER = Path(__file__).with_name("prefect_worker.py")
 _POOL_TYPE = "docker"
-_FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _SECONDS = 90.0
 
 
@@ -46,7 +46,7 @@ def ensure_pool(api_port: int, pool: str) -> None:
         status, found = ask("POST", api_port, "/api/work_pools/", {"name": pool, "type": _POOL_TYPE})
     if status not in (200, 201):
         raise PrefectError(
-            f"the Prefect server answered {status} when asked for the work pool {pool!r}: {_reason(found)}",
+            f"the Prefect server answered {status} when asked for the work pool {pool!r}: {problem_of(found)}",
             hint="use another name when it says the name is not allowed; otherwise see the server's log",
         )
     if found["type"] != _POOL_TYPE:
@@ -138,7 +138,7 @@ def environment(inherited: Mapping[str, str], home: Path, api_port: int, poll: f
 def _call_crashed(api_port: int, run: str) -> None:
     path = f"/api/flow_runs/{quote(run, safe='')}"
     status, found = ask("GET", api_port, path)
-    if status == 200 and found["state_type"] not in _FINAL:
+    if status == 200 and found["state_type"] not in FINAL_STATES:
         ask("POST", api_port, f"{path}/set_state", crashed())
 
 
@@ -153,16 +153,6 @@ def _online(service: Service, pool: str, name: str) -> bool:
 def _has_template(api_port: int, pool: str) -> bool:
     status, found = ask("GET", api_port, f"/api/work_pools/{quote(pool, safe='')}")
     return status == 200 and bool(found["base_job_template"])
-
-
-def _reason(answer: Json) -> str:
-    """What the server says is wrong, without the request it repeats."""
-    if not isinstance(answer, dict):
-        return str(answer)
-    detail = answer.get("exception_detail", answer.get("detail", answer))
-    if isinstance(detail, list):
-        return "; ".join(str(one.get("msg", one)) if isinstance(one, dict) else str(one) for one in detail)
-    return str(detail)
 
 
 def _beats(worker: Json, name: str, since: float) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 import pathspec
 
 from flowyard.errors import ConfigurationError, FlowyardError, Problem
-from flowyard.texts import read_text
+from flowyard.texts import in_utf8, read_text
 from flowyard.values import Flow
 
 # What never belongs into an image: version control, caches, editors' files, credentials.
@@ -152,7 +152,7 @@ def _walk(top: Path, folder: Path, ignored: pathspec.GitIgnoreSpec) -> Iterator[
 def _problem(root: Path, top: Path, path: Path) -> Problem | None:
     """Why a file cannot be copied into an image, if so."""
     shown = path.relative_to(root).as_posix()
-    if _UNWRITABLE.search(shown):
+    if _UNWRITABLE.search(in_utf8(shown)):
         return Problem(shown, "", "has a name that cannot be written down; rename it")
     if path.is_symlink():
         target = PurePosixPath(os.readlink(path))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from flowyard.planning.context import ContextFile
 from flowyard.render import Rendered
+from flowyard.texts import in_utf8
 from flowyard.values import Flow, Json, Project
 
 KEY_LENGTH = 32  # hexadecimal digits: 128 bits
@@ -30,7 +30,7 @@ def image_inputs(
     """Fingerprints of all that decides the image's content, by the name people know it under."""
     inputs = {path.as_posix(): _sha256((project.root / path).read_bytes()) for path in rendered.templates}
     # After the templates: a file that is in the image as well counts with its mode.
-    inputs |= {_utf8(file.shown): _utf8(file.fingerprint) for file in files}
+    inputs |= {in_utf8(file.shown): in_utf8(file.fingerprint) for file in files}
     inputs["Dockerfile"] = _sha256(_wherever_the_base_lies(rendered.text, flow).encode())
     inputs["base image"] = (flow.base.reference or "").rpartition("@")[2]
     inputs["build format"] = BUILD_FORMAT
@@ -47,11 +47,6 @@ def image_inputs(
     if flow.check_memory is not None:
         inputs["check-memory"] = flow.check_memory
     return inputs
-
-
-def _utf8(name: str) -> str:
-    """A file's name, or where a link leads, as its bytes read in UTF-8: Python reads them as the locale says."""
-    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _wherever_the_base_lies(dockerfile: str, flow: Flow) -> str:

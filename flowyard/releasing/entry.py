@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from flowyard.errors import NotFound, PrefectError, Refused, Unreachable
 from flowyard.ports import PrefectApi
-from flowyard.releasing.records import TOKEN, ReleaseRecord, append, artifact_key
+from flowyard.releasing.artifact_keys import artifact_key
+from flowyard.releasing.records import TOKEN, ReleaseRecord, append
 from flowyard.values import Json
 
 _LOOKED_AT = 10  # records of one flow that are newer than ours: none, as long as our lease holds

@@ -6,7 +6,8 @@ its own machine only shortens that: the next ship there sees the death and gives
 
 Every lease is checked for what it really holds (limits.py says why). A server that keeps its
 leases in memory (the default) forgets them when it restarts, but keeps the slot taken: a holder that is
-still there gives the slot back itself; if the holder died as well, `forget` does.
+still there gives the slot back itself; if the holder died as well, deleting the limit frees it
+(`prefect gcl delete NAME`), and the next ship makes it again.
 """
 
 from __future__ import annotations
@@ -23,19 +24,13 @@ from flowyard.ports import PrefectApi
 from flowyard.releasing.holder import Holder, Moment, elapsed
 from flowyard.releasing.limits import (
     LIMITS,
-    Busy,
     busy,
     create,
-    flow_limit,
-    forget,
-    head_limit,
     how_to_free,
     listed,
     refuse_unprotected,
 )
 from flowyard.values import Json
-
-__all__ = ["Busy", "Guarded", "Lease", "Terms", "bury", "flow_limit", "forget", "head_limit", "hold"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ limits that are switched off, so a limit is looked at before anybody relies on i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from flowyard.adapters.prefect_api import read_all
-from flowyard.errors import Conflict, NotFound, OrderError, PrefectError
+from flowyard.errors import Conflict, OrderError, PrefectError
 from flowyard.ports import PrefectApi
 from flowyard.values import Json
 
@@ -37,15 +37,6 @@ def head_limit(project: str, target: str) -> str:
 def limited_flow(name: str) -> str:
     """The flow of a limit's name; empty for the head's."""
     return (*name.split(":"), "", "")[3]
-
-
-def forget(api: PrefectApi, names: Iterable[str]) -> None:
-    """Free the names whoever holds them: for slots that a dead ship and a restarted server left taken."""
-    for name in names:
-        try:
-            api.request("DELETE", f"{LIMITS}/{name}")
-        except NotFound:
-            continue
 
 
 def create(api: PrefectApi, name: str) -> None:

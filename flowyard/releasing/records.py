@@ -10,12 +10,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from flowyard.adapters.prefect_api import PAGE, read_all
+from flowyard.adapters.prefect_api import read_all
 from flowyard.errors import PrefectError
 from flowyard.ports import PrefectApi
-from flowyard.releasing.artifact_keys import artifact_key as artifact_key
+from flowyard.releasing.artifact_keys import artifact_key
 from flowyard.releasing.holder import Holder
-from flowyard.releasing.lease import Terms, head_limit, hold
+from flowyard.releasing.lease import Terms, hold
+from flowyard.releasing.limits import head_limit
 from flowyard.releasing.order import History, refused
 from flowyard.values import Json
 
@@ -92,12 +93,7 @@ def append(api: PrefectApi, record: ReleaseRecord, token: str = "") -> ReleaseRe
     """
     metadata = {"metadata_": {TOKEN: token}} if token else {}
     created = api.request("POST", "/artifacts/", {**record_artifact(record), **metadata})
-    return _record(created, "created")
-
-
-def latest(api: PrefectApi, project: str, target: str, flow: str) -> ReleaseRecord | None:
-    """The newest record of a flow on a target, or None. Raises PrefectError."""
-    return latest_of(api, project, target, [flow]).get(flow)
+    return record_of(created, "created")
 
 
 def latest_of(
@@ -108,19 +104,7 @@ def latest_of(
     body = {"artifacts": {"key": {"any_": sorted(keys)}}, "sort": "KEY_ASC"}
     found = read_all(api, "/artifacts/latest/filter", body) if keys else []
     # The collection's `created` is the time of the first record of the key; `updated` is the newest's.
-    return {keys[item["key"]]: _record(item, "updated") for item in found}
-
-
-def history(
-    api: PrefectApi, project: str, target: str, flow: str, most: int | None = None
-) -> tuple[ReleaseRecord, ...]:
-    """The records of a flow on a target, newest first, `most` of them at the most. Raises PrefectError."""
-    body = {"artifacts": {"key": {"any_": [artifact_key(project, target, flow)]}}, "sort": "CREATED_DESC"}
-    if most is not None and most <= PAGE:
-        found = api.request("POST", "/artifacts/filter", {**body, "limit": most, "offset": 0})
-    else:
-        found = read_all(api, "/artifacts/filter", body)
-    return tuple(_record(item, "created") for item in found[:most])
+    return {keys[item["key"]]: record_of(item, "updated") for item in found}
 
 
 def read_head(api: PrefectApi, project: str, target: str) -> Head:
@@ -197,6 +181,33 @@ def record_artifact(record: ReleaseRecord) -> Json:
     }
 
 
+def record_of(artifact: Json, time: str) -> ReleaseRecord:
+    """Read a record back; `time` names the artifact's field that is its time. Raises PrefectError.
+
+    Fields that a later version added are left out.
+    """
+    try:
+        rows = [(str(row["field"]), row["value"]) for row in json.loads(artifact["data"])]
+        single = dict(rows)
+        return ReleaseRecord(
+            project=single["project"],
+            target=single["target"],
+            flow=single["flow"],
+            key=single["key"],
+            spec=single["spec"],
+            image=single["image"],
+            commit=single["commit"],
+            dirty=single["dirty"],
+            shipped_by=single["shipped by"],
+            deployments=tuple(str(value) for name, value in rows if name == "deployment"),
+            docker_tasks=_prefixed(rows, "docker task "),
+            inputs=_prefixed(rows, "input "),
+            created=str(artifact[time]),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unreadable(artifact, error) from error
+
+
 def head_artifact(head: Head) -> Json:
     """The payload that keeps a head: a table of flows and commits."""
     rows = [
@@ -250,30 +261,6 @@ def _write_head(api: PrefectApi, head: Head) -> Head:
         return head
     created = api.request("POST", "/artifacts/", payload)
     return replace(head, artifact=str(created["id"]))
-
-
-def _record(artifact: Json, time: str) -> ReleaseRecord:
-    """Read a record back. Fields that a later version added are left out."""
-    try:
-        rows = [(str(row["field"]), row["value"]) for row in json.loads(artifact["data"])]
-        single = dict(rows)
-        return ReleaseRecord(
-            project=single["project"],
-            target=single["target"],
-            flow=single["flow"],
-            key=single["key"],
-            spec=single["spec"],
-            image=single["image"],
-            commit=single["commit"],
-            dirty=single["dirty"],
-            shipped_by=single["shipped by"],
-            deployments=tuple(str(value) for name, value in rows if name == "deployment"),
-            docker_tasks=_prefixed(rows, "docker task "),
-            inputs=_prefixed(rows, "input "),
-            created=str(artifact[time]),
-        )
-    except (ValueError, TypeError, KeyError) as error:
-        raise _unreadable(artifact, error) from error
 
 
 def _prefixed(rows: Sequence[tuple[str, Json]], prefix: str) -> Mapping[str, str]:

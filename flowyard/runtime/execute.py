@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flowyard.runtime.marks import RUN
+
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.flows import Flow
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 # The executor is not part of Prefect's documented interface: used with the versions it was tested with.
 TESTED = ("3.8",)
 STOCK = ("prefect", "flow-run", "execute")
-RUN = "PREFECT__FLOW_RUN_ID"
 
 
 def is_for_us(prefect: str, environ: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowyard.releasing.records import artifact_key
+from flowyard.releasing.artifact_keys import artifact_key
 from flowyard.runtime import codec
 
 PLAIN = st.recursive(

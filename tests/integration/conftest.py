@@ -6,8 +6,10 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import docker
 import pytest
 
 from tests.integration.leftovers import MARK, look
@@ -40,3 +42,10 @@ def prefect_api(prefect_home: Path) -> Iterator[str]:
     """The API URL of a real Prefect server, shared by every test: use names of your own in it."""
     with prefect_server(prefect_home) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[docker.DockerClient]:
+    """A client of the Docker engine of this machine."""
+    with closing(docker.from_env()) as client:
+        yield client

@@ -20,9 +20,11 @@ from typing import Any
 import psutil
 import urllib3
 
+from flowyard.embedded.options import UpOptions
 from flowyard.embedded.process import MARK
-from flowyard.embedded.services import UpOptions, down
+from flowyard.embedded.services import down
 from flowyard.embedded.state import Ports, Service
+from tests.integration.prefect_server import free_port
 
 BASE = "flowyard/base-python:3.13"
 POOL = "embedded-test"
@@ -40,12 +42,6 @@ class Said:
 
     def done(self, flow: str, text: str, *, failed: bool = False) -> None:
         self.lines.append(f"{flow}: {text}{' (failed)' if failed else ''}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def options(folder: Path) -> UpOptions:
@@ -109,6 +105,8 @@ def push_blob(host: str, content: bytes) -> str:
 def services_in(folder: Path) -> Iterator[UpOptions]:
     """Options for a state folder in `folder`, of which nothing is left running."""
     chosen = options(folder / "state")
-    yield chosen
-    down(chosen.folder, Said(), delete_data=True)
+    try:
+        yield chosen
+    finally:
+        down(chosen.folder, Said(), delete_data=True)
     assert ours(chosen.folder) == []

@@ -21,9 +21,9 @@ from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.state import registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
+from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows, ship
 from flowyard.ports import ContainerRegistry, PrefectApi
-from flowyard.report import Outcome
 from flowyard.values import Digest, ImageReference, Json, PublishedImage
 from flowyard.wiring import open_project, open_yard
 from flowyard.yard import Yard

@@ -27,10 +27,10 @@ _SETTINGS = {
 }
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
+def free_port(address: str = "127.0.0.1") -> int:
+    """A TCP port of this machine's address that nobody listens on."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((address, 0))
         port: int = listener.getsockname()[1]
         return port
 

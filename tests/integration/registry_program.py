@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest
 import urllib3
 
 from flowyard.values import Json
+from tests.integration.prefect_server import free_port
 from tests.integration.token_server import ISSUER, SERVICE
 
 USER, PASSWORD = "reader", "correct horse"
@@ -43,7 +43,7 @@ def running_registry(folder: Path, auth: Json = None, tls: Tls | None = None) ->
     if program is None:
         pytest.fail("docker-registry is not installed: apt-get install docker-registry")
     for _ in range(5):
-        host = f"{address}:{_free_port(address)}"
+        host = f"{address}:{free_port(address)}"
         process = _start(program, folder, {**_http(host, tls), **({"auth": auth} if auth else {})})
         if process is None:
             continue  # another program took the port in between
@@ -73,12 +73,6 @@ def token_auth(realm: str, certificate: Path) -> Json:
 def _http(host: str, tls: Tls | None) -> dict[str, Json]:
     files = {"certificate": str(tls.certificate), "key": str(tls.key)} if tls else None
     return {"http": {"addr": host, "secret": "of the tests", **({"tls": files} if files else {})}}
-
-
-def _free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
 
 
 def _start(program: str, folder: Path, settings: dict[str, Json]) -> subprocess.Popen[bytes] | None:

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 
 import docker
 import psutil
 import pytest
 
-from flowyard.embedded.services import UpOptions, down, up
+from flowyard.embedded.options import UpOptions
+from flowyard.embedded.services import down, up
 from flowyard.embedded.state import api_url, read_state, registry_host
 from flowyard.errors import PrefectError
 from tests.integration.embedded_services import (
@@ -35,12 +35,6 @@ from tests.integration.embedded_services import (
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpOptions]:
     with services_in(tmp_path_factory.mktemp("shared")) as chosen:
         yield chosen
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    with closing(docker.from_env()) as client:
-        yield client
 
 
 def test_up_starts_all_three(shared: UpOptions) -> None:
@@ -78,7 +72,8 @@ def test_a_second_up_imports_neither_prefect_nor_docker(shared: UpOptions) -> No
     code = f"""
 import sys
 from pathlib import Path
-from flowyard.embedded.services import UpOptions, up
+from flowyard.embedded.options import UpOptions
+from flowyard.embedded.services import up
 up(UpOptions(Path({str(shared.folder)!r}), {POOL!r}, {{}}), None)
 print(sorted({{"prefect", "docker", "pydantic", "httpx"}} & set(sys.modules)))
 """
@@ -167,7 +162,7 @@ def test_a_name_the_server_refuses_is_said_with_its_reason(shared: UpOptions) ->
         up(replace(shared, work_pool="a/b"), Said())
     assert caught.value.message == (
         "the Prefect server answered 422 when asked for the work pool 'a/b': "
-        "String should match pattern '^[^/%&><]+$'"
+        "name: String should match pattern '^[^/%&><]+$'"
     )
 
 

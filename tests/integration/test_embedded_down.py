@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,20 +11,21 @@ import docker
 import pytest
 import urllib3
 
-from flowyard.embedded.services import UpOptions, down, up
+from flowyard.embedded.options import UpOptions
+from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, api_url, read_state, registry_host
 from tests.integration.embedded_services import (
     BASE,
     POOL,
     Said,
     call,
-    free_port,
     listening,
     ours,
     push_blob,
     services_in,
     wait_for,
 )
+from tests.integration.prefect_server import free_port
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpOptions]:
 def own(tmp_path: Path) -> Iterator[UpOptions]:
     with services_in(tmp_path) as chosen:
         yield chosen
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    with closing(docker.from_env()) as client:
-        yield client
 
 
 def _started_run(api: str) -> str:

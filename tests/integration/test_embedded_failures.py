@@ -15,18 +15,19 @@ from threading import Thread
 import pytest
 
 from flowyard.embedded.addresses import ask
-from flowyard.embedded.services import UpOptions, down, up
+from flowyard.embedded.options import UpOptions
+from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, read_state
 from flowyard.errors import EngineError, PrefectError
 from tests.integration.embedded_services import (
     POOL,
     ROOT,
     Said,
-    free_port,
     ours,
     services_in,
     wait_for,
 )
+from tests.integration.prefect_server import free_port
 
 
 @pytest.fixture
@@ -44,7 +45,8 @@ def test_taken_ports_and_two_ups_at_once(own: UpOptions) -> None:
 import os
 from pathlib import Path
 from tests.integration.embedded_services import Said
-from flowyard.embedded.services import UpOptions, up
+from flowyard.embedded.options import UpOptions
+from flowyard.embedded.services import up
 from flowyard.embedded.state import Ports
 said = Said()
 state = up(UpOptions(Path({str(own.folder)!r}), {POOL!r}, dict(os.environ), {own.ports!r}), said)
@@ -80,7 +82,8 @@ def _begun(own: UpOptions, environ: Mapping[str, str]) -> subprocess.Popen[str]:
 import os
 from pathlib import Path
 from tests.integration.embedded_services import Said
-from flowyard.embedded.services import UpOptions, up
+from flowyard.embedded.options import UpOptions
+from flowyard.embedded.services import up
 from flowyard.embedded.state import Ports
 up(UpOptions(Path({str(own.folder)!r}), {POOL!r}, dict(os.environ), {own.ports!r}), Said())
 """
@@ -109,7 +112,7 @@ def test_down_finds_what_a_killed_up_had_started(own: UpOptions) -> None:
 def test_without_an_engine_up_says_so_and_stops_what_it_started(own: UpOptions) -> None:
     begun = _begun(own, {**own.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"})
     printed = begun.communicate(timeout=60)[1]
-    assert "flowyard.errors.EngineError: the Docker engine did not do what was asked: " in printed
+    assert "flowyard.errors.EngineError: no Docker engine answers: " in printed
     assert ours(own.folder) == []
 
 

@@ -16,9 +16,10 @@ import urllib3
 
 from flowyard.connect import STATE_FOLDER
 from flowyard.embedded import postgres
+from flowyard.embedded.options import UpOptions
 from flowyard.embedded.postgres_client import check, make_database
 from flowyard.embedded.process import MARK
-from flowyard.embedded.services import UpOptions, up
+from flowyard.embedded.services import up
 from flowyard.embedded.state import api_url
 from flowyard.errors import EngineError, PrefectError
 from flowyard.pipeline import ship
@@ -152,6 +153,36 @@ def test_databases_that_cannot_be_used(yard: RunningYard) -> None:
         check(Secret("postgresql+asyncpg://u:p@127.0.0.1:1/x"), "postgresql://u@127.0.0.1:1/x")
     assert caught.value.message.startswith("postgresql://u@127.0.0.1:1/x cannot be reached (")
     assert caught.value.hint == "check host and port"
+
+
+def test_data_whose_password_is_lost_is_not_touched(tmp_path: Path) -> None:
+    with services_in(tmp_path) as chosen:
+        folder = chosen.folder.resolve()
+        data = postgres.data_folder(folder)
+        data.mkdir(parents=True)
+        (data / "PG_VERSION").write_text("17\n")
+        with pytest.raises(EngineError) as caught:
+            up(replace(chosen, database="postgres"), Said())
+        assert (caught.value.message, caught.value.hint) == (
+            f"{data} is the data of a PostgreSQL whose password is lost: "
+            f"{folder / 'postgres.password'} is not there",
+            "put that file back, or delete the data: python build.py down --delete-data",
+        )
+        assert [path.name for path in data.iterdir()] == ["PG_VERSION"]
+        assert ours(folder) == []
+
+
+def test_data_that_a_killed_up_had_half_made_is_made_anew(tmp_path: Path) -> None:
+    with services_in(tmp_path) as chosen:
+        data = postgres.data_folder(chosen.folder.resolve())
+        half = data.with_name(f"{data.name}.new")
+        half.mkdir(parents=True)
+        (half / "PG_VERSION").write_text("9\n")
+        state = up(replace(chosen, database="postgres"), Said())
+        assert postgres.healthy(state.postgres)
+        assert (data / "PG_VERSION").exists()
+        assert not half.exists()
+    assert not data.exists()
 
 
 def test_data_of_another_major_version_is_not_touched(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,8 @@ import docker
 import pytest
 import urllib3
 
-from flowyard.embedded.services import UpOptions, down, up
+from flowyard.embedded.options import UpOptions
+from flowyard.embedded.services import down, up
 from flowyard.embedded.state import registry_host
 from tests.integration.embedded_services import (
     BASE,
@@ -30,12 +30,6 @@ from tests.integration.embedded_services import (
 def own(tmp_path: Path) -> Iterator[UpOptions]:
     with services_in(tmp_path) as chosen:
         yield chosen
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    with closing(docker.from_env()) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flowyard.errors import CheckFailed
-from flowyard.report import Outcome
+from flowyard.outcome import Outcome
 from flowyard.runtime.bounds import START
 from flowyard.runtime.guard import GRACE, HEAD, TAIL
 from tests.integration.hostile_flows import REFUSED, SECONDS, SHIPPED

@@ -65,9 +65,10 @@ def worked_out(
         cwd=folder,
         env={**PLAIN, "PYTHONPATH": str(code), **environment},
         umask=umask,
-        check=True,
+        check=False,
         capture_output=True,
     )
+    assert finished.returncode == 0, finished.stderr.decode(errors="replace")
     found: dict[str, Json] = json.loads(finished.stdout)
     assert found["about"]["code"] == str(code / "flowyard")
     return found

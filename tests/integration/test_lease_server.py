@@ -14,7 +14,8 @@ from prefect.server.schemas.actions import ConcurrencyLimitV2Create
 
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.ports import PrefectApi
-from flowyard.releasing.lease import Busy, Terms, flow_limit, forget, hold
+from flowyard.releasing.lease import Terms, hold
+from flowyard.releasing.limits import Busy, flow_limit
 from flowyard.values import PrefectAddress
 from tests.fakes_prefect import FakePrefect
 from tests.integration.prefect_server import free_port, prefect_server
@@ -91,7 +92,7 @@ def test_a_limit_that_protects_nothing_is_refused(api: PrefectApi, change: dict[
     api.request("PATCH", f"{PATH}/{name}", change)
     with pytest.raises(Exception, match=f"the concurrency limit {name} was changed"), hold(api, [name]):
         raise AssertionError("not held")
-    forget(api, [name])
+    api.request("DELETE", f"{PATH}/{name}")  # as the hint says
     with hold(api, [name]):
         assert slots(api, name) == 1
 
@@ -147,6 +148,6 @@ def test_a_server_that_restarts_and_forgets_its_leases(tmp_path: Path) -> None:
         assert slots(api, held) == 0  # a living holder gives it back
         with pytest.raises(Busy), hold(api, [dead]):
             raise AssertionError("not held")
-        forget(api, [dead])  # a dead one needs somebody to say so
+        api.request("DELETE", f"{PATH}/{dead}")  # a dead one needs somebody to say so
         with hold(api, [dead]):
             assert slots(api, dead) == 1

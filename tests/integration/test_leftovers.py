@@ -6,19 +6,10 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import closing
 
 import docker
-import pytest
 
 from tests.integration.leftovers import MARK, look
-
-
-@pytest.fixture
-def engine() -> Iterator[docker.DockerClient]:
-    with closing(docker.from_env()) as client:
-        yield client
 
 
 def test_every_kind_is_seen(engine: docker.DockerClient) -> None:

@@ -14,16 +14,17 @@ from typing import Any
 import pytest
 
 from flowyard.errors import OrderError
+from flowyard.outcome import Outcome
 from flowyard.pipeline import ship
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import Commit
-from flowyard.releasing.records import history, latest, read_head
-from flowyard.report import Outcome
+from flowyard.releasing.records import read_head
 from flowyard.yard import Yard
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import FakeBuilder
 from tests.fakes_server import FakeServer
+from tests.release_records import history, latest
 from tests.support import FLOW, lock, make_project
 from tests.turns import TurnApi, TurnBuilder, TurnClock, TurnRegistry, Turns
 from tests.yard_site import Site, described

@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
-from flowyard.releasing.records import latest, read_head
+from flowyard.releasing.records import read_head
 from tests.integration.pipeline_projects import SmallProject
+from tests.release_records import latest
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 

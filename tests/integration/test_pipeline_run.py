@@ -7,7 +7,6 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import docker
@@ -16,7 +15,7 @@ from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
 from flowyard.adapters.engine import VolumeResults
-from flowyard.embedded.state import api_url, container_api_url
+from flowyard.embedded.state import api_url
 from flowyard.run import Finished, Triggered, follow, result_of
 from tests.integration.pipeline_projects import SmallProject
 from tests.integration.yard import ROOT
@@ -72,12 +71,6 @@ def run_tree() -> str:
     """The first words of a program that only a Debian package brings."""
     return subprocess.run(["tree", "--version"], capture_output=True, text=True, check=True).stdout.split()[0]
 '''
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    with closing(docker.from_env()) as client:
-        yield client
 
 
 @pytest.fixture
@@ -175,7 +168,8 @@ def test_a_run_in_the_flows_own_image_pulled_by_digest(
     assert gone(engine, plain)
     assert list(beside["NetworkSettings"]["Networks"]) == [network]
     finished, result = ended(project, networked)
-    assert (finished.state, result["api"]) == ("COMPLETED", container_api_url(project.running.state))
+    inside = api_url(project.running.state).replace("127.0.0.1", "host.docker.internal")
+    assert (finished.state, result["api"]) == ("COMPLETED", inside)
     assert gone(engine, networked)
 
 

@@ -11,9 +11,10 @@ from subprocess import Popen
 
 import pytest
 
-from flowyard.releasing.records import history, read_head
+from flowyard.releasing.records import read_head
 from tests.integration.pipeline_projects import SmallProject
 from tests.integration.test_pipeline_order import commit, git
+from tests.release_records import history
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 

@@ -17,13 +17,13 @@ from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.prefect_http import Patience
 from flowyard.errors import PrefectError
 from flowyard.ports import PrefectApi
-from flowyard.releasing.records import history
 from flowyard.values import Json, PrefectAddress
 from flowyard.work_pools.ensure import ensure_work_pool
 from tests.fakes_server import TEMPLATE, FakeServer
 from tests.faults import Faulty, never
 from tests.integration.failing_server import KilledAt, MortalServer, Proxy, Spoiled, Spoiler, proxied
 from tests.registration import MEND, TARGET, live, outcome, register_after, register_before
+from tests.release_records import history
 from tests.snapshots import snapshot
 
 IMPATIENT = Patience(total=1.5, first_contact=1.5, shortest_wait=0.1, longest_wait=0.2)

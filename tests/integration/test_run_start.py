@@ -6,8 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from typing import Any
 
 import docker
@@ -46,12 +45,6 @@ STOCK = """[deployments.default]
 [deployments.stock]
 env = { FLOWYARD_RUNNER = "prefect" }
 """
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    with closing(docker.from_env()) as client:
-        yield client
 
 
 def within(what: Callable[[], Any], seconds: float = SECONDS) -> Any:

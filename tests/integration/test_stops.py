@@ -18,7 +18,7 @@ import pytest
 from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.state import api_url
 from flowyard.plan import Action
-from flowyard.releasing.records import artifact_key
+from flowyard.releasing.artifact_keys import artifact_key
 from tests.integration.pipeline_projects import SmallProject, fill
 from tests.integration.stopping_proxy import Boundary, StoppingProxy, stopping_proxy
 from tests.integration.test_pipeline_order import commit, git
@@ -80,7 +80,10 @@ class Stopped:
         return self.project.api.request("POST" if body is not None else "GET", path, body)
 
     def state(self, sha: str) -> dict[str, Any]:
-        """Deployments, records of this commit, head, and slots taken: without ids and times."""
+        """Deployments, records of this commit, head, and slots taken: without ids and times.
+
+        A ship that was killed after it had kept its record is recorded once more by the next, with the same words.
+        """
         deployments = self.project.deployments()
         live = {name: _timeless(item) for name, item in deployments.items()}
         marks = deployments[f"{FLOW}/daily"]["labels"]
@@ -89,6 +92,7 @@ class Stopped:
             "/artifacts/filter", {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC"}
         )
         ours = [_inputless(one["data"]) for one in records if sha in one["data"]]
+        ours = [one for number, one in enumerate(ours) if one not in ours[:number]]
         (head,) = self.raw(
             "/artifacts/filter", {"artifacts": {"key": {"any_": [artifact_key(self.project.name, "local")]}}}
         )

@@ -22,7 +22,8 @@ from docker.errors import ImageNotFound, NotFound
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.connect import STATE_FOLDER
-from flowyard.embedded.services import UpOptions, down, up
+from flowyard.embedded.options import UpOptions
+from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.ports import PrefectApi

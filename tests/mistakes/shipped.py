@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flowyard.errors import RegistryError
-from flowyard.releasing.lease import flow_limit
+from flowyard.releasing.limits import flow_limit
 from flowyard.values import FlowDescription, ImageDescription
 from tests.mistakes.configuration import HELLO, deployment, registry
 from tests.mistakes.table import Files, Link

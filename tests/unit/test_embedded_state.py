@@ -13,7 +13,6 @@ from flowyard.embedded.state import (
     Service,
     StateError,
     api_url,
-    container_api_url,
     read_state,
     registry_host,
     write_state,
@@ -94,14 +93,14 @@ def test_a_file_that_is_not_a_state_is_refused_with_its_remedy(tmp_path: Path, t
     [
         (
             EmbeddedState(),
-            ("127.0.0.1:5005", "http://127.0.0.1:4200/api", "http://host.docker.internal:4200/api"),
+            ("127.0.0.1:5005", "http://127.0.0.1:4200/api"),
         ),
-        (RUNNING, ("127.0.0.1:5006", "http://127.0.0.1:4201/api", "http://host.docker.internal:4201/api")),
+        (RUNNING, ("127.0.0.1:5006", "http://127.0.0.1:4201/api")),
         (
             EmbeddedState(ports=Ports(5009, 4209)),
-            ("127.0.0.1:5009", "http://127.0.0.1:4209/api", "http://host.docker.internal:4209/api"),
+            ("127.0.0.1:5009", "http://127.0.0.1:4209/api"),
         ),
     ],
 )
 def test_addresses_follow_the_ports_running_or_not(state: EmbeddedState, addresses: tuple[str, ...]) -> None:
-    assert (registry_host(state), api_url(state), container_api_url(state)) == addresses
+    assert (registry_host(state), api_url(state)) == addresses

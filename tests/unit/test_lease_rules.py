@@ -9,7 +9,8 @@ import pytest
 
 from flowyard.errors import OrderError, PrefectError
 from flowyard.releasing.holder import Holder
-from flowyard.releasing.lease import Busy, Guarded, Terms, flow_limit, forget, head_limit, hold
+from flowyard.releasing.lease import Guarded, Terms, hold
+from flowyard.releasing.limits import Busy, flow_limit, head_limit
 from flowyard.values import Json
 from tests.fakes_prefect import FakePrefect
 from tests.fakes_time import FakeClock
@@ -309,11 +310,11 @@ def test_a_restart_that_the_renewal_notices() -> None:
     assert slots(fake) == {A: 0}
 
 
-def test_forget_frees_what_a_dead_ship_left() -> None:
+def test_deleting_the_limit_frees_what_a_dead_ship_left() -> None:
     fake = made(FakePrefect(), A)
     fake.request("POST", f"{PATH}/increment-with-lease", {"names": [A], "slots": 1})
     fake.restart()
-    forget(fake, [A, B])
+    fake.request("DELETE", f"{PATH}/{A}")
     with hold(fake, [A]):
         assert slots(fake) == {A: 1}
 

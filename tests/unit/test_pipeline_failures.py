@@ -17,7 +17,8 @@ from flowyard.building.workshop import build_images
 from flowyard.errors import BuildFailed, Defect, FlowFailed, FlowyardError, PrefectError, Refused
 from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action
-from flowyard.releasing.lease import flow_limit, hold
+from flowyard.releasing.lease import hold
+from flowyard.releasing.limits import flow_limit
 from flowyard.report import exit_code
 from flowyard.shipment import Shipment
 from flowyard.values import ImageDescription, Json

@@ -8,7 +8,8 @@ import pytest
 
 from flowyard.errors import OrderError
 from flowyard.plan import Action
-from flowyard.releasing.records import history, read_head
+from flowyard.releasing.records import read_head
+from tests.release_records import history
 from tests.support import FLOW, lock, make_project, write_files
 from tests.yard_site import FIRST, SECOND, Site
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from flowyard.errors import ConfigurationError, PrefectError, RegistryError
-from flowyard.register import Registered, register, remove
+from flowyard.outcome import Registered
+from flowyard.register import register, remove
 from flowyard.registering.deployment import Marks, normal
 from flowyard.values import DeploymentSpec, Json, Schedule
 from tests.fakes_server import TEMPLATE, FakeServer

@@ -13,10 +13,10 @@ import pytest
 from flowyard.errors import PrefectError
 from flowyard.ports import PrefectApi
 from flowyard.register import remove
-from flowyard.releasing.records import history
 from tests.fakes_server import TEMPLATE, FakeServer, OldServer
 from tests.faults import FAULTS, DiesAt, Faulty, never
 from tests.registration import MEND, NEW_RECORD, live, outcome, register_after, register_before, shown
+from tests.release_records import history
 
 
 def prepare() -> bytes:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from flowyard.errors import NotFound, PrefectError
-from flowyard.register import Registered, remove
+from flowyard.outcome import Registered
+from flowyard.register import remove
 from flowyard.values import DeploymentSpec, Json, Schedule
 from tests.fakes_server import FakeServer, OldServer
 from tests.registration import MemoryRecord, live, shown, unit

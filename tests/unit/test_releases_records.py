@@ -6,20 +6,19 @@ from dataclasses import replace
 import pytest
 
 from flowyard.errors import PrefectError
+from flowyard.releasing.artifact_keys import artifact_key
 from flowyard.releasing.order import Relation
 from flowyard.releasing.records import (
     Head,
     ReleaseRecord,
     append,
-    artifact_key,
-    history,
-    latest,
     latest_of,
     move_head,
     read_head,
     record_artifact,
 )
 from tests.fakes_prefect import FakePrefect
+from tests.release_records import history, latest
 
 OLD, NEW = "a" * 40, "b" * 40
 RECORD = ReleaseRecord(
@@ -108,7 +107,6 @@ def test_latest_and_history() -> None:
     assert latest_of(fake, "acme", "local", ["etl", "clean", "never"]) == {"etl": second, "clean": other}
     assert len(fake.requests) == 1
     assert history(fake, "acme", "local", "etl") == (second, first)
-    assert history(fake, "acme", "local", "etl", most=1) == (second,)
     assert latest(fake, "acme", "local", "never") is None
 
 
@@ -116,15 +114,6 @@ def test_no_flows_ask_nothing() -> None:
     fake = FakePrefect()
     assert latest_of(fake, "acme", "local", []) == {}
     assert fake.requests == []
-
-
-def test_history_of_more_than_a_page() -> None:
-    fake = FakePrefect()
-    for number in range(203):
-        append(fake, replace(RECORD, key=f"k{number}"))
-    found = history(fake, "acme", "local", "etl")
-    assert [record.key for record in found] == [f"k{number}" for number in reversed(range(203))]
-    assert history(fake, "acme", "local", "etl", most=201) == found[:201]
 
 
 @pytest.mark.parametrize("data", ["no JSON", "[]", '[{"field": "project"}]', "3", None])

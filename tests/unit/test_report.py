@@ -12,10 +12,9 @@ from flowyard.build import BuiltImage
 from flowyard.building.workshop import BuildOutcome
 from flowyard.delay import Delay, Phase
 from flowyard.errors import BuildFailed, CheckFailed, FlowyardError, LockError, OrderError, PrefectError
+from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, FlowPlan, Plan
-from flowyard.register import Registered
 from flowyard.report import (
-    Outcome,
     build_json,
     build_text,
     error_text,

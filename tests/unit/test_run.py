@@ -11,7 +11,6 @@ from flowyard.errors import FlowFailed, UsageError
 from flowyard.load import load
 from flowyard.run import (
     Finished,
-    ResultPlace,
     Triggered,
     find_deployment,
     follow,
@@ -19,7 +18,7 @@ from flowyard.run import (
     result_of,
     trigger,
 )
-from flowyard.values import Json, PrefectChoice, Project, Target
+from flowyard.values import Json, PrefectChoice, Project, ResultPlace, Target
 from tests.fakes_server import FakeServer
 from tests.support import MINIMAL, target_of, write_files
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from flowyard.errors import FlowyardError
+from flowyard.outcome import Outcome
 from flowyard.pipeline import ship
 from flowyard.plan import Action
 from flowyard.ports import PrefectApi
-from flowyard.releasing.records import latest
-from flowyard.report import Outcome
 from tests.fakes_server import FakeServer
 from tests.faults import DiesAt, Faulty, never
+from tests.release_records import latest
 from tests.support import FLOW, lock, make_project, write_files
 from tests.yard_site import FIRST, SECOND, Site
 

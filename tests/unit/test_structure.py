@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+MOST_LINES = 40
 PACKAGE = Path(__file__).resolve().parents[2] / "flowyard"
 HEAVY = frozenset(
     {
@@ -140,6 +141,7 @@ def test_adapters_know_neither_each_other_s_users_nor_the_pipeline() -> None:
         "configuration.complete",
         "plan",
         "report",
+        "run",
     }
     found = {
         name: of_flowyard(path) & upper for name, path in modules().items() if name.startswith("adapters.")
@@ -189,11 +191,32 @@ def loaded_at_once(start: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("start", ["cli", "verbs"])
+@pytest.mark.parametrize("start", ["entry", "cli", "verbs"])
 def test_a_ship_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:
     heavy = {module: user for module, user in loaded_at_once(start).items() if module.split(".")[0] in HEAVY}
     assert heavy == {}
 
 
-def test_the_command_line_itself_loads_next_to_nothing() -> None:
+def test_what_only_a_shipment_needs_is_loaded_by_none_of_the_verbs() -> None:
+    assert {"shipment", "register", "publish", "build"} & set(loaded_at_once("verbs")) == set()
+
+
+def test_the_program_and_its_command_line_load_next_to_nothing() -> None:
+    assert {name for name in loaded_at_once("entry") if name in modules()} == {
+        "entry",
+        "errors",
+        "interruption",
+    }
     assert {name for name in loaded_at_once("cli") if name in modules()} == {"cli", "errors"}
+
+
+def test_no_function_has_more_than_forty_lines() -> None:
+    """The linter counts statements; this counts what a reader has to hold in mind."""
+    long = {}
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+                lines = node.end_lineno - node.lineno + 1
+                if lines > MOST_LINES:
+                    long[f"{name}.{node.name}"] = lines
+    assert long == {}

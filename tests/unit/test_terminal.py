@@ -15,7 +15,7 @@ class Tty(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("stream", "json", "env", "expected"),
+    ("stream", "silent", "env", "expected"),
     [
         (Tty(), False, {"TERM": "xterm"}, LiveProgress),
         (Tty(), False, {"CI": "false"}, LiveProgress),
@@ -27,9 +27,9 @@ class Tty(io.StringIO):
     ],
 )
 def test_the_display_suits_the_stream(
-    stream: io.StringIO, json: bool, env: dict[str, str], expected: type
+    stream: io.StringIO, silent: bool, env: dict[str, str], expected: type
 ) -> None:
-    assert type(progress_for(stream, json, env)) is expected
+    assert type(progress_for(stream, env, silent=silent)) is expected
 
 
 def test_plain_lines_say_nothing_twice() -> None:

@@ -26,6 +26,8 @@ def row_of(name: str) -> str | None:
 def test_every_input_is_documented_and_every_documented_input_is_one(tmp_path: Path) -> None:
     root = make_repository(tmp_path / "repository")
     write_files(root, {"flows/hello/Dockerfile.j2": '{% extends "Dockerfile.j2" %}'})
+    settings = root / "flows/hello/flow.toml"
+    settings.write_text('check-seconds = 300\ncheck-memory = "4Gi"\n' + settings.read_text("utf-8"), "utf-8")
     inputs = desire(root).inputs
     assert [name for name in inputs if row_of(name) is None] == []
     assert {row_of(name) for name in inputs} == {row.pattern for row in documented()}

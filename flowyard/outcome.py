@@ -1,0 +1,30 @@
+"""What shipping came to, flow by flow.
+
+Values that the steps fill and the report reads, so neither has to load the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowyard.errors import FlowyardError
+from flowyard.plan import FlowPlan
+from flowyard.values import PublishedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A deployment as it stands in Prefect: its id and its full name, `flow name/deployment name`."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What shipping one flow came to. `error` is None when it went well."""
+
+    plan: FlowPlan
+    image: PublishedImage | None = None
+    deployments: tuple[Registered, ...] = ()
+    error: FlowyardError | None = None
