@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard import report
-from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.adapters.terminal import progress_for
@@ -136,6 +135,7 @@ def list_flows(target: str | None, output: Output) -> int:
 
 def lock(words: Sequence[str], upgrade: bool) -> int:
     """Pin bases and lock dependencies; say what was written."""
+    from flowyard.adapters.oci import OciRegistry
     from flowyard.bases import pin_bases
     from flowyard.lock import Locker
     from flowyard.wiring import uv_program

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from flowyard.adapters.git import Git
 from flowyard.adapters.lease_notes import FileNotes
-from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.building.workshop import Workshop
@@ -23,10 +22,10 @@ from flowyard.configuration.platforms import with_platforms
 from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
 from flowyard.planning.render_memo import RenderMemo
-from flowyard.ports import LogFiles, Progress
+from flowyard.ports import ContainerRegistry, LogFiles, Progress
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import limited_flow
-from flowyard.values import Project, Target
+from flowyard.values import Digest, ImageReference, Project, PublishedImage, Target
 from flowyard.yard import Yard
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def open_yard(project: Project, target: str | None, progress: Progress, jobs: in
     return Yard(
         workshop=open_workshop(project, connection.target, progress),
         api=PrefectRest(connection.prefect),
-        registry=OciRegistry(),
+        registry=LateRegistry(),
         history=Git(project.root, SystemProcesses()),
         user=shipper(),
         jobs=jobs,
@@ -112,6 +111,30 @@ class LateBuildx:
             self._stopped = True
             if self._made is not None:
                 self._made[1]()
+
+
+class LateRegistry:
+    """The container registry, whose client is imported when it is asked: with nothing to do it is not."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: ContainerRegistry | None = None
+
+    def digest(self, reference: ImageReference) -> Digest | None:
+        """As ContainerRegistry.digest."""
+        return self._registry().digest(reference)
+
+    def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
+        """As ContainerRegistry.last_layer_file."""
+        return self._registry().last_layer_file(image, path)
+
+    def _registry(self) -> ContainerRegistry:
+        from flowyard.adapters.oci import OciRegistry
+
+        with self._lock:
+            if self._made is None:
+                self._made = OciRegistry()
+            return self._made
 
 
 class LogFolder:
