@@ -106,3 +106,15 @@ class LogFiles(Protocol):
     def path(self, flow: str) -> Path:
         """The log file of one flow; its folder exists."""
         ...
+
+
+class Timer(Protocol):
+    """Time that passes; the module `time` is one."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Return after so many seconds."""
+        ...

@@ -16,7 +16,7 @@ from flowyard.configuration.parse import did_you_mean
 from flowyard.delay import START_LOGGER
 from flowyard.errors import FlowFailed, UsageError
 from flowyard.planning.observe import deployments_by_flow
-from flowyard.ports import PrefectApi, Results
+from flowyard.ports import PrefectApi, Results, Timer
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
 from flowyard.values import FINAL_STATES, Json, Project, ResultPlace, Target
@@ -114,14 +114,18 @@ def trigger(api: PrefectApi, deployment: Mapping[str, Json], parameters: Mapping
 
 
 def follow(
-    api: PrefectApi, run: Triggered, say: Callable[[str], None], timeout: float | None = None
+    api: PrefectApi,
+    run: Triggered,
+    say: Callable[[str], None],
+    timeout: float | None = None,
+    clock: Timer = time,
 ) -> Finished:
     """Wait for the run's final state; hand each state and log line to `say`.
 
     Raises FlowFailed when `timeout` seconds have passed; the run goes on then.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
-    lines, shown = _Lines(api, run, say), ""
+    deadline = None if timeout is None else clock.monotonic() + timeout
+    lines, shown = _Lines(api, run, say, clock), ""
     while True:
         state = api.request("GET", f"/flow_runs/{run.id}")["state"]
         lines.say_new()
@@ -131,9 +135,9 @@ def follow(
         if state["type"] in FINAL_STATES:
             lines.say_last()
             return Finished(state["type"], state.get("message") or "", _result_place(state))
-        if deadline is not None and time.monotonic() > deadline:
+        if deadline is not None and clock.monotonic() > deadline:
             raise FlowFailed(f"run {run.name} was still {shown} after {timeout:g} s", hint="it goes on")
-        time.sleep(POLL_SECONDS)
+        clock.sleep(POLL_SECONDS)
 
 
 def _result_place(state: Mapping[str, Json]) -> ResultPlace | None:
@@ -150,8 +154,9 @@ class _Lines:
     the last seconds are asked for again, and lines are known by their id.
     """
 
-    def __init__(self, api: PrefectApi, run: Triggered, say: Callable[[str], None]) -> None:
+    def __init__(self, api: PrefectApi, run: Triggered, say: Callable[[str], None], clock: Timer) -> None:
         self._api = api
+        self._clock = clock
         self._run = run
         self._say = say
         self._said: set[str] = set()
@@ -170,14 +175,14 @@ class _Lines:
 
     def say_last(self) -> None:
         """A run sends its last lines when it has ended, a moment after its final state."""
-        deadline = time.monotonic() + LAST_LOGS_SECONDS
+        deadline = self._clock.monotonic() + LAST_LOGS_SECONDS
         late = False
-        while time.monotonic() < deadline:
+        while self._clock.monotonic() < deadline:
             new = self.say_new()
             if late and not new:
                 return
             late = late or new
-            time.sleep(POLL_SECONDS)
+            self._clock.sleep(POLL_SECONDS)
 
     def _recent(self) -> list[Mapping[str, Json]]:
         wanted: dict[str, Json] = {"flow_run_id": {"any_": [self._run.id]}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.counts import counted
+
 pytest.register_assert_rewrite("tests.golden_files")
 
 
@@ -11,3 +13,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the expected files of tests/golden anew"
     )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    passed = [report.nodeid for report in terminalreporter.stats.get("passed", ()) if report.when == "call"]
+    if shown := ", ".join(f"{kind} {count}" for kind, count in counted(passed).items()):
+        terminalreporter.write_line(f"passed of each kind: {shown}")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any
 
 import urllib3
 from urllib3.exceptions import (
@@ -26,6 +26,7 @@ from urllib3.exceptions import (
 
 from flowyard.adapters.proxies import open_pool, proxy_for
 from flowyard.errors import Unreachable
+from flowyard.ports import Timer
 
 # Not done by whoever answered: a rate limiter, a timeout before the request was complete, or Prefect's own
 # 503, which it sends after its database transaction was rolled back.
@@ -80,22 +81,10 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-class Clock(Protocol):
-    """Time that passes: monotonic seconds, and waiting for some."""
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        ...
-
-    def sleep(self, seconds: float, /) -> None:
-        """Return after so many seconds."""
-        ...
-
-
 class Http:
     """The connections to one Prefect API. Threads may share it."""
 
-    def __init__(self, patience: Patience, clock: Clock = time) -> None:
+    def __init__(self, patience: Patience, clock: Timer = time) -> None:
         self._patience = patience
         self._clock = clock
         self._answered = False
@@ -142,7 +131,7 @@ class Http:
 class _Waits:
     """The waits of one request: doubled and jittered, or as long as the server asks, within a limit."""
 
-    def __init__(self, patience: Patience, clock: Clock) -> None:
+    def __init__(self, patience: Patience, clock: Timer) -> None:
         self._patience = patience
         self._clock = clock
         self._start = clock.monotonic()

@@ -155,12 +155,27 @@ def test_a_run_is_triggered() -> None:
     ]
 
 
+class Hand:
+    """A Timer on which waiting takes no time."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
 def test_states_and_lines_are_told_in_order() -> None:
     data = {"storage_key": "key", "serializer": {"type": "json"}}
     completed = {"type": "COMPLETED", "name": "Completed", "message": None, "data": data}
     api = Runs({"type": "RUNNING", "name": "Running"}, completed, logs=3)
     said: list[str] = []
-    assert follow(api, RUN, said.append) == Finished("COMPLETED", "", ResultPlace("key", '{"type": "json"}'))
+    assert follow(api, RUN, said.append, clock=Hand()) == Finished(
+        "COMPLETED", "", ResultPlace("key", '{"type": "json"}')
+    )
     assert said == [
         "  INFO line 0",
         "happy-cat: Running",
@@ -175,13 +190,13 @@ def test_a_line_that_comes_late_is_told_once_and_no_other_is_lost() -> None:
     api = Runs(completed)
     api.logs = [line(0, second=30), line(1, second=31), line(2, second=20), line(3, "flowyard.start.x", 25)]
     said: list[str] = []
-    follow(api, RUN, said.append)
+    follow(api, RUN, said.append, clock=Hand())
     assert said == ["  INFO line 0", "happy-cat: Completed", "  INFO line 1", "  INFO line 2"]
 
 
 def test_following_ends_at_the_timeout_and_the_run_goes_on() -> None:
     with pytest.raises(FlowFailed, match=r"^run happy-cat was still Running after 0 s$") as caught:
-        follow(Runs({"type": "RUNNING", "name": "Running"}), RUN, lambda text: None, timeout=0)
+        follow(Runs({"type": "RUNNING", "name": "Running"}), RUN, lambda text: None, timeout=0, clock=Hand())
     assert caught.value.hint == "it goes on"
 
 
