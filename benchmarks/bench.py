@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.bases import Bases
 from benchmarks.contestants import Contestant, Ours, Peer, Site
-from benchmarks.engine_traces import remove_images
+from benchmarks.engine_traces import remove_images, remove_volume
 from benchmarks.environment import Environment, install, neutral
 from benchmarks.site_folder import ROOT, SMALLEST, Folders, copy_projects
 from flowyard.adapters.terminal import SilentProgress
@@ -53,7 +53,8 @@ def opened(top: Path) -> Iterator[Bench]:
     folders = Folders(top)
     say("installing the environment, with bytecode")
     environment = install(top / "environment", ROOT)
-    copy_projects(folders, f"flowyard-benchmark-{token}")
+    volume = f"flowyard-benchmark-{token}"
+    copy_projects(folders, volume)
     state_folder = folders.ours / STATE_FOLDER
     options = UpOptions(state_folder, _WORK_POOL, os.environ, Ports(_free_port(), _free_port()))
     say("starting registry, Prefect server and worker")
@@ -67,6 +68,7 @@ def opened(top: Path) -> Iterator[Bench]:
         down(state_folder, SilentProgress(), delete_data=True)
         if state.registry is not None:
             remove_images(registry_host(state))
+        remove_volume(volume)
 
 
 def _bench(folders: Folders, environment: Environment, state: EmbeddedState, bases: Bases) -> Bench:

@@ -9,7 +9,7 @@ import subprocess
 from contextlib import closing, suppress
 
 import docker
-from docker.errors import ImageNotFound
+from docker.errors import ImageNotFound, NotFound
 
 LABEL = "io.flowyard.benchmark"
 
@@ -26,6 +26,12 @@ def remove_images(host: str) -> None:
             for name in (name for name in names if name.startswith(f"{host}/")):
                 with suppress(ImageNotFound):  # the last tag took the digest with it
                     engine.images.remove(name, force=True)
+
+
+def remove_volume(name: str) -> None:
+    """Remove the volume of results, if a run made it. The containers of runs are gone by then."""
+    with closing(docker.from_env()) as engine, suppress(NotFound):
+        engine.volumes.get(name).remove(force=True)
 
 
 def cache_records() -> tuple[str, ...]:
