@@ -131,7 +131,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     names = [child.name() for child in children]
     program.send_signal(signal.SIGINT)  # first of all: whatever fails below, nothing is left
     _, stderr = program.communicate(timeout=20)
-    assert names.count("sleep") == 2
+    assert len(names) >= 4  # two shells and what each of them started
     assert stderr.splitlines()[-1] == b"flowyard.building.parallel.Stopped"
     assert psutil.wait_procs(children, timeout=5)[1] == []
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.pipeline_projects import SmallProject
 from tests.integration.stopping_proxy import Boundary, StoppingProxy, stopping_proxy
+from tests.integration.yard import remove_images
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 
@@ -93,6 +94,7 @@ def slow_registry(project: SmallProject) -> Iterator[StoppingProxy]:
         project.registry(registry=f'{{ type = "oci", url = "{host}/flows" }}')
         project.shipped()
         yield proxy
+        remove_images(host)  # named for the proxy, so the yard does not know them
 
 
 def test_in_the_middle_of_a_push(project: SmallProject, slow_registry: StoppingProxy) -> None:
