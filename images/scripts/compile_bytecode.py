@@ -1,7 +1,7 @@
 """`compile_bytecode.py LOCK`: bytecode for the distributions of one lock, in the environment it is run by.
 
-Installers compile all or nothing. Two thirds of what Prefect's lock brings are test suites and parts of its
-server, which no flow imports: compiling them would double the layer's build time and add a third to its size.
+Installers compile all or nothing. More than half of the modules that Prefect's lock brings are test suites and
+parts of its server, which no flow imports: compiling them takes seconds and adds a quarter to the layer's size.
 What is left out works all the same; Python compiles it when it is imported.
 """
 
