@@ -14,8 +14,9 @@ from flowyard.adapters.prefect_address import address_from, profiles_file
 from flowyard.configuration.parse import did_you_mean, quoted
 from flowyard.embedded.state import EmbeddedState, api_url, read_state, registry_host
 from flowyard.errors import UsageError
+from flowyard.target import Target
 from flowyard.urls import without_credentials
-from flowyard.values import PrefectAddress, Project, Target
+from flowyard.values import PrefectAddress, Project
 
 STATE_FOLDER = ".flowyard"
 _CLOUD_API = "https://api.prefect.cloud/api/accounts/"

@@ -13,7 +13,8 @@ from enum import StrEnum
 from flowyard.planning.context import ContextFile
 from flowyard.planning.key import differences, fingerprint
 from flowyard.registering.deployment import MARK, Marks, normal
-from flowyard.values import DeploymentSpec, Digest, Flow, ImageReference, Json, PublishedImage
+from flowyard.target import is_ecr
+from flowyard.values import DeploymentSpec, Flow, ImageReference, Json, PublishedImage, published
 
 
 class Action(StrEnum):
@@ -47,11 +48,11 @@ class Desired:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What is there: the project's deployments on the target by flow, as the API returns them; the inputs
-    of the last release of the flows that changed; and the digests of tags the container registry holds."""
+    of the last release of the flows that changed; and the images of tags the container registry holds."""
 
     deployments: Mapping[str, tuple[Mapping[str, Json], ...]] = field(default_factory=dict)
     released: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    digests: Mapping[ImageReference, Digest] = field(default_factory=dict)
+    held: Mapping[ImageReference, PublishedImage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +107,28 @@ def plan_flow(desired: Desired, observed: Observed) -> FlowPlan:
         action = Action.REGISTER if reasons else Action.UNCHANGED
         return FlowPlan(desired.flow.name, action, reasons, desired, image, live)
     reasons = _image_reasons(desired, live, observed)
-    digest = observed.digests.get(desired.reference)
-    if digest is None:
+    image = observed.held.get(desired.reference)
+    if image is None:
         return FlowPlan(desired.flow.name, Action.BUILD, reasons, desired, None, live)
-    image = PublishedImage(desired.reference.repository, digest)
     return FlowPlan(desired.flow.name, Action.REUSE, reasons, desired, image, live)
 
 
 def deployed_image(desired: Desired, live: Iterable[Mapping[str, Json]]) -> PublishedImage | None:
     """The image of our key in the right repository that a live deployment was registered with, if any.
 
-    By its mark: the image in its job variables may have been changed since.
+    By its marks: the image in its job variables may have been changed since.
     """
+    wanted = desired.reference.repository
     for deployment in live:
         marks = Marks.of(deployment)
-        reference = str((deployment.get("labels") or {}).get(f"{MARK}image", ""))
-        repository, _, digest = reference.partition("@")
-        if marks and marks.key == desired.key and repository == str(desired.reference.repository):
-            try:
-                return PublishedImage(desired.reference.repository, Digest(digest))
-            except ValueError:
-                continue  # somebody changed the mark: the image is not known, so it is asked for anew
+        if marks is None or marks.key != desired.key or marks.repository not in ("", str(wanted)):
+            continue
+        try:
+            image = published(str((deployment.get("labels") or {}).get(f"{MARK}image", "")))
+        except ValueError:
+            continue  # somebody changed the mark: the image is not known, so it is asked for anew
+        if image.repository == wanted or (is_ecr(wanted.host) and image.repository.path == wanted.path):
+            return image
     return None
 
 
@@ -143,12 +145,17 @@ def _image_reasons(
 
 
 def _moved(desired: Desired, live: Iterable[Mapping[str, Json]]) -> Iterable[str]:
-    repositories = {
-        str((item.get("job_variables") or {}).get("image", "")).partition("@")[0] for item in live
-    }
+    repositories = {_repository(item) for item in live}
     wanted = str(desired.reference.repository)
     for repository in sorted(repositories - {wanted}):
         yield f"repository changed from {repository} to {wanted}"
+
+
+def _repository(live: Mapping[str, Json]) -> str:
+    """Where the image of a deployment lies, in the words of the files. Older deployments say the image only."""
+    marks = Marks.of(live)
+    image = str((live.get("job_variables") or {}).get("image", ""))
+    return (marks.repository if marks else "") or image.partition("@")[0]
 
 
 def _registration_reasons(

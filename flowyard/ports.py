@@ -10,16 +10,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from flowyard.values import Digest, ImageReference, Json, PublishedImage, ResultPlace
+from flowyard.values import (
+    Credentials,
+    Digest,
+    ImageReference,
+    Json,
+    PublishedImage,
+    Repository,
+    ResultPlace,
+)
 
 
 class ContainerRegistry(Protocol):
     """A container registry, as far as the pipeline reads it. Pushing is the builder's work."""
 
-    def digest(self, reference: ImageReference) -> Digest | None:
-        """The manifest digest a tag points to, or None when the registry says there is no such tag.
+    def find(self, reference: ImageReference) -> PublishedImage | None:
+        """The image a tag points to, or None when the registry says there is no such tag.
 
-        Raises RegistryError for every other answer: unknown is never taken for absent.
+        Its repository is the one to pull from, which for ECR only the API knows. Raises RegistryError for every
+        other answer: unknown is never taken for absent.
         """
         ...
 
@@ -27,6 +36,25 @@ class ContainerRegistry(Protocol):
         """The content of one file in the image's last layer. `path` has no leading slash.
 
         Raises RegistryError when the image, the layer or the file is not there.
+        """
+        ...
+
+
+class Repositories(Protocol):
+    """Where images are pushed to."""
+
+    def ready(self, repository: Repository) -> Repository:
+        """The repository to push to, which is there now. Raises RegistryError."""
+        ...
+
+
+class Logins(Protocol):
+    """Credentials for container registries that `docker login` need not know."""
+
+    def credentials(self, host: str, *, renewed: bool = False) -> Credentials | None:
+        """What to log in with, None to leave it to Docker's configuration. Raises RegistryError.
+
+        `renewed` asks for new ones, as the registry did not take those that were given before.
         """
         ...
 
@@ -78,12 +106,12 @@ class Completed(Protocol):
 
 
 class Results(Protocol):
-    """Reads one persisted result with the image that wrote it."""
+    """Reads persisted results from a target's result storage."""
 
-    def read(self, image: str, volume: str, place: ResultPlace) -> Json:
+    def read(self, image: str, place: ResultPlace) -> Json:
         """`{"type": ..., "json": value}`, or `{"type": ..., "repr": text}` for what is not JSON.
 
-        Raises EngineError.
+        `image` is the one that wrote it. Raises FlowyardError.
         """
         ...
 

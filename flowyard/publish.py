@@ -16,10 +16,10 @@ def publish(registry: ContainerRegistry, reference: ImageReference, pushed: Dige
 
     Raises RegistryError when the registry does not hold the tag after all.
     """
-    held = registry.digest(reference)
+    held = registry.find(reference)
     if held is None:
         raise RegistryError(
             f"{reference} was pushed as {pushed}, but the registry does not hold it",
             hint="ship again; if it stays so, the registry loses what it accepts",
         )
-    return PublishedImage(reference.repository, held)
+    return held

@@ -18,7 +18,8 @@ from flowyard.registering.requests import read_again, read_deployment, write_dep
 from flowyard.registering.restoring import Touched, shared_limit
 from flowyard.registering.undo import Journal, Step, all_or_nothing
 from flowyard.registering.validate import misfits_of_job_variables, misfits_of_parameters
-from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage, Target
+from flowyard.target import Target
+from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 from flowyard.errors import FlowyardError
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, FlowPlan, Plan
-from flowyard.values import Json, Project, Schedule, Target
+from flowyard.target import Target
+from flowyard.values import Json, Project, Schedule
 
 if TYPE_CHECKING:
     from flowyard.building.workshop import BuildOutcome

@@ -19,7 +19,8 @@ from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi, Results, Timer
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
-from flowyard.values import FINAL_STATES, Json, Project, ResultPlace, Target
+from flowyard.target import Target
+from flowyard.values import FINAL_STATES, Json, Project, ResultPlace
 
 POLL_SECONDS = 0.5
 LAST_LOGS_SECONDS = 4.0
@@ -197,10 +198,13 @@ class _Lines:
         return found
 
 
-def result_of(run: Triggered, finished: Finished, target: Target, results: Results) -> Json:
-    """What the flow returned. Raises FlowFailed when it did not complete or kept no result."""
+def result_of(run: Triggered, finished: Finished, results: Results | None) -> Json:
+    """What the flow returned. Raises FlowFailed when it did not complete or kept no result.
+
+    `results` is None where the target has no result storage.
+    """
     if finished.state != "COMPLETED":
         raise FlowFailed(f"run {run.name} ended {finished.state}: {finished.message}")
-    if target.results_volume is None or finished.result is None:
+    if results is None or finished.result is None:
         return {"type": "unknown", "repr": "(no result was kept; set `results` in the target)"}
-    return results.read(run.image, target.results_volume, finished.result)
+    return results.read(run.image, finished.result)

@@ -129,7 +129,8 @@ class Shipment:
                 f"{desired.reference} is not in the container registry",
                 hint=f"run `python build.py ship {desired.flow.name}`, which builds it",
             )
-        built = build_image(workshop, desired, self._commit, push=True)
+        repository = self._yard.repositories.ready(desired.reference.repository)
+        built = build_image(workshop, desired, self._commit, push_to=repository)
         if built.digest is None:
             raise RegistryError(f"BuildKit reported no digest for {desired.reference}")
         return publish(self._yard.registry, desired.reference, built.digest)
@@ -138,7 +139,15 @@ class Shipment:
         yard = self._yard
         self._progress.step(plan.name, "registering")
         sha = self._commit.sha if self._commit else ""
-        marks = Marks(yard.project.name, yard.target.name, plan.name, desired.key, desired.spec, sha)
+        marks = Marks(
+            project=yard.project.name,
+            target=yard.target.name,
+            flow=plan.name,
+            key=desired.key,
+            spec=desired.spec,
+            commit=sha,
+            repository=str(desired.reference.repository),
+        )
         description = read_description(yard.registry, image)
         check_image(plan.name, description.prefect, server_version(yard.api))
         unit = Unit(yard.target, desired.deployments, image, description, marks)

@@ -10,7 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from flowyard.target import Target
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -80,6 +83,15 @@ class BaseImage:
     python: str | None = None
 
 
+def published(text: str) -> PublishedImage:
+    """The image that `host/path@sha256:...` names. Raises ValueError for anything else."""
+    repository, _, digest = text.partition("@")
+    host, _, path = repository.partition("/")
+    if not host or not path:
+        raise ValueError(f"not an image by digest: {text!r}")
+    return PublishedImage(Repository(host, path), Digest(digest))
+
+
 DependencyKind = Literal["requirements.txt", "pyproject.toml", "script", "none"]
 
 
@@ -116,7 +128,10 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSpec:
-    """One deployment as the files want it, before any image is known."""
+    """One deployment as the files want it, before any image is known.
+
+    `secrets` are ARNs by the environment variable that a run finds the value in.
+    """
 
     name: str
     entrypoint: str
@@ -129,6 +144,7 @@ class DeploymentSpec:
     work_queue: str | None = None
     resources: Resources = Resources()
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     job_variables: Mapping[str, Json] = field(default_factory=dict)
     targets: tuple[str, ...] = ()
 
@@ -155,46 +171,6 @@ class Flow:
     dockerfile: Path | None = None
     check_seconds: float | None = None
     check_memory: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PrefectChoice:
-    """How the configuration names the Prefect API: `api` (`embedded` or a URL), a profile, or neither."""
-
-    api: str | None = None
-    profile: str | None = None
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the API is the one `up` starts."""
-        return self.api == "embedded"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A place to ship to: a container registry, a work pool and a Prefect API.
-
-    `registry_host` is None for the embedded registry until it is known where it listens; `repository` is
-    a path with `{flow}` in it.
-    """
-
-    name: str
-    registry_host: str | None
-    repository: str
-    work_pool: str
-    work_pool_type: str
-    prefect: PrefectChoice
-    work_queue: str | None = None
-    results_volume: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    job_variables: Mapping[str, Json] = field(default_factory=dict)
-    order: Literal["git", "none"] = "git"
-
-    def repository_of(self, flow: str) -> Repository:
-        """The repository that holds the images of one flow. Needs a known `registry_host`."""
-        if self.registry_host is None:
-            raise ValueError(f"target {self.name}: the embedded registry's address is not known yet")
-        return Repository(self.registry_host, self.repository.replace("{flow}", flow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +205,15 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(("Secret", self._value))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user and a password, or, with `identity_token`, a token that is exchanged for others."""
+
+    username: str
+    secret: Secret
+    identity_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from flowyard.outcome import Outcome
 from flowyard.pipeline import foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
 from flowyard.planning.desired import select, want
-from flowyard.wiring import open_project, open_workshop, open_yard
+from flowyard.wiring import open_project, open_results, open_workshop, open_yard
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,6 @@ def run(
     word: str, parameters: Sequence[str], target: str | None, output: Output, timeout: float | None
 ) -> int:
     """Trigger, follow on stderr, print the result on stdout."""
-    from flowyard.adapters.engine import VolumeResults
     from flowyard.delay import delay_text, measure
     from flowyard.run import find_deployment, follow, parse_parameters, result_of, trigger
 
@@ -175,7 +174,7 @@ def run(
         delay = measure(api, triggered.id)
     if delay is not None:
         note(delay_text(delay))
-    result = result_of(triggered, finished, connection.target, VolumeResults())
+    result = result_of(triggered, finished, open_results(connection.target))
     output.result(report.result_text(result), report.result_json(triggered, finished, result, delay))
     return 0
 

@@ -11,7 +11,7 @@ import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from flowyard.adapters.git import Git
 from flowyard.adapters.lease_notes import FileNotes
@@ -22,10 +22,11 @@ from flowyard.configuration.platforms import with_platforms
 from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
 from flowyard.planning.render_memo import RenderMemo
-from flowyard.ports import ContainerRegistry, LogFiles, Progress
+from flowyard.ports import ContainerRegistry, LogFiles, Logins, Progress, Repositories, Results
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import limited_flow
-from flowyard.values import Digest, ImageReference, Project, PublishedImage, Target
+from flowyard.target import Target, VolumeStorage
+from flowyard.values import Credentials, ImageReference, Project, PublishedImage, Repository
 from flowyard.yard import Yard
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ def open_project(start: Path | None = None) -> Project:
     return with_platforms(project, platform.machine())
 
 
-def open_workshop(project: Project, target: Target, progress: Progress) -> Workshop:
+def open_workshop(
+    project: Project, target: Target, progress: Progress, logins: Logins | None = None
+) -> Workshop:
     """Everything that building needs; neither Prefect nor a container registry is asked for."""
     state = project.root / STATE_FOLDER
-    builder = LateBuildx(progress, LogFolder(state / "logs" / "build"))
+    builder = LateBuildx(progress, LogFolder(state / "logs" / "build"), logins or LateRegistry(target))
     return Workshop(
         project=project,
         target=target,
@@ -57,10 +60,12 @@ def open_workshop(project: Project, target: Target, progress: Progress) -> Works
 def open_yard(project: Project, target: str | None, progress: Progress, jobs: int | None) -> Yard:
     """Everything a ship to this target needs. Raises UsageError when the target is not up."""
     connection = connect(choose_target(project, target), project.root, os.environ)
+    registry = LateRegistry(connection.target)
     return Yard(
-        workshop=open_workshop(project, connection.target, progress),
+        workshop=open_workshop(project, connection.target, progress, registry),
         api=PrefectRest(connection.prefect),
-        registry=LateRegistry(),
+        registry=registry,
+        repositories=registry,
         history=Git(project.root, SystemProcesses()),
         user=shipper(),
         jobs=jobs,
@@ -85,9 +90,10 @@ def open_holder(notes: Path, progress: Progress) -> Holder:
 class LateBuildx:
     """The builder, imported at the first build: a ship with nothing to do starts faster without it."""
 
-    def __init__(self, progress: Progress, logs: LogFiles) -> None:
+    def __init__(self, progress: Progress, logs: LogFiles, logins: Logins) -> None:
         self._progress = progress
         self._logs = logs
+        self._logins = logins
         self._lock = threading.Lock()
         self._made: tuple[ImageBuilder, Callable[[], None]] | None = None
         self._stopped = False
@@ -99,7 +105,8 @@ class LateBuildx:
         with self._lock:
             if self._made is None:
                 processes = SystemLineProcesses()
-                self._made = (Buildx(processes, self._progress, self._logs, os.environ), processes.stop)
+                made = Buildx(processes, self._progress, self._logs, os.environ, self._logins)
+                self._made = (made, processes.stop)
                 if self._stopped:
                     processes.stop()
             builder, _ = self._made
@@ -113,28 +120,56 @@ class LateBuildx:
                 self._made[1]()
 
 
+class RegistryClient(ContainerRegistry, Repositories, Logins, Protocol):
+    """All that is asked of a target's container registry."""
+
+
 class LateRegistry:
-    """The container registry, whose client is imported when it is asked: with nothing to do it is not."""
+    """The target's container registry, whose client is imported when it is asked: with nothing to do it is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: Target) -> None:
+        self._target = target
         self._lock = threading.Lock()
-        self._made: ContainerRegistry | None = None
+        self._made: RegistryClient | None = None
 
-    def digest(self, reference: ImageReference) -> Digest | None:
-        """As ContainerRegistry.digest."""
-        return self._registry().digest(reference)
+    def find(self, reference: ImageReference) -> PublishedImage | None:
+        """As ContainerRegistry.find."""
+        return self._registry().find(reference)
+
+    def ready(self, repository: Repository) -> Repository:
+        """As Repositories.ready."""
+        return self._registry().ready(repository)
+
+    def credentials(self, host: str, *, renewed: bool = False) -> Credentials | None:
+        """As Logins.credentials."""
+        return self._registry().credentials(host, renewed=renewed)
 
     def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
         """As ContainerRegistry.last_layer_file."""
         return self._registry().last_layer_file(image, path)
 
-    def _registry(self) -> ContainerRegistry:
-        from flowyard.adapters.oci import OciRegistry
-
+    def _registry(self) -> RegistryClient:
         with self._lock:
             if self._made is None:
-                self._made = OciRegistry()
+                self._made = _registry_client(self._target)
             return self._made
+
+
+def _registry_client(target: Target) -> RegistryClient:
+    from flowyard.adapters.oci import OciRegistry
+
+    return OciRegistry()
+
+
+def open_results(target: Target) -> Results | None:
+    """Where results of the target's runs are read, None where none are kept."""
+    if target.results is None:
+        return None
+    if isinstance(target.results, VolumeStorage):
+        from flowyard.adapters.engine import VolumeResults
+
+        return VolumeResults(target.results.volume)
+    raise NotImplementedError(str(target.results))
 
 
 class LogFolder:

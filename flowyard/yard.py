@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flowyard.building.workshop import Workshop
-from flowyard.ports import ContainerRegistry, PrefectApi
+from flowyard.ports import ContainerRegistry, PrefectApi, Repositories
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import History
-from flowyard.values import Project, Target
+from flowyard.target import Target
+from flowyard.values import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Yard:
     workshop: Workshop
     api: PrefectApi
     registry: ContainerRegistry
+    repositories: Repositories
     history: History
     user: str
     jobs: int | None  # images built at once; None: as many as there are cores, at most four

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowyard.errors import RegistryError
-from flowyard.values import Digest, ImageReference, PublishedImage
+from flowyard.values import Credentials, Digest, ImageReference, PublishedImage, Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,22 @@ class FakeContainerRegistry:
         self._tags[reference] = image.digest()
         return image.digest()
 
+    def find(self, reference: ImageReference) -> PublishedImage | None:
+        """As ContainerRegistry.find."""
+        digest = self.digest(reference)
+        return None if digest is None else PublishedImage(reference.repository, digest)
+
+    def ready(self, repository: Repository) -> Repository:
+        """As Repositories.ready."""
+        self._fail_if_told()
+        return repository
+
+    def credentials(self, host: str, *, renewed: bool = False) -> Credentials | None:
+        """As Logins.credentials."""
+        return None
+
     def digest(self, reference: ImageReference) -> Digest | None:
-        """As ContainerRegistry.digest."""
+        """The manifest digest a tag points to, if any."""
         self._fail_if_told()
         return self._tags.get(reference)
 

@@ -12,16 +12,8 @@ from flowyard.register import Unit, register
 from flowyard.registering.deployment import MARK, Marks, normal
 from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.records import ReleaseRecord
-from flowyard.values import (
-    DeploymentSpec,
-    Digest,
-    Json,
-    PrefectChoice,
-    PublishedImage,
-    Repository,
-    Schedule,
-    Target,
-)
+from flowyard.target import PrefectChoice, Target
+from flowyard.values import DeploymentSpec, Digest, Json, PublishedImage, Repository, Schedule
 from tests.fakes_server import TEMPLATE, FakeServer
 from tests.snapshots import snapshot
 from tests.support import Described

@@ -13,7 +13,8 @@ from flowyard.load import load
 from flowyard.lock import Locker
 from flowyard.plan import Desired
 from flowyard.planning.desired import want
-from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, Project, Target
+from flowyard.target import Target
+from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, Project
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BASE_DIGEST = f"sha256:{'b' * 64}"

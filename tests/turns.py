@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.releasing.holder import Moment
-from flowyard.values import Digest, ImageReference, Json, PublishedImage
+from flowyard.values import ImageReference, Json, PublishedImage
 
 MOST_TURNS = 20_000  # no two ships need so many
 _STUCK = 60.0  # real seconds
@@ -109,10 +109,10 @@ class TurnRegistry:
     ship: str
     registry: ContainerRegistry
 
-    def digest(self, reference: ImageReference) -> Digest | None:
-        """As ContainerRegistry.digest."""
+    def find(self, reference: ImageReference) -> PublishedImage | None:
+        """As ContainerRegistry.find."""
         self.turns.wait(self.ship)
-        return self.registry.digest(reference)
+        return self.registry.find(reference)
 
     def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
         """As ContainerRegistry.last_layer_file."""

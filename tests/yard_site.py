@@ -69,7 +69,9 @@ class Site:
             commit=lambda paths: None if self.commit is None else Commit(self.commit, dirty=False),
             contexts=self.root / ".flowyard/contexts",
         )
-        return Yard(workshop, self.server, self.registry, Linear(), "ada", 2, Holder(self.clock))
+        return Yard(
+            workshop, self.server, self.registry, self.registry, Linear(), "ada", 2, Holder(self.clock)
+        )
 
     def ship(self, *names: str, build: bool = True) -> dict[str, Outcome]:
         yard = self.yard()

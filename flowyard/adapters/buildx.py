@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from flowyard.adapters.registry_credentials import DockersOwn
 from flowyard.build import (
     BuildRequest,
     BuiltImage,
@@ -36,7 +37,7 @@ from flowyard.build import (
 from flowyard.building.buildkit_progress import BuildReader, Event, StepEvent, log_line
 from flowyard.building.hints import MINIMUM_BUILDX
 from flowyard.errors import BuildFailed, EngineError, FlowyardError
-from flowyard.ports import LogFiles, Progress
+from flowyard.ports import LogFiles, Logins, Progress
 
 _GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 # Waits for a line, or for the end of its input: then whoever started it was killed and could not end this
@@ -175,6 +176,7 @@ class Buildx:
     progress: Progress
     logs: LogFiles
     environ: Mapping[str, str]
+    logins: Logins = field(default_factory=DockersOwn)
 
     def build(self, request: BuildRequest) -> BuiltImage:
         """Build, and push when asked, trying a push again that failed for a passing reason.

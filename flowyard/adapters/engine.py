@@ -50,7 +50,10 @@ def engine() -> Iterator[DockerClient]:
 class VolumeResults:
     """Results in a volume of the local engine, read by the image that wrote them."""
 
-    def read(self, image: str, volume: str, place: ResultPlace) -> Json:
+    def __init__(self, volume: str) -> None:
+        self._volume = volume
+
+    def read(self, image: str, place: ResultPlace) -> Json:
         """The result as JSON. Raises EngineError with what the image said."""
         from docker.errors import ContainerError
 
@@ -59,7 +62,7 @@ class VolumeResults:
                 output = client.containers.run(
                     image,
                     ["python", "-m", "flowyard.runtime.result", place.key, place.serializer],
-                    volumes=[f"{volume}:{RESULTS_FOLDER}:ro"],
+                    volumes=[f"{self._volume}:{RESULTS_FOLDER}:ro"],
                     network_mode="none",
                     remove=True,
                     stdout=True,

@@ -16,11 +16,11 @@ from flowyard.adapters import oci_format
 from flowyard.adapters.oci_address import Limits, api_url, pull_scope
 from flowyard.adapters.oci_auth import Authorizations
 from flowyard.errors import RegistryError
-from flowyard.values import Digest, ImageReference, Json, PublishedImage, Repository
+from flowyard.ports import Logins
+from flowyard.values import Credentials, Digest, ImageReference, Json, PublishedImage, Repository
 
 if TYPE_CHECKING:
     from flowyard.adapters.oci_http import Answer, Http
-    from flowyard.adapters.registry_credentials import Credentials
 
 MOST_MANIFEST = 4 * 1024 * 1024
 MOST_LAYER = 1024 * 1024
@@ -31,10 +31,13 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686"
 
 
 class OciRegistry:
-    """A ContainerRegistry and BaseImages over HTTP. A context manager; `close` ends its connections."""
+    """A ContainerRegistry, Repositories and BaseImages over HTTP. A context manager: `close` ends its connections."""
 
-    def __init__(self, limits: Limits = _PATIENT, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, limits: Limits = _PATIENT, environ: Mapping[str, str] = os.environ, logins: Logins | None = None
+    ) -> None:
         self._limits = limits
+        self._logins = logins
         self._environ = environ
         self._authorizations = Authorizations(self._credentials)
         self._opened: Http | None = None
@@ -52,6 +55,19 @@ class OciRegistry:
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
+
+    def find(self, reference: ImageReference) -> PublishedImage | None:
+        """As ContainerRegistry.find."""
+        digest = self.digest(reference)
+        return None if digest is None else PublishedImage(reference.repository, digest)
+
+    def ready(self, repository: Repository) -> Repository:
+        """As Repositories.ready: it comes to be with the first push, or its owner has made it."""
+        return repository
+
+    def credentials(self, host: str, *, renewed: bool = False) -> Credentials | None:
+        """As Logins.credentials: left to Docker's own configuration."""
+        return None
 
     def digest(self, reference: ImageReference) -> Digest | None:
         """The manifest digest a tag points to, or None when the registry says there is no such tag.
@@ -155,7 +171,8 @@ class OciRegistry:
     def _credentials(self, key: str) -> Credentials | None:
         from flowyard.adapters.registry_credentials import read_credentials
 
-        return read_credentials(key, self._environ)
+        own = self._logins.credentials(key) if self._logins is not None else None
+        return own or read_credentials(key, self._environ)
 
 
 def host_architecture() -> str:

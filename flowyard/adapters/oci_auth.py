@@ -13,13 +13,12 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from flowyard.adapters.oci_address import is_loopback, login_key
 from flowyard.adapters.oci_format import Challenge, json_object, parse_challenges, registry_error
 from flowyard.errors import RegistryError
-from flowyard.values import Secret
+from flowyard.values import Credentials, Secret
 
 if TYPE_CHECKING:
     from flowyard.adapters.oci_http import Http, Request
-    from flowyard.adapters.registry_credentials import Credentials
 
-FindCredentials = Callable[[str], "Credentials | None"]
+FindCredentials = Callable[[str], Credentials | None]
 
 _MOST_TOKEN_BYTES = 256 * 1024
 _ANY_SCOPE = ""  # a password is the same for every repository

@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flowyard.errors import PrefectError
+from flowyard.target import PrefectChoice
 from flowyard.urls import comparable, is_http_url, without_credentials
-from flowyard.values import PrefectAddress, PrefectChoice, Secret
+from flowyard.values import PrefectAddress, Secret
 
 API_URL = "PREFECT_API_URL"
 API_KEY = "PREFECT_API_KEY"

@@ -9,22 +9,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard.errors import RegistryError
-from flowyard.values import Json, Secret
+from flowyard.values import Credentials, Json, Secret
 
 _SECTIONS = ("auths", "credsStore", "credHelpers")
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A user and a password, or, with `identity_token`, a token that is exchanged for others."""
+class DockersOwn:
+    """The Logins that leave every host to Docker's configuration."""
 
-    username: str
-    secret: Secret
-    identity_token: bool = False
+    def credentials(self, host: str, *, renewed: bool = False) -> Credentials | None:
+        """As Logins.credentials."""
+        return None
 
 
 def config_file(environ: Mapping[str, str]) -> Path:

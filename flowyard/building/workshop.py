@@ -19,7 +19,8 @@ from flowyard.planning.desired import Renderer, want
 from flowyard.ports import Progress
 from flowyard.releasing.order import Commit
 from flowyard.render import COMMON_SECRETS
-from flowyard.values import BuildSecret, Flow, Project, Target
+from flowyard.target import Target
+from flowyard.values import BuildSecret, Flow, ImageReference, Project, Repository
 
 if TYPE_CHECKING:  # BuildKit's side is imported when something is built
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
@@ -57,7 +58,7 @@ def build_images(workshop: Workshop, flows: Sequence[Flow], jobs: int | None) ->
 
     def build(flow: Flow) -> BuiltImage:
         desired = want(workshop.project, flow, workshop.target, workshop.render)
-        return build_image(workshop, desired, commit, push=False)
+        return build_image(workshop, desired, commit)
 
     done = run_parallel(flows, build, jobs, workshop.stop)
     return tuple(
@@ -71,9 +72,14 @@ def sources(flows: Iterable[Flow]) -> tuple[Path, ...]:
     return (Path("registry.toml"), Path("images"), *sorted(folders))
 
 
-def build_image(workshop: Workshop, desired: Desired, commit: Commit | None, *, push: bool) -> BuiltImage:
-    """Stage the flow's context, build the image and remove the context again. Raises FlowyardError."""
-    request = build_request(workshop, desired, commit, push=push)
+def build_image(
+    workshop: Workshop, desired: Desired, commit: Commit | None, *, push_to: Repository | None = None
+) -> BuiltImage:
+    """Stage the flow's context, build the image and remove the context again. Raises FlowyardError.
+
+    Without `push_to` the image stays in the local engine.
+    """
+    request = build_request(workshop, desired, commit, push_to=push_to)
     try:
         return workshop.builder.build(request)
     finally:
@@ -82,7 +88,9 @@ def build_image(workshop: Workshop, desired: Desired, commit: Commit | None, *, 
             workshop.contexts.rmdir()
 
 
-def build_request(workshop: Workshop, desired: Desired, commit: Commit | None, *, push: bool) -> BuildRequest:
+def build_request(
+    workshop: Workshop, desired: Desired, commit: Commit | None, *, push_to: Repository | None = None
+) -> BuildRequest:
     """Stage the flow's build context, and say how it is built."""
     from flowyard.build import BuildRequest
 
@@ -93,11 +101,11 @@ def build_request(workshop: Workshop, desired: Desired, commit: Commit | None, *
     return BuildRequest(
         flow=flow.name,
         context=context,
-        reference=desired.reference,
+        reference=ImageReference(push_to or desired.reference.repository, desired.reference.tag),
         platforms=flow.platforms,
         secrets=_secrets(workshop.project, flow),
         labels=_labels(workshop.project, desired, commit),
-        push=push,
+        push=push_to is not None,
     )
 
 

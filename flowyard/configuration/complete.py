@@ -242,6 +242,7 @@ class _FlowBuilder:
             work_queue=table.work_queue,
             resources=_resources(table),
             env={**(self._defaults.env or {}), **(self._file.env or {}), **table.env},
+            secrets=table.secrets,
             job_variables=table.job_variables,
             targets=targets,
         )

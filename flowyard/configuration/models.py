@@ -6,73 +6,30 @@ they cannot disagree. Values are strict: nothing is converted from one type to a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-MOST_RUNS = 2**31 - 1  # what the Prefect server's database holds
-MOST_CORES = 10_000  # in billionths of a core, the engine's number still fits
-MOST_SECONDS = 3_153_600_000  # a hundred years
-NAME = r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"
-SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
-ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-ENTRYPOINT = r"^[A-Za-z0-9_./-]+\.py(:[A-Za-z_][A-Za-z0-9_.]*)?$"
-DEBIAN_PACKAGE = r"^[a-z0-9][a-z0-9+.-]+([:=][A-Za-z0-9+.:~-]+)?$"
-FOLDER = r"^[A-Za-z0-9_./-]+$"
-PLATFORM = r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$"
-PREFECT_NAME = r"^[^/%&<>\s]([^/%&<>]*[^/%&<>\s])?$"
-PYTHON = r"^3\.[0-9]+$"
-MEMORY = r"^[1-9][0-9]{0,9}(Ki|Mi|Gi|Ti)$"
-RESULTS = r"^volume:[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
-PINNED = r"@sha256:[0-9a-f]{64}$"
-
-Name = Annotated[str, Field(pattern=NAME)]
-EnvName = Annotated[str, Field(pattern=ENV_NAME)]
-SecretName = Annotated[str, Field(pattern=SECRET_NAME)]
-# These words are written into a Dockerfile, so what could be read as more than one word there is refused.
-Entrypoint = Annotated[str, Field(pattern=ENTRYPOINT)]
-DebianPackage = Annotated[str, Field(pattern=DEBIAN_PACKAGE)]
-Folder = Annotated[str, Field(pattern=FOLDER)]
-Memory = Annotated[str, Field(pattern=MEMORY)]
-Platform = Annotated[str, Field(pattern=PLATFORM)]
-# What Prefect takes as the name of a work pool or queue; a blank one would be found by nobody.
-PrefectName = Annotated[str, Field(pattern=PREFECT_NAME)]
-
-# The patterns in words, for messages.
-FORMS: Mapping[str, str] = MappingProxyType(
-    {
-        NAME: "use lower-case letters, digits, - and _, from letter or digit to letter or digit, at most 63",
-        SECRET_NAME: "use letters, digits, _, . and -, first a letter, at most 64",
-        ENV_NAME: "use letters, digits and _, not first a digit",
-        ENTRYPOINT: "write FILE.py or FILE.py:FUNCTION, such as `flow.py:etl`",
-        DEBIAN_PACKAGE: "write the package's name, such as `libpq5`, perhaps with :ARCHITECTURE or =VERSION",
-        FOLDER: "write a path of letters, digits, _, . and -, such as `shared`",
-        PLATFORM: "write SYSTEM/PROCESSOR, such as `linux/arm64`",
-        PREFECT_NAME: "use any characters but / % & < and >, and no blank first or last",
-        PYTHON: 'write two numbers in quotes, such as "3.13"',
-        MEMORY: 'write a whole number with Ki, Mi, Gi or Ti, such as "512Mi"',
-        RESULTS: 'write a volume\'s name, as in "volume:flow-results"',
-        PINNED: "end it with @sha256: and 64 digits of 0-9 a-f; `lock` writes it",
-    }
+from flowyard.configuration.forms import (
+    MEMORY,
+    MOST_CORES,
+    MOST_RUNS,
+    MOST_SECONDS,
+    PINNED,
+    PYTHON,
+    AwsArn,
+    DebianPackage,
+    Entrypoint,
+    EnvName,
+    Folder,
+    Memory,
+    Name,
+    Platform,
+    PrefectName,
+    SecretName,
+    Table,
 )
-
-
-def _kebab(name: str) -> str:
-    return name.replace("_", "-")
-
-
-class Table(BaseModel):
-    """A TOML table whose keys are kebab-case and all known."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        alias_generator=_kebab,
-        defer_build=True,  # most tables are never validated on their own; every ship would pay for them
-    )
+from flowyard.configuration.target_models import TargetTable
 
 
 class ScheduleTable(Table):
@@ -120,6 +77,9 @@ class DeploymentTable(Table):
         default_factory=lambda: ResourcesTable.model_validate({}), description="What one run may use."
     )
     env: dict[EnvName, str] = Field({}, description="Environment variables of the run. Never secrets.")
+    secrets: dict[EnvName, AwsArn] = Field(
+        {}, description="ARNs by the variable a run finds the value in; ECS work pools only."
+    )
     job_variables: dict[str, Any] = Field(
         {}, description="Job variables of the work pool, passed as they are."
     )
@@ -164,56 +124,6 @@ class FlowFile(BuildTable):
         None, description="`file.py:function`; default: the one @flow found in flow.py."
     )
     deployments: dict[Name, DeploymentTable] = Field({}, description="The flow's deployments by name.")
-
-
-class EmbeddedRegistry(Table):
-    """The container registry on loopback that `up` starts."""
-
-    type: Literal["embedded"]
-    repository: str = Field(
-        "flows/{flow}", description="Path of the repository; `{flow}` is the folder's name."
-    )
-
-
-class OciRegistry(Table):
-    """Any container registry that speaks the OCI distribution API."""
-
-    type: Literal["oci"]
-    url: str = Field(description="Host and optional path, such as `ghcr.io/acme`; no scheme.")
-    repository: str = Field("{flow}", description="Path below `url`; `{flow}` is the folder's name.")
-
-
-class WorkPoolTable(Table):
-    """The work pool that runs the deployments; made when it is missing."""
-
-    name: PrefectName = Field(description="Name of the work pool.")
-    type: Literal["docker"] = Field(description="Type of the work pool.")
-    queue: PrefectName | None = Field(None, description="Default work queue.")
-
-
-class PrefectTable(Table):
-    """The Prefect API: `api`, or `profile`, or neither (then PREFECT_API_URL and PREFECT_API_KEY count)."""
-
-    api: str | None = Field(None, description="`embedded` (started by `up`) or the API's URL.")
-    profile: str | None = Field(None, description="Name of a Prefect profile on this machine.")
-
-
-class TargetTable(Table):
-    """A place to ship to."""
-
-    registry: Annotated[EmbeddedRegistry | OciRegistry, Field(discriminator="type")]
-    work_pool: WorkPoolTable
-    prefect: PrefectTable = Field(
-        default_factory=lambda: PrefectTable.model_validate({}), description="The Prefect API."
-    )
-    results: str | None = Field(None, pattern=RESULTS, description="Result storage: `volume:NAME`.")
-    env: dict[EnvName, str] = Field({}, description="Environment variables of every run. Never secrets.")
-    job_variables: dict[str, Any] = Field({}, description="Job variables of every deployment.")
-    order: Literal["git", "none"] | None = Field(
-        None,
-        description="`git`: an older commit never overwrites a newer one. Default: `git`, and `none` where "
-        "the Prefect API is embedded.",
-    )
 
 
 class ProjectTable(Table):

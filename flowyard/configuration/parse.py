@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from flowyard.configuration.models import FORMS
+from flowyard.configuration.forms import FORMS
 from flowyard.errors import Problem, one_line
 from flowyard.texts import not_utf8
 

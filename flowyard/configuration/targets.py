@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from flowyard.configuration.models import OciRegistry, PrefectTable, RegistryFile, TargetTable
+from flowyard.configuration.aws import aws_problems, ecr_of, ecs_of
+from flowyard.configuration.models import RegistryFile
 from flowyard.configuration.parse import show
+from flowyard.configuration.target_models import EcrRegistry, OciRegistry, PrefectTable, TargetTable
 from flowyard.errors import Problem
 from flowyard.references import LONGEST_PATH, is_registry_host, parse_reference
+from flowyard.target import BucketStorage, PrefectChoice, Target, VolumeStorage
 from flowyard.urls import comparable, is_http_url, without_credentials
-from flowyard.values import Flow, PrefectChoice, Target
+from flowyard.values import DeploymentSpec, Flow
 
 FILE = "registry.toml"
 _ANY_FLOW = "flow"  # stands for a folder's name, which is checked by itself
@@ -31,26 +34,45 @@ def _target(name: str, table: TargetTable) -> Target:
     if isinstance(table.registry, OciRegistry):
         host, _, path = table.registry.url.strip("/").partition("/")
         repository = f"{path}/{repository}" if path else repository
+    ecr = ecr_of(table.registry) if isinstance(table.registry, EcrRegistry) else None
     prefect = PrefectChoice(table.prefect.api, table.prefect.profile)
     return Target(
         name=name,
-        registry_host=host,
+        registry_host=ecr.host if ecr else host,
         repository=repository,
         work_pool=table.work_pool.name,
         work_pool_type=table.work_pool.type,
         prefect=prefect,
         work_queue=table.work_pool.queue,
-        results_volume=table.results.removeprefix("volume:") if table.results else None,
+        results=_results(table.results),
         env=table.env,
+        secrets=table.secrets,
         job_variables=table.job_variables,
         order=table.order or ("none" if prefect.embedded else "git"),
+        ecr=ecr,
+        ecs=ecs_of(table),
     )
+
+
+def _results(address: str | None) -> VolumeStorage | BucketStorage | None:
+    if address is None:
+        return None
+    kind, _, place = address.partition(":")
+    if kind == "volume":
+        return VolumeStorage(place)
+    bucket, _, prefix = place.removeprefix("//").partition("/")
+    return BucketStorage(bucket, prefix)
 
 
 def target_problems(registry: RegistryFile, targets: Mapping[str, Target]) -> Iterator[Problem]:
     """What is wrong with each target by itself, and with two that write to one work pool."""
     for name, table in registry.targets.items():
-        for key, text in (*_prefect_problems(table.prefect), *_registry_problems(table, targets[name])):
+        found = (
+            *_prefect_problems(table.prefect),
+            *_registry_problems(table, targets[name]),
+            *aws_problems(table),
+        )
+        for key, text in found:
             yield Problem(FILE, f"targets.{name}.{key}", text)
         if table.work_pool.name.lower().startswith(_RESERVED):
             text = (
@@ -82,6 +104,7 @@ def flow_problems(flow: Flow, targets: Mapping[str, Target]) -> Iterator[Problem
     for deployment in flow.deployments:
         key = f"deployments.{deployment.name}"
         yield from _image_problem(file, f"{key}.job-variables", deployment.job_variables)
+        yield from _secret_problems(file, key, deployment, targets)
         owners: dict[PrefectChoice, str] = {}
         for name in deployment.targets:
             if name in targets and targets[name].prefect != _FROM_ENVIRONMENT:
@@ -92,6 +115,18 @@ def flow_problems(flow: Flow, targets: Mapping[str, Target]) -> Iterator[Problem
                         f'deployment; keep it to one of them, as in targets = ["{owner}"]'
                     )
                     yield Problem(file, f"{key}.targets", text)
+
+
+def _secret_problems(
+    file: str, key: str, deployment: DeploymentSpec, targets: Mapping[str, Target]
+) -> Iterator[Problem]:
+    without = [name for name in deployment.targets if name in targets and targets[name].ecs is None]
+    if deployment.secrets and without:
+        text = (
+            f"target {without[0]} has a work pool of type {targets[without[0]].work_pool_type}, which cannot hand "
+            "a secret by ARN to a run; keep the deployment to ECS targets with `targets`"
+        )
+        yield Problem(file, f"{key}.secrets", text)
 
 
 def _prefect_problems(table: PrefectTable) -> Iterator[tuple[str, str]]:

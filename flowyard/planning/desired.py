@@ -18,7 +18,8 @@ from flowyard.planning.context import collect
 from flowyard.planning.key import image_inputs, key_of
 from flowyard.registering.deployment import spec_inputs, spec_of, spec_origins
 from flowyard.render import Rendered, render
-from flowyard.values import Flow, ImageReference, Project, Target
+from flowyard.target import Target
+from flowyard.values import Flow, ImageReference, Project
 
 Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from flowyard.errors import ConfigurationError
 from flowyard.plan import FlowPlan, Plan
 from flowyard.registering.validate import misfits_of_job_variables
-from flowyard.values import Json, Target
+from flowyard.target import Target
+from flowyard.values import Json
 from flowyard.work_pools import job_variables
 
 

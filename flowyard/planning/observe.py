@@ -13,7 +13,8 @@ from flowyard.plan import Action, Desired, Observed, plan_flow
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.registering.deployment import Marks, project_tag
 from flowyard.releasing.records import latest_of
-from flowyard.values import Json, Project, Target
+from flowyard.target import Target
+from flowyard.values import Json, Project
 
 
 def observe(
@@ -26,9 +27,9 @@ def observe(
     records = latest_of(api, project.name, target.name, [plan.name for plan in changed])
     released = {name: record.inputs for name, record in records.items()}
     unknown = [plan.desired.reference for plan in changed if plan.desired and plan.image is None]
-    held = {reference: registry.digest(reference) for reference in unknown}
-    digests = {reference: digest for reference, digest in held.items() if digest is not None}
-    return Observed(live, released, digests)
+    found = {reference: registry.find(reference) for reference in unknown}
+    held = {reference: image for reference, image in found.items() if image is not None}
+    return Observed(live, released, held)
 
 
 def deployments_by_flow(

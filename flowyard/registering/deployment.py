@@ -12,14 +12,15 @@ from typing import Any
 
 from flowyard.planning.key import KEY_LENGTH, MAPPED, fingerprint
 from flowyard.render import PROJECT_FOLDER
-from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule, Target
+from flowyard.target import Target
+from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule
 from flowyard.work_pools import job_variables
 
 MARK = "flowyard."
 # Raised when Flowyard itself registers the same settings differently.
 REGISTRATION_FORMAT = "2"
 # Settings that reach Prefect as job variables only.
-_MAPPED = ("env", "resources", "job_variables")
+_MAPPED = ("env", "resources", "secrets", "job_variables")
 # The code is in the image. Without this step Prefect copies the working directory elsewhere for every run.
 _STAY = "prefect.deployments.steps.set_working_directory"
 # Where Prefect begins to count a recurrence rule that says nothing itself.
@@ -37,7 +38,10 @@ def project_tag(project: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What Flowyard writes on a deployment, as labels below `flowyard.`."""
+    """What Flowyard writes on a deployment, as labels below `flowyard.`.
+
+    `repository` is where the files say that the image lies; an ECR registry's own name for it is another.
+    """
 
     project: str
     target: str
@@ -45,6 +49,7 @@ class Marks:
     key: str
     spec: str
     commit: str = ""
+    repository: str = ""
 
     def labels(self) -> dict[str, str]:
         """The marks as deployment labels."""
@@ -87,7 +92,7 @@ def spec_origins(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[
         for name, value in asdict(deployment).items()
         if name in _MAPPED
     }
-    shared = {"env": target.env, "job-variables": target.job_variables, "results": target.results_volume}
+    shared = {"env": target.env, "job-variables": target.job_variables, "results": str(target.results or "")}
     return {**own, **{f"targets.{target.name}.{name}": fingerprint(value) for name, value in shared.items()}}
 
 

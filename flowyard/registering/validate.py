@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from flowyard.configuration.parse import did_you_mean, show
 from flowyard.errors import Problem
-from flowyard.values import DeploymentSpec, FlowDescription, Json, Target
+from flowyard.target import Target
+from flowyard.values import DeploymentSpec, FlowDescription, Json
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

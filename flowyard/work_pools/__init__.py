@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from flowyard.values import DeploymentSpec, Json, Target
+from flowyard.target import Target
+from flowyard.values import DeploymentSpec, Json
 from flowyard.work_pools import docker
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flowyard.render import RESULTS_FOLDER
-from flowyard.values import DeploymentSpec, Json, Target
-
-KEEP_ENV = "FLOWYARD_KEEP_ENV"
-RESULTS_ENV = "FLOWYARD_RESULTS"
+from flowyard.target import Target, VolumeStorage
+from flowyard.values import DeploymentSpec, Json
+from flowyard.work_pools.environment import run_environment
 
 
 def job_variables(target: Target, deployment: DeploymentSpec) -> dict[str, Json]:
@@ -26,11 +25,11 @@ def job_variables(target: Target, deployment: DeploymentSpec) -> dict[str, Json]
     if deployment.resources.memory is not None:
         variables["mem_limit"] = str(deployment.resources.memory)
     volumes = list(own.pop("volumes", []))
-    if target.results_volume is not None:
-        volumes.insert(0, f"{target.results_volume}:{RESULTS_FOLDER}")
+    if isinstance(target.results, VolumeStorage):
+        volumes.insert(0, f"{target.results.volume}:{RESULTS_FOLDER}")
     if volumes:
         variables["volumes"] = volumes
-    return {**variables, **own, "env": _env(target, deployment, own.pop("env", {}))}
+    return {**variables, **own, "env": run_environment(target, deployment, own.pop("env", {}))}
 
 
 def base_job_template() -> Mapping[str, Json]:
@@ -44,13 +43,3 @@ def base_job_template() -> Mapping[str, Json]:
 def _create_options(deployment: DeploymentSpec) -> dict[str, Json]:
     cpu = deployment.resources.cpu
     return {} if cpu is None else {"nano_cpus": int(cpu * 1_000_000_000)}
-
-
-def _env(target: Target, deployment: DeploymentSpec, own: dict[str, str]) -> dict[str, str]:
-    env = {**target.env, **deployment.env, **own}
-    kept = sorted(name for name in env if name.startswith("PREFECT_"))
-    if kept:
-        env[KEEP_ENV] = ",".join(kept)
-    if target.results_volume is not None:
-        env[RESULTS_ENV] = f"file://{RESULTS_FOLDER}"
-    return env

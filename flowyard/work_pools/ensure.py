@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from flowyard.errors import Conflict, NotFound, PrefectError
 from flowyard.ports import PrefectApi
-from flowyard.values import Json, Target
+from flowyard.target import Target
+from flowyard.values import Json
 from flowyard.work_pools import base_job_template
 
 

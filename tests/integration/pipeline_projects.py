@@ -24,7 +24,7 @@ from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows, ship
 from flowyard.ports import ContainerRegistry, PrefectApi
-from flowyard.values import Digest, ImageReference, Json, PublishedImage
+from flowyard.values import ImageReference, Json, PublishedImage
 from flowyard.wiring import open_project, open_yard
 from flowyard.yard import Yard
 from tests.integration.yard import ROOT, RunningYard
@@ -41,7 +41,7 @@ include = ["shared"]
 registry = {registry}
 work-pool = {{ name = "{pool}", type = "docker" }}
 prefect = {prefect}
-results = "volume:{volume}"
+results = "{results}"
 {settings}
 """
 GREET = '''"""Made by a test."""
@@ -87,9 +87,9 @@ class AskedRegistry:
     registry: ContainerRegistry
     questions: list[str] = field(default_factory=list)
 
-    def digest(self, reference: ImageReference) -> Digest | None:
-        self.questions.append(f"digest {reference.repository.path}")
-        return self.registry.digest(reference)
+    def find(self, reference: ImageReference) -> PublishedImage | None:
+        self.questions.append(f"find {reference.repository.path}")
+        return self.registry.find(reference)
 
     def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
         self.questions.append(f"layer {image.repository.path}")
@@ -156,7 +156,7 @@ class SmallProject:
         values = {
             "name": self.name,
             "pool": target.work_pool,
-            "volume": target.results_volume,
+            "results": str(target.results),
             "registry": '{ type = "embedded" }',
             "prefect": '{ api = "embedded" }',
             "settings": settings,

@@ -92,10 +92,12 @@ def test_everything_a_file_says_is_in_the_deployment(project: SmallProject) -> N
         "flowyard.flow": "reg_full",
         "flowyard.key": desired.key,
         "flowyard.spec": desired.spec,
+        "flowyard.repository": image.partition("@")[0],
         "flowyard.image": image,
         "flowyard.state": fingerprint(normal(found)),
         "prefect.flow.id": found["flow_id"],
     }
+    volume = str(project.running.target.results).removeprefix("volume:")
     assert found["job_variables"] == {
         "image": image,
         "auto_remove": True,
@@ -103,7 +105,10 @@ def test_everything_a_file_says_is_in_the_deployment(project: SmallProject) -> N
         "mem_limit": "536870912",
         "memswap_limit": "1g",
         "stream_output": False,
-        "volumes": [f"{project.running.target.results_volume}:/var/lib/flowyard/results", "/tmp:/data:ro"],
+        "volumes": [
+            f"{volume}:/var/lib/flowyard/results",
+            "/tmp:/data:ro",
+        ],
         "env": {
             "REGION": "west",
             "GREETING": "deployment",

@@ -14,9 +14,9 @@ import pytest
 from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
-from flowyard.adapters.engine import VolumeResults
 from flowyard.embedded.state import api_url
 from flowyard.run import Finished, Triggered, follow, result_of
+from flowyard.wiring import open_results
 from tests.integration.pipeline_projects import SmallProject
 from tests.integration.yard import ROOT
 
@@ -90,7 +90,7 @@ def trigger(project: SmallProject, flow: str, name: str = "default", **body: Any
 def ended(project: SmallProject, run: Triggered) -> tuple[Finished, Any]:
     """Wait for the run: how it ended, and the result as the flow's own image reads it."""
     finished = follow(project.api, run, lambda _: None, SECONDS)
-    return finished, result_of(run, finished, project.running.target, VolumeResults())["json"]
+    return finished, result_of(run, finished, open_results(project.running.target))["json"]
 
 
 def containers(engine: docker.DockerClient, run: Triggered) -> list[Container]:

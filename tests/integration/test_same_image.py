@@ -125,7 +125,7 @@ def built(
     target = choose_target(project, None)
     workshop: Workshop = open_workshop(project, target, SilentProgress())
     desired = want(project, project.flows[0], target, workshop.render)
-    request = build_request(workshop, desired, commit, push=True)
+    request = build_request(workshop, desired, commit, push_to=desired.reference.repository)
     builder = Buildx(SystemLineProcesses(), SilentProgress(), Logs(root), os.environ)
     image = builder.build(replace(request, no_cache=no_cache, target=stage))
     assert image.digest is not None

@@ -19,10 +19,10 @@ import docker
 import pytest
 import urllib3
 
-from flowyard.adapters.engine import VolumeResults
 from flowyard.embedded.state import api_url
 from flowyard.pipeline import ship
 from flowyard.run import Triggered, follow, result_of
+from flowyard.wiring import open_results
 from tests.integration.yard import RunningYard, running_yard
 
 CALLS = Path(__file__).with_name("ui_calls")
@@ -80,7 +80,7 @@ class Ui:
         image = self.deployment(flow)["job_variables"]["image"]
         triggered = Triggered(run["id"], run["name"], flow, image)
         finished = follow(self.running.api, triggered, lambda _: None, SECONDS)
-        return result_of(triggered, finished, self.running.target, VolumeResults())
+        return result_of(triggered, finished, open_results(self.running.target))
 
     def runs(self) -> int:
         """How many runs the server knows."""

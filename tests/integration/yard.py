@@ -27,7 +27,8 @@ from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.ports import PrefectApi
-from flowyard.values import ImageReference, Project, Repository, Target
+from flowyard.target import Target
+from flowyard.values import ImageReference, Project, Repository
 from flowyard.wiring import open_project, open_yard
 from flowyard.yard import Yard
 from tests.integration.prefect_server import free_port

@@ -57,7 +57,7 @@ CONFIGURATION: Mapping[str, Files] = {
     "work pool is no table": replaced('work-pool = { name = "pool", type = "docker" }', 'work-pool = "pool"'),
     "api and profile": replaced('api = "http://prefect.example/api"', 'api = "embedded", profile = "x"'),
     "two targets with one work pool": registry(f"[targets.a]\n{OTHER_TARGET}[targets.b]\n{OTHER_TARGET}"),
-    "results of wrong form": registry('results = "s3://bucket"\n'),
+    "results of wrong form": registry('results = "gs://bucket"\n'),
     "environment variable of wrong form": registry('env = { "LOG-LEVEL" = "INFO" }\n'),
     "environment variable of wrong type": registry("env = { LOG_LEVEL = 1 }\n"),
     "two spellings of one Prefect API": registry(

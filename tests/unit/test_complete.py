@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 
 from flowyard.load import load
+from flowyard.target import PrefectChoice, Target, VolumeStorage
 from flowyard.values import (
     BaseImage,
     BuildSecret,
     Dependencies,
     DeploymentSpec,
     Flow,
-    PrefectChoice,
     Project,
     Resources,
     Schedule,
-    Target,
 )
 from tests.mistakes.configuration import HELLO, registry
 from tests.support import BASE_DIGEST, FLOW, MINIMAL, write_files
@@ -170,7 +169,7 @@ def test_a_whole_configuration(tmp_path: Path) -> None:
         work_pool="local-docker",
         work_pool_type="docker",
         prefect=PrefectChoice(api="embedded"),
-        results_volume="flow-results",
+        results=VolumeStorage("flow-results"),
         order="none",
     )
     production = Target(

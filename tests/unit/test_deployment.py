@@ -17,7 +17,8 @@ from flowyard.registering.deployment import (
     spec_of,
     spec_origins,
 )
-from flowyard.values import DeploymentSpec, Json, PrefectChoice, Resources, Schedule, Target
+from flowyard.target import PrefectChoice, Target, VolumeStorage
+from flowyard.values import DeploymentSpec, Json, Resources, Schedule
 from flowyard.work_pools import job_variables
 
 TARGET = Target("local", "registry.example", "{flow}", "pool", "docker", PrefectChoice("http://x/api"))
@@ -34,6 +35,7 @@ SPEC = DeploymentSpec(
     "default",
     Resources(1.0, 1024),
     {"A": "1"},
+    {"PASSWORD": "arn"},
     {"network_mode": "bridge"},
     ("local",),
 )
@@ -167,7 +169,7 @@ def test_what_people_added_stays_as_it_was() -> None:
 def test_job_variables_of_a_docker_pool() -> None:
     target = replace(
         TARGET,
-        results_volume="results",
+        results=VolumeStorage("results"),
         env={"A": "target", "B": "target", "C": "target"},
         job_variables={"volumes": ["x:/x"], "auto_remove": False, "env": {"C": "own"}},
     )

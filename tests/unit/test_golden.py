@@ -66,7 +66,7 @@ def argv(project: Project, desired: Desired) -> str:
         commit=lambda paths: COMMIT,
         contexts=project.root / ".flowyard/contexts",
     )
-    request = build_request(workshop, desired, COMMIT, push=True)
+    request = build_request(workshop, desired, COMMIT, push_to=desired.reference.repository)
     assert (request.context / "Dockerfile").read_text("utf-8") == desired.dockerfile
     words = buildx_argv(replace(request, context=Path("CONTEXT")), Path("METADATA"))
     return "\n".join([*words, ""])
@@ -75,7 +75,15 @@ def argv(project: Project, desired: Desired) -> str:
 def deployments(project: Project, desired: Desired) -> list[dict[str, Json]]:
     """The payload of each deployment."""
     target = target_of(project)
-    marks = Marks(project.name, target.name, desired.flow.name, desired.key, desired.spec, COMMIT.sha)
+    marks = Marks(
+        project=project.name,
+        target=target.name,
+        flow=desired.flow.name,
+        key=desired.key,
+        spec=desired.spec,
+        commit=COMMIT.sha,
+        repository=str(desired.reference.repository),
+    )
     image = PublishedImage(desired.reference.repository, IMAGE)
     return [
         payload(

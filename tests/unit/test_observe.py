@@ -9,7 +9,8 @@ import pytest
 from flowyard.errors import Conflict, NotFound, PrefectError
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
-from flowyard.values import Json, PrefectChoice, Target
+from flowyard.target import PrefectChoice, Target
+from flowyard.values import Json
 from flowyard.work_pools.ensure import ensure_work_pool
 from tests.fakes_server import TEMPLATE, FakeServer
 

@@ -12,14 +12,13 @@ import pytest
 from flowyard.adapters.oci_auth import basic, choose, token_request
 from flowyard.adapters.oci_format import Challenge
 from flowyard.adapters.registry_credentials import (
-    Credentials,
     config_file,
     find_credentials,
     login_sections,
     read_credentials,
 )
 from flowyard.errors import RegistryError
-from flowyard.values import Secret
+from flowyard.values import Credentials, Secret
 
 FILE = Path("/home/someone/.docker/config.json")
 HUB = "https://index.docker.io/v1/"

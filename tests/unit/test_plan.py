@@ -12,6 +12,7 @@ import pytest
 
 from flowyard.plan import Action, Desired, FlowPlan, Observed, Plan, make_plan, plan_flow, was_touched
 from flowyard.registering.deployment import Marks, payload
+from flowyard.target import PrefectChoice, Target
 from flowyard.values import (
     BaseImage,
     Dependencies,
@@ -20,11 +21,9 @@ from flowyard.values import (
     Flow,
     ImageReference,
     Json,
-    PrefectChoice,
     PublishedImage,
     Repository,
     Schedule,
-    Target,
 )
 from tests.support import Described
 
@@ -71,7 +70,7 @@ EDITED = replace(
     reference=ImageReference(REPOSITORY, "key2"),
 )
 RESCHEDULED = replace(DESIRED, spec="spec2", inputs={**INPUTS, "deployments.daily.schedules": "2"})
-HELD = {EDITED.reference: DIGEST}
+HELD = {EDITED.reference: IMAGE}
 
 
 @pytest.mark.parametrize(
@@ -80,12 +79,12 @@ HELD = {EDITED.reference: DIGEST}
         (DESIRED, Observed(), (Action.BUILD, ("not deployed yet",), None)),
         (
             DESIRED,
-            Observed(digests={DESIRED.reference: DIGEST}),
+            Observed(held={DESIRED.reference: IMAGE}),
             (Action.REUSE, ("not deployed yet",), IMAGE),
         ),
         (DESIRED, observed(), (Action.UNCHANGED, (), IMAGE)),
         (EDITED, observed(), (Action.BUILD, ("flows/etl/flow.py changed",), None)),
-        (EDITED, replace(observed(), digests=HELD), (Action.REUSE, ("flows/etl/flow.py changed",), IMAGE)),
+        (EDITED, replace(observed(), held=HELD), (Action.REUSE, ("flows/etl/flow.py changed",), IMAGE)),
         (
             EDITED,
             observed(released=None),

@@ -7,7 +7,8 @@ import pytest
 from flowyard.adapters.prefect_address import address_from, profiles_file
 from flowyard.connect import ui_url
 from flowyard.errors import PrefectError
-from flowyard.values import PrefectAddress, PrefectChoice, Secret
+from flowyard.target import PrefectChoice
+from flowyard.values import PrefectAddress, Secret
 
 PROFILES = """
 active = "local"

@@ -18,7 +18,8 @@ from flowyard.run import (
     result_of,
     trigger,
 )
-from flowyard.values import Json, PrefectChoice, Project, ResultPlace, Target
+from flowyard.target import Target
+from flowyard.values import Json, Project, ResultPlace
 from tests.fakes_server import FakeServer
 from tests.support import MINIMAL, target_of, write_files
 
@@ -203,27 +204,23 @@ def test_following_ends_at_the_timeout_and_the_run_goes_on() -> None:
 class Held:
     """Results that hold one value."""
 
-    def read(self, image: str, volume: str, place: ResultPlace) -> Json:
+    def read(self, image: str, place: ResultPlace) -> Json:
         """As Results.read."""
-        assert (image, volume, place) == (RUN.image, "results", PLACE)
+        assert (image, place) == (RUN.image, PLACE)
         return {"type": "int", "json": 3}
-
-
-def target(volume: str | None) -> Target:
-    return Target("local", None, "{flow}", "pool", "docker", PrefectChoice(), results_volume=volume)
 
 
 def test_the_result_is_read_from_the_targets_storage() -> None:
     finished = Finished("COMPLETED", "", PLACE)
-    assert result_of(RUN, finished, target("results"), Held()) == {"type": "int", "json": 3}
+    assert result_of(RUN, finished, Held()) == {"type": "int", "json": 3}
 
 
-@pytest.mark.parametrize(("volume", "place"), [(None, PLACE), ("results", None)])
-def test_no_result_was_kept(volume: str | None, place: ResultPlace | None) -> None:
-    found = result_of(RUN, Finished("COMPLETED", "", place), target(volume), Held())
+@pytest.mark.parametrize(("results", "place"), [(None, PLACE), (Held(), None)])
+def test_no_result_was_kept(results: Held | None, place: ResultPlace | None) -> None:
+    found = result_of(RUN, Finished("COMPLETED", "", place), results)
     assert found == {"type": "unknown", "repr": "(no result was kept; set `results` in the target)"}
 
 
 def test_a_run_that_did_not_complete_is_an_error() -> None:
     with pytest.raises(FlowFailed, match=r"^run happy-cat ended CRASHED: no memory$"):
-        result_of(RUN, Finished("CRASHED", "no memory", None), target("results"), Held())
+        result_of(RUN, Finished("CRASHED", "no memory", None), Held())

@@ -16,7 +16,8 @@ from jsonschema import Draft7Validator
 from pydantic import BaseModel
 
 from flowyard.cli import app
-from flowyard.configuration.models import FORMS, FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.forms import FORMS
+from flowyard.configuration.models import FlowFile, LocalFile, RegistryFile
 from flowyard.configuration.parse import parse
 from flowyard.configuration.schema import (
     FILES,
@@ -155,7 +156,10 @@ def test_sections_tell_the_tables_of_a_choice_apart() -> None:
         "`[targets.NAME]`",
         '`[targets.NAME.registry]` with type = `"embedded"`',
         '`[targets.NAME.registry]` with type = `"oci"`',
+        '`[targets.NAME.registry]` with type = `"ecr"`',
         "`[targets.NAME.work-pool]`",
+        "`[targets.NAME.ecs]`",
+        "`[targets.NAME.ecs.capacity-providers[]]`",
         "`[targets.NAME.prefect]`",
     ]
 

@@ -33,8 +33,8 @@ ADAPTERS: Mapping[str, set[str]] = {
     "planning.observe": {"prefect_api"},
     "releasing.limits": {"prefect_api"},
     "releasing.records": {"prefect_api"},
-    "verbs": {"engine", "oci", "prefect_api", "processes", "terminal"},
-    "wiring": {"buildx", "git", "lease_notes", "oci", "prefect_api", "processes"},
+    "verbs": {"oci", "prefect_api", "processes", "terminal"},
+    "wiring": {"buildx", "engine", "git", "lease_notes", "oci", "prefect_api", "processes"},
 }
 EMBEDDED = {"connect", "verbs"}
 # The imperative shell: it may reach for adapters. Every other module is the pure core, new ones included.

@@ -13,7 +13,7 @@ from flowyard.errors import ConfigurationError
 from flowyard.load import load
 from flowyard.releasing.order import Commit
 from flowyard.render import render
-from flowyard.values import BuildSecret
+from flowyard.values import BuildSecret, ImageReference, Repository
 from tests.fakes_builder import NoBuilder
 from tests.support import desire, lock, make_project, target_of, write_files
 
@@ -43,7 +43,7 @@ def requested(root: Path, commit: Commit | None) -> BuildRequest:
         commit=lambda paths: commit,
         contexts=root / "contexts",
     )
-    return build_request(workshop, desire(root), commit, push=True)
+    return build_request(workshop, desire(root), commit, push_to=Repository("pushed.example", "etl"))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_request(root: Path, commit: Commit | None, more: dict[str, str]) ->
     assert requested(root, commit) == BuildRequest(
         flow="hello",
         context=root / "contexts/hello",
-        reference=desired.reference,
+        reference=ImageReference(Repository("pushed.example", "etl"), desired.key),
         secrets=(BuildSecret("token", env="TOKEN"), BuildSecret("index", env="INDEX")),
         labels={"io.flowyard.project": "acme", "io.flowyard.key": desired.key, **more},
         push=True,

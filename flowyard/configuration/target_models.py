@@ -1,0 +1,153 @@
+"""The tables below [targets] of registry.toml as pydantic models.
+
+Apart from models.py, because a target is where kinds are added: of container registries, work pools and result
+storage.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from flowyard.configuration.forms import (
+    RESULTS,
+    AwsAccount,
+    AwsArn,
+    AwsRegion,
+    AwsRole,
+    AwsSecurityGroup,
+    AwsSubnet,
+    AwsVpc,
+    EnvName,
+    LogGroup,
+    PrefectName,
+    Table,
+)
+
+
+class EmbeddedRegistry(Table):
+    """The container registry on loopback that `up` starts."""
+
+    type: Literal["embedded"]
+    repository: str = Field(
+        "flows/{flow}", description="Path of the repository; `{flow}` is the folder's name."
+    )
+
+
+class OciRegistry(Table):
+    """Any container registry that speaks the OCI distribution API."""
+
+    type: Literal["oci"]
+    url: str = Field(description="Host and optional path, such as `ghcr.io/acme`; no scheme.")
+    repository: str = Field("{flow}", description="Path below `url`; `{flow}` is the folder's name.")
+
+
+class EcrRegistry(Table):
+    """Amazon ECR: repositories are made when they are missing, and no `docker login` is needed."""
+
+    type: Literal["ecr"]
+    region: AwsRegion = Field(description="Region of the registry.")
+    account: AwsAccount | None = Field(
+        None,
+        description="Account that owns the registry; default: the caller's. Nothing is made in another's.",
+    )
+    repository: str = Field(
+        "flows/{flow}", description="Name of the repository; `{flow}` is the folder's name."
+    )
+    create: bool = Field(True, description="False: repositories are made by somebody else.")
+    immutable: bool = Field(True, description="Tags of repositories that are made never move.")
+    scan_on_push: bool = Field(True, description="Images are scanned when they are pushed.")
+    encryption_key: str | None = Field(
+        None,
+        min_length=1,
+        description="KMS key (ARN, id or alias) of repositories that are made; default: AES-256.",
+    )
+    expire_untagged_days: int | None = Field(
+        None,
+        ge=1,
+        le=3650,
+        description="Repositories that are made expire images without a tag after so many days. What a deployment "
+        "runs always has one.",
+    )
+    tags: dict[str, str] = Field({}, description="AWS tags of repositories that are made.")
+
+
+class WorkPoolTable(Table):
+    """The work pool that runs the deployments; made when it is missing."""
+
+    name: PrefectName = Field(description="Name of the work pool.")
+    type: Literal["docker", "ecs", "ecs:push"] = Field(description="Type of the work pool.")
+    queue: PrefectName | None = Field(None, description="Default work queue.")
+
+
+class CapacityProviderTable(Table):
+    """A capacity provider of the cluster."""
+
+    name: str = Field(min_length=1, description="Its name, such as `FARGATE_SPOT`.")
+    weight: int = Field(1, ge=0, le=1000, description="Its share of the tasks.")
+    base: int = Field(0, ge=0, le=100_000, description="How many tasks it runs before the shares count.")
+
+
+class EcsTable(Table):
+    """How tasks run on Amazon ECS; for work pools of type `ecs` and `ecs:push`."""
+
+    region: AwsRegion | None = Field(
+        None, description="Region of the cluster; default: that of the ECR registry."
+    )
+    cluster: str | None = Field(
+        None, min_length=1, description="Name or ARN of the cluster; default: `default`."
+    )
+    execution_role: AwsRole | None = Field(
+        None, description="Role that pulls the image, reads secrets and writes logs, before the flow starts."
+    )
+    task_role: AwsRole | None = Field(None, description="Role that the flow's own code has.")
+    launch_type: Literal["FARGATE", "EC2"] = Field("FARGATE", description="What the tasks run on.")
+    capacity_providers: list[CapacityProviderTable] = Field(
+        [], description="Capacity providers of the cluster, instead of the launch type alone."
+    )
+    vpc: AwsVpc | None = Field(None, description="VPC of the tasks; default: the region's default VPC.")
+    subnets: list[AwsSubnet] = Field([], description="Subnets of the VPC; default: all of them.")
+    security_groups: list[AwsSecurityGroup] = Field([], description="Security groups of the tasks.")
+    public_ip: bool = Field(False, description="Tasks in `subnets` get a public address.")
+    log_group: LogGroup | None = Field(
+        None, description="CloudWatch log group of the containers' output; made when it is missing."
+    )
+    architecture: Literal["x86_64", "arm64"] = Field("x86_64", description="Processor the tasks run on.")
+    ephemeral_storage: int | None = Field(
+        None, ge=21, le=200, description="Disk of a Fargate task in GiB; default: the 20 that Fargate gives."
+    )
+    exec: bool = Field(False, description="Allow `aws ecs execute-command` into running tasks.")
+    tags: dict[str, str] = Field({}, description="AWS tags of the task definitions.")
+
+
+class PrefectTable(Table):
+    """The Prefect API: `api`, or `profile`, or neither (then PREFECT_API_URL and PREFECT_API_KEY count)."""
+
+    api: str | None = Field(None, description="`embedded` (started by `up`) or the API's URL.")
+    profile: str | None = Field(None, description="Name of a Prefect profile on this machine.")
+
+
+class TargetTable(Table):
+    """A place to ship to."""
+
+    registry: Annotated[EmbeddedRegistry | OciRegistry | EcrRegistry, Field(discriminator="type")]
+    work_pool: WorkPoolTable
+    ecs: EcsTable | None = Field(None, description="How tasks run on ECS.")
+    prefect: PrefectTable = Field(
+        default_factory=lambda: PrefectTable.model_validate({}), description="The Prefect API."
+    )
+    results: str | None = Field(
+        None, pattern=RESULTS, description="Result storage: `volume:NAME` or `s3://BUCKET/PREFIX`."
+    )
+    env: dict[EnvName, str] = Field({}, description="Environment variables of every run. Never secrets.")
+    secrets: dict[EnvName, AwsArn] = Field(
+        {},
+        description="ARNs (Secrets Manager, SSM parameters) by the variable every run finds the value in; ECS only.",
+    )
+    job_variables: dict[str, Any] = Field({}, description="Job variables of every deployment.")
+    order: Literal["git", "none"] | None = Field(
+        None,
+        description="`git`: an older commit never overwrites a newer one. Default: `git`, and `none` where "
+        "the Prefect API is embedded.",
+    )
