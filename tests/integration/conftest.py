@@ -21,6 +21,9 @@ PATIENCE = 60.0  # seconds; what was told to end may take a moment
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     """Fails when a process, a container, a volume or an image of the session is still there at its end."""
+    if MARK in os.environ:  # the tests of AWS share this, and came first
+        yield
+        return
     os.environ[MARK] = session = uuid.uuid4().hex
     before = look(session)
     yield

@@ -1,0 +1,37 @@
+"""AWS's APIs for tests: one server for the session, as new for every test that asks for `aws`.
+
+A pytest plugin of the modules that name it in `pytest_plugins`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.aws.api import AwsApi
+
+
+@pytest.fixture(scope="session")
+def aws_api() -> Iterator[AwsApi]:
+    """The server. What a module sets up in it lasts until a test resets it."""
+    with AwsApi() as api:
+        yield api
+
+
+@pytest.fixture
+def aws(aws_api: AwsApi) -> AwsApi:
+    """An AWS account as new. For programs: `aws.environment()`."""
+    aws_api.reset()
+    return aws_api
+
+
+@pytest.fixture
+def in_aws(aws: AwsApi, monkeypatch: pytest.MonkeyPatch) -> AwsApi:
+    """As `aws`, and this process finds it too."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    return aws
