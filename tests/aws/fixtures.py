@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.aws.api import AwsApi
+from tests.aws.registry_front import RegistryFront, registry_front
+from tests.integration.yard import remove_images
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +37,18 @@ def in_aws(aws: AwsApi, monkeypatch: pytest.MonkeyPatch) -> AwsApi:
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
     return aws
+
+
+@pytest.fixture(scope="session")
+def session_front(aws_api: AwsApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryFront]:
+    """The registry of the account, for the session; the engine's images under its name go with it."""
+    with registry_front(aws_api, tmp_path_factory.mktemp("ecr")) as front:
+        yield front
+        remove_images(front.host)
+
+
+@pytest.fixture
+def front(session_front: RegistryFront, in_aws: AwsApi) -> RegistryFront:
+    """The account's registry, empty and without faults, found by this process."""
+    session_front.reset()
+    return session_front
