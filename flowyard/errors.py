@@ -146,6 +146,20 @@ class OrderError(FlowyardError):
     exit_code = 8
 
 
+class AwsError(FlowyardError):
+    """AWS did not answer, nobody is logged in to it, or what it holds is not what is wanted."""
+
+    exit_code = 9
+
+
+class AwsRefused(AwsError):
+    """AWS answered a call with an error. `code` is its word for it, such as `AccessDeniedException`."""
+
+    def __init__(self, message: str, *, code: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
 class Defect(FlowyardError):
     """An error that nobody foresaw; the message holds its traceback."""
 
