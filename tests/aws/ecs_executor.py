@@ -7,11 +7,11 @@ states to the queue that prefect-aws's observer reads, and leaves exit codes and
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import docker
 from botocore.exceptions import ClientError
@@ -31,7 +31,7 @@ from tests.aws.ecs_rules import (
     invalid,
     is_fargate,
 )
-from tests.aws.ecs_task import ContainerState, Task
+from tests.aws.ecs_task import Task, with_overrides
 from tests.aws.faults import Refusal
 
 QUEUE = "prefect-ecs-tasks-events"  # what prefect-aws's observer reads unless it is told otherwise
@@ -53,6 +53,7 @@ class EcsExecutor:
     gap: float = GAP_SECONDS
     errors: list[Exception] = field(default_factory=list)
     _lives: dict[str, Life] = field(default_factory=dict)
+    _started: dict[tuple[str, str], list[Life]] = field(default_factory=dict)
     _threads: list[threading.Thread] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -124,10 +125,17 @@ class EcsExecutor:
         self._check_place(call.region, request, cluster)
         subnets = self.api.client("ec2", call.region).describe_subnets()["Subnets"]
         check_network(request, definition.get("networkMode"), frozenset(one["SubnetId"] for one in subnets))
-        started = [
-            self._start(cluster["clusterArn"], definition, request) for _ in range(request.get("count", 1))
-        ]
-        return {"tasks": started, "failures": []}
+        with self._lock:
+            # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html: a retry after a lost
+            # answer, which SDKs send with the same token, starts nothing.
+            token = (call.caller, str(request.get("clientToken") or uuid.uuid4()))
+            if token not in self._started:
+                count = range(request.get("count", 1))
+                self._started[token] = [
+                    self._start(cluster["clusterArn"], definition, request) for _ in count
+                ]
+            tasks = [life.task.answer(tags=True) for life in self._started[token]]
+        return {"tasks": tasks, "failures": []}
 
     def _check_place(self, region: str, request: Mapping[str, Json], cluster: Mapping[str, Json]) -> None:
         for one in request.get("capacityProviderStrategy") or ():
@@ -152,7 +160,7 @@ class EcsExecutor:
             raise Refused("ClusterNotFoundException", "Cluster not found.")
         return dict(found[0])
 
-    def _start(self, cluster: str, definition: Mapping[str, Json], request: Mapping[str, Json]) -> Json:
+    def _start(self, cluster: str, definition: Mapping[str, Json], request: Mapping[str, Json]) -> Life:
         fargate = is_fargate(request)
         task = Task(
             cluster=cluster,
@@ -160,7 +168,7 @@ class EcsExecutor:
             request=request,
             launch_type="FARGATE" if fargate else "EC2",
             containers=[
-                _with_overrides(one, request.get("overrides") or {})
+                with_overrides(one, request.get("overrides") or {})
                 for one in definition["containerDefinitions"]
             ],
         )
@@ -174,12 +182,10 @@ class EcsExecutor:
         )
         life = Life(task, around, self._lock)
         thread = threading.Thread(target=self._live, args=(life,), daemon=True)
-        with self._lock:
-            self._lives[task.arn] = life
-            self._threads.append(thread)
-            described = task.answer(tags=True)
+        self._lives[task.arn] = life
+        self._threads.append(thread)
         thread.start()
-        return described
+        return life
 
     def _live(self, life: Life) -> None:
         try:
@@ -268,26 +274,6 @@ def _answering(
 
 def _literal(message: str) -> str:
     return message.replace("{", "{{").replace("}", "}}")
-
-
-def _with_overrides(definition: Mapping[str, Json], overrides: Mapping[str, Json]) -> ContainerState:
-    """A container as its definition and the call together want it.
-
-    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerOverride.html
-    """
-    override: Mapping[str, Any] = next(
-        (one for one in overrides.get("containerOverrides") or () if one.get("name") == definition["name"]),
-        {},
-    )
-    variables = {one["name"]: one["value"] for one in definition.get("environment") or ()}
-    variables.update({one["name"]: one["value"] for one in override.get("environment") or ()})
-    changed = {name: override[name] for name in ("command", "cpu", "memory") if override.get(name)}
-    wanted = {
-        **definition,
-        **changed,
-        "environment": [{"name": name, "value": value} for name, value in variables.items()],
-    }
-    return ContainerState(str(definition["name"]), str(definition["image"]), wanted)
 
 
 def _timeless(document: Json) -> Json:

@@ -165,5 +165,25 @@ class Task:
         )
 
 
+def with_overrides(definition: Mapping[str, Json], overrides: Mapping[str, Json]) -> ContainerState:
+    """A container as its definition and the call together want it.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerOverride.html
+    """
+    override: Mapping[str, Json] = next(
+        (one for one in overrides.get("containerOverrides") or () if one.get("name") == definition["name"]),
+        {},
+    )
+    variables = {one["name"]: one["value"] for one in definition.get("environment") or ()}
+    variables.update({one["name"]: one["value"] for one in override.get("environment") or ()})
+    changed = {name: override[name] for name in ("command", "cpu", "memory") if override.get(name)}
+    wanted = {
+        **definition,
+        **changed,
+        "environment": [{"name": name, "value": value} for name, value in variables.items()],
+    }
+    return ContainerState(str(definition["name"]), str(definition["image"]), wanted)
+
+
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

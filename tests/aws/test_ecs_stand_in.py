@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 
 from flowyard.values import Json
 from tests.aws.ecs_account import CLUSTER, TASK_ROLE, EcsAccount
+from tests.aws.ecs_executor import EcsExecutor
+from tests.aws.faults import Cut
 
 pytest_plugins = ("tests.aws.fixtures", "tests.aws.ecs_fixtures")
 
@@ -171,6 +173,18 @@ def test_a_task_that_is_stopped_gets_its_time(account: EcsAccount, python_image:
     assert (first["stopCode"], first["stoppedReason"]) == ("UserInitiated", "enough")
     assert [one["containers"][0]["exitCode"] for one in (first, second)] == [3, 137]
     assert account.lines(polite) == ["ready", "told to stop"]
+
+
+def test_an_answer_that_was_lost_starts_no_second_task(account: EcsAccount, ecs: EcsExecutor) -> None:
+    definition = account.register(account.definition("127.0.0.1:1/none", {}))
+    network = {"awsvpcConfiguration": {"subnets": account.subnets()[:1]}}
+    lost = account.api.fail("ecs", "RunTask", Cut.LOST)
+    client = account.api.client("ecs", caller="worker")
+    started = client.run_task(
+        cluster=CLUSTER, launchType="FARGATE", taskDefinition=definition, networkConfiguration=network
+    )
+    assert (lost.happened, account.api.actions("ecs")) == (1, ["ecs:RunTask"] * 2)
+    assert [one["taskArn"] for one in started["tasks"]] == [task.arn for task in ecs.tasks()]
 
 
 def test_a_sidecar_ends_with_the_task(account: EcsAccount, python_image: str) -> None:
