@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter, Token, UnusedCliTokensError, validators
 
+from flowyard.aws.options import PolicyOptions
 from flowyard.errors import UsageError
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
@@ -19,6 +20,7 @@ With no verb, or when the first word is a path, the verb is ship: `python build.
 PIPELINE = Group("The pipeline", sort_key=1)
 AROUND = Group("Around it", sort_key=2)
 PLAN_HAS_CHANGES = 3
+FROM_FILES = PolicyOptions()
 
 
 def _version() -> str:
@@ -153,6 +155,23 @@ def run(
     from flowyard import verbs
 
     return verbs.run(deployment, parameter, target, verbs.Output(json), timeout)
+
+
+@app.command(group=AROUND)
+def policies(
+    *,
+    target: TargetName = None,
+    json: Json = False,
+    terraform: Annotated[bool, Parameter(negative="", help="Terraform instead of JSON documents.")] = False,
+    output: Annotated[
+        str | None, Parameter(help="Folder to write the files to; default: they are printed.")
+    ] = None,
+    options: Annotated[PolicyOptions, Parameter(name="*")] = FROM_FILES,
+) -> int:
+    """Write the IAM policies that a target needs in AWS: for CI, worker, tasks and `run`. Asks nobody."""
+    from flowyard import verbs
+
+    return verbs.policies(target, verbs.Output(json), verbs.PolicyFiles(terraform, output), options)
 
 
 @app.command(group=AROUND)

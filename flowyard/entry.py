@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from flowyard.errors import FlowyardError, UsageError, expected
 from flowyard.interruption import Interruption
 
-VERBS = frozenset({"build", "down", "list", "lock", "plan", "register", "render", "run", "ship", "up"})
+VERBS = frozenset(
+    {"build", "down", "list", "lock", "plan", "policies", "register", "render", "run", "ship", "up"}
+)
 GLOBAL_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion"})
 OUTPUT_CLOSED = 141  # 128 and the number of SIGPIPE
 COLLECT_AFTER = 50_000  # objects; the default of 700 walks through the modules time and again while they load

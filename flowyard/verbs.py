@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowyard import report
 from flowyard.adapters.prefect_api import PrefectRest
@@ -26,6 +27,9 @@ from flowyard.pipeline import foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
 from flowyard.planning.desired import select, want
 from flowyard.wiring import open_project, open_results, open_workshop, open_yard
+
+if TYPE_CHECKING:
+    from flowyard.aws.options import PolicyOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,43 @@ def run(
         note(delay_text(delay))
     result = result_of(triggered, finished, open_results(connection.target))
     output.result(report.result_text(result), report.result_json(triggered, finished, result, delay))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFiles:
+    """What the policies are written as, and into which folder; None prints them."""
+
+    terraform: bool
+    folder: str | None
+
+    def write(self, files: Mapping[str, str]) -> tuple[str, ...]:
+        """Write the files, if they are to be written; their paths."""
+        if self.folder is None:
+            return ()
+        folder = Path(self.folder)
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--output: {self.folder} is not a folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return tuple((folder / name).as_posix() for name in files)
+
+
+def policies(target: str | None, output: Output, form: PolicyFiles, options: PolicyOptions) -> int:
+    """Print the policies of a target, or the paths of the files they were written to."""
+    from flowyard.aws.policies import advice, roles_of
+    from flowyard.aws.policy_files import json_files, policies_json, shown, terraform_files
+    from flowyard.aws.site import site_of
+
+    project = open_project()
+    site = site_of(project, choose_target(project, target), options)
+    roles = roles_of(site, options)
+    files = terraform_files(site, roles) if form.terraform else json_files(roles)
+    written = form.write(files)
+    for sentence in advice(site, options):
+        note(sentence)
+    output.result("\n".join(written) if written else shown(files), policies_json(site, roles, written))
     return 0
 
 

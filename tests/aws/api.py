@@ -48,7 +48,6 @@ class AwsApi:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._planned: list[Planned] = []
-        self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_QuietHandler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -94,18 +93,13 @@ class AwsApi:
 
     def client(self, service: str, region: str = REGION, caller: str = JUDGE) -> Any:
         """A boto3 client. By default the judge's, whose calls are not recorded and never fail."""
-        with (
-            self._lock
-        ):  # threads ask, and boto3's default session is not theirs to share; making one takes long
-            if (service, region, caller) not in self._clients:
-                self._clients[service, region, caller] = boto3.client(
-                    service,
-                    region_name=region,
-                    endpoint_url=self.url,
-                    aws_access_key_id=caller,
-                    aws_secret_access_key="of-the-tests",
-                )
-            return self._clients[service, region, caller]
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=self.url,
+            aws_access_key_id=caller,
+            aws_secret_access_key="of-the-tests",
+        )
 
     def fail(self, service: str, action: str, fault: Fault, *, nth: int = 1, times: int = 1) -> Planned:
         """Let the nth call of this action from now on fail, and the ones after it up to `times`.
