@@ -27,8 +27,8 @@ class ContainerRegistry(Protocol):
     def find(self, reference: ImageReference) -> PublishedImage | None:
         """The image a tag points to, or None when the registry says there is no such tag.
 
-        Its repository is the one to pull from, which for ECR only the API knows. Raises RegistryError for every
-        other answer: unknown is never taken for absent.
+        Its repository is the one to pull from, which for ECR only the API knows. Raises RegistryError, or
+        AwsError, for every other answer: unknown is never taken for absent.
         """
         ...
 
@@ -44,7 +44,7 @@ class Repositories(Protocol):
     """Where images are pushed to."""
 
     def ready(self, repository: Repository) -> Repository:
-        """The repository to push to, which is there now. Raises RegistryError."""
+        """The repository to push to, which is there now. Raises RegistryError, AwsError."""
         ...
 
 
@@ -52,7 +52,7 @@ class Logins(Protocol):
     """Credentials for container registries that `docker login` need not know."""
 
     def credentials(self, host: str, *, renewed: bool = False) -> Credentials | None:
-        """What to log in with, None to leave it to Docker's configuration. Raises RegistryError.
+        """What to log in with, None to leave it to Docker's configuration. Raises RegistryError, AwsError.
 
         `renewed` asks for new ones, as the registry did not take those that were given before.
         """
@@ -64,6 +64,18 @@ class BaseImages(Protocol):
 
     def base(self, reference: ImageReference) -> tuple[Digest, Mapping[str, str]]:
         """The manifest digest the tag points to, and the image's environment. Raises RegistryError."""
+        ...
+
+
+class AwsCalls(Protocol):
+    """AWS's APIs in one region: one call, decoded."""
+
+    def call(self, service: str, action: str, resource: str, **parameters: Json) -> Json:
+        """Call `action` (as policies name it, such as `CreateRepository`) and return the answer.
+
+        `resource` names in messages what is asked about. Raises AwsRefused for what AWS answers, AwsError
+        when there is no answer or nobody is logged in.
+        """
         ...
 
 

@@ -156,6 +156,11 @@ class LateRegistry:
 
 
 def _registry_client(target: Target) -> RegistryClient:
+    if target.ecr is not None:
+        from flowyard.adapters.aws.ecr import EcrRegistry
+        from flowyard.adapters.aws.session import AwsSession
+
+        return EcrRegistry(target.ecr, AwsSession(target.ecr.region))
     from flowyard.adapters.oci import OciRegistry
 
     return OciRegistry()

@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING, Self
 
 from flowyard.adapters import oci_format
 from flowyard.adapters.oci_address import Limits, api_url, pull_scope
-from flowyard.adapters.oci_auth import Authorizations
+from flowyard.adapters.oci_auth import Authorizations, basic
 from flowyard.errors import RegistryError
 from flowyard.ports import Logins
 from flowyard.values import Credentials, Digest, ImageReference, Json, PublishedImage, Repository
 
 if TYPE_CHECKING:
-    from flowyard.adapters.oci_http import Answer, Http
+    from flowyard.adapters.oci_http import Answer, Http, Request
 
 MOST_MANIFEST = 4 * 1024 * 1024
 MOST_LAYER = 1024 * 1024
 
 _PATIENT = Limits()
 _ABSENT = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
+_NO_TAG = "flowyard-asks-whether-this-repository-is-there"
+_ECR_READS = "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 
@@ -37,7 +39,7 @@ class OciRegistry:
         self, limits: Limits = _PATIENT, environ: Mapping[str, str] = os.environ, logins: Logins | None = None
     ) -> None:
         self._limits = limits
-        self._logins = logins
+        self._logins = logins or self  # whose credentials are Docker's own
         self._environ = environ
         self._authorizations = Authorizations(self._credentials)
         self._opened: Http | None = None
@@ -86,6 +88,16 @@ class OciRegistry:
         if answer.status == 404 and oci_format.registry_error(answer.body)[0] in _ABSENT:
             return None
         return _tagged_digest(_accepted(answer, repository, subject), subject)
+
+    def knows(self, repository: Repository) -> bool:
+        """Whether there is such a repository, asked of a registry that tells unknown names from unknown tags."""
+        subject = str(repository)
+        answer = self._ask("GET", repository, f"manifests/{_NO_TAG}", subject)
+        if answer.status == 404 and oci_format.registry_error(answer.body)[0] == "NAME_UNKNOWN":
+            return False
+        if answer.status == 404 and oci_format.registry_error(answer.body)[0] == "MANIFEST_UNKNOWN":
+            return True
+        return bool(_accepted(answer, repository, subject))
 
     def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
         """The content of one file in the image's last layer. `path` has no leading slash.
@@ -151,15 +163,34 @@ class OciRegistry:
         from flowyard.adapters.oci_http import Request
 
         http, scope = self._http(), pull_scope(repository)
-        known = self._authorizations.kept(repository.host, scope)
         accept = {"Accept": oci_format.ACCEPT} if path.startswith("manifests/") else {}
         bare = Request(method, f"{api_url(repository)}/{path}", subject, most, accept)
+        own = self._logins.credentials(repository.host)
+        if own is not None:
+            return self._ask_as(own, bare, repository.host)
+        known = self._authorizations.kept(repository.host, scope)
         answer = http.send(bare.authorized(known))
         if answer.status != 401:
             return answer
         wanted = answer.headers.get("www-authenticate", "")
         renewed = self._authorizations.renew(http, repository.host, scope, wanted)
         return answer if renewed is None else http.send(bare.authorized(renewed))
+
+    def _ask_as(self, credentials: Credentials, request: Request, host: str) -> Answer:
+        """Ask with these credentials; once more with new ones when they are refused. ECR answers 403 to a token
+        that has expired, which is what it answers to a missing permission too."""
+        answer = self._http().send(request.authorized(basic(credentials)))
+        if answer.status not in (401, 403):
+            return answer
+        renewed = self._logins.credentials(host, renewed=True)
+        if renewed is not None:
+            answer = self._http().send(request.authorized(basic(renewed)))
+        if answer.status in (401, 403) and request.method == "GET":  # HEAD does not say why
+            raise RegistryError(
+                f"{request.subject}: the container registry answered {_said(answer)}, to a new login too",
+                hint=f"let the caller read it: on ECR with {_ECR_READS}",
+            )
+        return answer
 
     def _http(self) -> Http:
         from flowyard.adapters.oci_http import Http
@@ -171,8 +202,7 @@ class OciRegistry:
     def _credentials(self, key: str) -> Credentials | None:
         from flowyard.adapters.registry_credentials import read_credentials
 
-        own = self._logins.credentials(key) if self._logins is not None else None
-        return own or read_credentials(key, self._environ)
+        return read_credentials(key, self._environ)
 
 
 def host_architecture() -> str:
@@ -197,8 +227,6 @@ def _accepted(answer: Answer, repository: Repository, subject: str) -> Answer:
 
 
 def _refused(answer: Answer, repository: Repository, subject: str) -> RegistryError:
-    code, message = oci_format.registry_error(answer.body)
-    said = " ".join(filter(None, (f"HTTP {answer.status}", code, f"({message})" if message else "")))
     hints = {
         401: f"docker login {repository.host}",
         403: f"docker login {repository.host}, with an account that may pull {repository.path}",
@@ -206,5 +234,10 @@ def _refused(answer: Answer, repository: Repository, subject: str) -> RegistryEr
         429: "the registry limits how often it is asked: wait, or log in",
     }
     return RegistryError(
-        f"{subject}: the container registry answered {said}", hint=hints.get(answer.status, "")
+        f"{subject}: the container registry answered {_said(answer)}", hint=hints.get(answer.status, "")
     )
+
+
+def _said(answer: Answer) -> str:
+    code, message = oci_format.registry_error(answer.body)
+    return " ".join(filter(None, (f"HTTP {answer.status}", code, f"({message})" if message else "")))

@@ -24,7 +24,7 @@ from flowyard.values import Secret
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TRY_AGAIN = frozenset({429, 502, 503, 504})
+_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 _MOST_ERROR_BYTES = 64 * 1024
 
 

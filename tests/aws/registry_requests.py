@@ -30,7 +30,7 @@ Kind = Literal[
     "other",
 ]
 
-_PATH = re.compile(r"/v2/(?P<repository>.+?)/(?P<what>blobs/uploads|blobs|manifests|tags)/(?P<name>.*)")
+_PATH = re.compile(r"/v2/(?P<repository>.+)/(?P<what>blobs/uploads|blobs|manifests|tags)/(?P<name>.*)")
 _KINDS: Mapping[tuple[str, str], Kind] = {
     ("blobs", "HEAD"): "blob.head",
     ("blobs", "GET"): "blob.get",

@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 
 import urllib3
 
+from flowyard.adapters.oci_address import api_url
 from flowyard.values import Digest, Json, Repository
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -98,7 +99,7 @@ def index(images: Mapping[str, Image], attestation: Image) -> bytes:
 
 
 class Pusher:
-    """Pushes over plain HTTP to a registry on loopback."""
+    """Pushes: over plain HTTP to a registry on loopback, over HTTPS to any other."""
 
     def __init__(self, authorization: str = "") -> None:
         self._headers = {"Authorization": authorization} if authorization else {}
@@ -112,7 +113,7 @@ class Pusher:
 
     def blob(self, repository: Repository, content: bytes) -> None:
         """Push one blob."""
-        uploads = f"http://{repository.host}/v2/{repository.path}/blobs/uploads/"
+        uploads = f"{api_url(repository)}/blobs/uploads/"
         started = self._send("POST", uploads, 202)
         place = urljoin(uploads, started.headers["Location"])
         joint = "&" if "?" in place else "?"
@@ -122,7 +123,7 @@ class Pusher:
 
     def manifest(self, repository: Repository, name: str, content: bytes, media_type: str) -> Digest:
         """Push a manifest or an index under a tag or its digest."""
-        url = f"http://{repository.host}/v2/{repository.path}/manifests/{name}"
+        url = f"{api_url(repository)}/manifests/{name}"
         self._send("PUT", url, 201, content, media_type)
         return digest_of(content)
 

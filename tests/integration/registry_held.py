@@ -10,9 +10,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.oci_address import Limits
+from flowyard.ports import ContainerRegistry, Repositories
 from flowyard.values import Digest, ImageReference, Repository
 from tests.fakes import FakeContainerRegistry
 from tests.integration.images import Pusher, image
@@ -24,16 +26,41 @@ Put = Callable[[ImageReference, Sequence[Mapping[str, bytes]], Mapping[str, str]
 QUICK = Limits(connect=2.0, read=5.0, total=3.0, tries=3, backoff=0.05)
 
 
+class Registry(ContainerRegistry, Repositories, Protocol):
+    """What holds the contract."""
+
+
+def same(repository: Repository) -> Repository:
+    """For registries whose repositories are where the files say."""
+    return repository
+
+
 @dataclass(frozen=True)
 class Held:
-    """A registry to test, how to put images into it, and the host it answers for."""
+    """A registry to test, how to put images into it, the host it is asked for, and where a repository of that
+    host really is. `bases` is the registry itself where it is a BaseImages too."""
 
-    registry: OciRegistry | FakeContainerRegistry
+    registry: Registry
     put: Put
     host: str
+    real: Callable[[Repository], Repository] = same
+    prefix: str = ""
+
+    @property
+    def repositories(self) -> Repositories:
+        return self.registry
+
+    @property
+    def bases(self) -> OciRegistry | FakeContainerRegistry:
+        assert isinstance(self.registry, OciRegistry | FakeContainerRegistry)
+        return self.registry
 
     def reference(self, path: str, tag: str) -> ImageReference:
-        return ImageReference(Repository(self.host, path), tag)
+        return ImageReference(Repository(self.host, f"{self.prefix}{path}"), tag)
+
+    def digest(self, reference: ImageReference) -> Digest | None:
+        found = self.registry.find(reference)
+        return None if found is None else found.digest
 
 
 def docker_config(folder: Path, document: object) -> dict[str, str]:

@@ -9,63 +9,28 @@ import pytest
 
 from flowyard.adapters.oci import OciRegistry, host_architecture
 from flowyard.errors import RegistryError
-from flowyard.values import Digest, ImageReference, PublishedImage, Repository
+from flowyard.values import ImageReference, PublishedImage, Repository
 from tests.integration.images import INDEX, Pusher, digest_of, image, index
+from tests.integration.registry_contract import PATH, RegistryContract
 from tests.integration.registry_held import QUICK, Held
 
 pytest_plugins = ("tests.integration.registry_fixtures",)
 
-ABSENT = Digest(f"sha256:{'0' * 64}")
-PATH = "opt/flowyard/description.json"
+
+class TestContract(RegistryContract):
+    """The contract, held by the fake and by the client of each kind of authentication."""
 
 
-class TestContract:
-    def test_a_tag_has_the_digest_of_its_manifest(self, held: Held) -> None:
-        reference = held.reference("contract/digest", "one")
-        put = held.put(reference, [{"a": b"1"}], {})
-        assert held.registry.digest(reference) == put
-
-    def test_a_moved_tag_has_the_new_digest(self, held: Held) -> None:
-        reference = held.reference("contract/moved", "one")
-        first = held.put(reference, [{"a": b"1"}], {})
-        second = held.put(reference, [{"a": b"2"}], {})
-        assert (held.registry.digest(reference), first != second) == (second, True)
-
-    def test_an_unknown_tag_is_absent(self, held: Held) -> None:
-        held.put(held.reference("contract/tags", "one"), [{"a": b"1"}], {})
-        assert held.registry.digest(held.reference("contract/tags", "two")) is None
-
-    def test_an_unknown_repository_is_absent(self, held: Held) -> None:
-        assert held.registry.digest(held.reference("contract/nobody", "one")) is None
-
-    def test_the_last_layers_file_is_read_by_digest_after_the_tag_moved(self, held: Held) -> None:
-        reference = held.reference("contract/file", "one")
-        first = held.put(reference, [{"a": b"1"}, {"b": b"x", PATH: b'{"v": 1}'}], {})
-        held.put(reference, [{"a": b"1"}, {PATH: b'{"v": 2}'}], {})
-        published = PublishedImage(reference.repository, first)
-        assert held.registry.last_layer_file(published, PATH) == b'{"v": 1}'
-
-    def test_a_file_of_a_lower_layer_is_not_taken(self, held: Held) -> None:
-        reference = held.reference("contract/lower", "one")
-        published = PublishedImage(reference.repository, held.put(reference, [{PATH: b"1"}, {"a": b"2"}], {}))
-        with pytest.raises(RegistryError, match=r"no file opt/flowyard/description\.json"):
-            held.registry.last_layer_file(published, PATH)
-
-    def test_a_file_of_an_unknown_image_is_an_error(self, held: Held) -> None:
-        reference = held.reference("contract/file", "one")
-        held.put(reference, [{PATH: b"1"}], {})
-        with pytest.raises(RegistryError, match=str(ABSENT)):
-            held.registry.last_layer_file(PublishedImage(reference.repository, ABSENT), PATH)
-
+class TestBases:
     def test_a_base_is_its_digest_and_environment(self, held: Held) -> None:
         reference = held.reference("contract/base", "3.13-slim")
         env = {"PYTHON_VERSION": "3.13.1", "PATH": "/usr/bin", "OPTS": "a=b"}
         put = held.put(reference, [{"a": b"1"}], env)
-        assert held.registry.base(reference) == (put, env)
+        assert held.bases.base(reference) == (put, env)
 
     def test_an_unknown_base_is_an_error(self, held: Held) -> None:
         with pytest.raises(RegistryError, match="contract/base:none"):
-            held.registry.base(held.reference("contract/base", "none"))
+            held.bases.base(held.reference("contract/base", "none"))
 
 
 def test_an_uncompressed_layer_is_read(open_host: str) -> None:

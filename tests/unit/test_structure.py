@@ -34,7 +34,17 @@ ADAPTERS: Mapping[str, set[str]] = {
     "releasing.limits": {"prefect_api"},
     "releasing.records": {"prefect_api"},
     "verbs": {"oci", "prefect_api", "processes", "terminal"},
-    "wiring": {"buildx", "engine", "git", "lease_notes", "oci", "prefect_api", "processes"},
+    "wiring": {
+        "aws.ecr",
+        "aws.session",
+        "buildx",
+        "engine",
+        "git",
+        "lease_notes",
+        "oci",
+        "prefect_api",
+        "processes",
+    },
 }
 EMBEDDED = {"connect", "verbs"}
 # The imperative shell: it may reach for adapters. Every other module is the pure core, new ones included.

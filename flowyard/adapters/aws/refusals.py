@@ -5,9 +5,12 @@ Apart from session.py, because these are words, and boto3 has no part in them.
 
 from __future__ import annotations
 
+import re
+
 _POLICIES = "`python build.py policies` writes what each role needs"
 _NETWORK = "check the network, the proxy and `region`; in a private subnet, the VPC's endpoints"
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AccessDeniedFault"})
+_ABOUT_THINGS = re.compile(r"(NotFound|AlreadyExists|Inactive)(Exception)?$|^NoSuch")
 _BY_CODE = {
     frozenset(
         {
@@ -56,6 +59,11 @@ _BY_NAME = {
 def is_denied(code: str) -> bool:
     """Whether the caller lacks a permission."""
     return code in _DENIED
+
+
+def is_about_things(code: str) -> bool:
+    """Whether it says what there is and what not, which has nothing to do with who asks."""
+    return _ABOUT_THINGS.search(code) is not None
 
 
 def hint_of_code(code: str, permission: str) -> str:

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from flowyard.adapters.aws.refusals import hint_of_code, hint_of_name
+from flowyard.adapters.aws.refusals import hint_of_code, hint_of_name, is_about_things
 from flowyard.errors import AwsError, AwsRefused
 from flowyard.values import Json
 
@@ -38,11 +38,7 @@ class AwsSession:
         self._caller: Caller | None = None
 
     def call(self, service: str, action: str, resource: str, **parameters: Json) -> Json:
-        """Call `action` (as policies name it, such as `CreateRepository`) and return the answer.
-
-        `resource` names in messages what is asked about. Raises AwsRefused for what AWS answers, AwsError
-        when there is no answer or nobody is logged in.
-        """
+        """As AwsCalls.call."""
         client = self._client(service)
         from botocore import xform_name
         from botocore.exceptions import BotoCoreError, ClientError
@@ -55,7 +51,7 @@ class AwsSession:
         except BotoCoreError as error:
             raise AwsError(f"{service}:{action} on {resource}: {error}", hint=hint_of_name(error)) from None
         asked = f"AWS refused {service}:{action} on {resource}: {code}: {said.rstrip('.')}"
-        by = self._who(said) if service != "sts" else ""
+        by = "" if service == "sts" or is_about_things(code) else self._who(said)
         raise AwsRefused(f"{asked}{by}", code=code, hint=hint_of_code(code, f"{service}:{action}"))
 
     def caller(self) -> Caller:
