@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from flowyard.errors import Refused
 from flowyard.ports import PrefectApi
+from flowyard.task_watch import TaskState
 from flowyard.values import Json
 
 START_LOGGER = "flowyard.start."  # as in flowyard.runtime.marks
@@ -23,15 +24,21 @@ _EVENTS = {
     "prefect.docker.container.created": "created",
 }
 # Each point a run comes to, and what the time before it was spent on.
-_POINTS = (
-    ("free", "queue"),
-    ("taken", "worker poll"),
-    ("submitted", "submission"),
-    ("created", "pull"),
+_TAKEN = (("free", "queue"), ("taken", "worker poll"))
+_IN_THE_CONTAINER = (
     ("container", "container start"),
     ("importing", "Prefect's start"),
     ("imported", "imports"),
     ("first line", "engine"),
+)
+_POINTS = (*_TAKEN, ("submitted", "submission"), ("created", "pull"), *_IN_THE_CONTAINER)
+# Of a run in an ECS task: the names of the points are those of its API.
+_TASK_POINTS = (
+    *_TAKEN,
+    ("createdAt", "submission"),
+    ("pullStartedAt", "provisioning"),
+    ("pullStoppedAt", "pull"),
+    *_IN_THE_CONTAINER,
 )
 _QUICKLY_TAKEN = 2.0  # seconds; whoever waited longer may have waited for a slot
 _PAGE = 100
@@ -57,15 +64,16 @@ class Delay:
 Moments = Mapping[str, float]
 
 
-def measure(api: PrefectApi, run: str) -> Delay | None:
+def measure(api: PrefectApi, run: str, task: TaskState | None = None) -> Delay | None:
     """The delay of a flow run, None when it never ran. Raises PrefectError.
 
-    To be asked when the run has ended: worker and container send what they noted a moment late.
+    `task` is the one of ECS it ran in. To be asked when the run has ended: worker and container send what they
+    noted a moment late.
     """
     states = api.request("GET", f"/flow_run_states/?flow_run_id={run}")
     only_it = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "limit": _PAGE}
     logs = api.request("POST", "/logs/filter", only_it)
-    found = moments(states, logs, _events(api, run))
+    found = {**(task.moments if task else {}), **moments(states, logs, _events(api, run))}
     if found.get("taken", 0.0) - found.get("free", 0.0) > _QUICKLY_TAKEN:
         freed = _slot_freed(api, run, found)
         found = found if freed is None else {**found, "free": freed}
@@ -114,7 +122,7 @@ def delay(found: Moments) -> Delay | None:
     phases: list[Phase] = []
     names: list[str] = []
     last = begin
-    for point, name in _POINTS:
+    for point, name in _TASK_POINTS if "createdAt" in found else _POINTS:
         names.append(name)
         at = end if point == "first line" else found.get(point)
         if at is not None:

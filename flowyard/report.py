@@ -175,9 +175,11 @@ def result_text(result: Json) -> str:
 
 
 def result_json(run: Triggered, finished: Finished, result: Json, delay: Delay | None = None) -> str:
-    """A finished run, what it returned and where the delay before it went, for a program."""
+    """A finished run, the ECS task it ran in, where the delay before it went and what it returned, for a program."""
     described = {"id": run.id, "name": run.name, "image": run.image, "state": finished.state}
-    return _dump({"run": described, "delay": None if delay is None else asdict(delay), "result": result})
+    task = None if finished.task is None else asdict(finished.task)
+    measured = None if delay is None else asdict(delay)
+    return _dump({"run": described, "task": task, "delay": measured, "result": result})
 
 
 def _error(error: FlowyardError | None) -> dict[str, Json] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from flowyard.ports import PrefectApi, Results, Timer
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
 from flowyard.target import Target
+from flowyard.task_watch import Tasks, TaskState, TaskWatch, noted
 from flowyard.values import FINAL_STATES, Json, Project, ResultPlace
 
 POLL_SECONDS = 0.5
@@ -41,11 +42,21 @@ class Triggered:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A flow run in its final state. `result` says where its result is, None when it kept none."""
+    """A flow run in its final state. `result` says where its result is, None when it kept none; `task` is the
+    one of ECS it ran in, as far as it was seen."""
 
     state: str
     message: str
     result: ResultPlace | None
+    task: TaskState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How a run is waited for: by which clock, and with an eye on its task, where it runs in one of `tasks`."""
+
+    clock: Timer = time
+    tasks: Tasks | None = None
 
 
 def find_deployment(api: PrefectApi, project: Project, target: Target, word: str) -> Mapping[str, Json]:
@@ -119,23 +130,29 @@ def follow(
     run: Triggered,
     say: Callable[[str], None],
     timeout: float | None = None,
-    clock: Timer = time,
+    waiting: Waiting = Waiting(),
 ) -> Finished:
     """Wait for the run's final state; hand each state and log line to `say`.
 
     Raises FlowFailed when `timeout` seconds have passed; the run goes on then.
     """
+    clock = waiting.clock
+    watch = None if waiting.tasks is None else TaskWatch(waiting.tasks, say, clock)
     deadline = None if timeout is None else clock.monotonic() + timeout
     lines, shown = _Lines(api, run, say, clock), ""
     while True:
-        state = api.request("GET", f"/flow_runs/{run.id}")["state"]
+        found = api.request("GET", f"/flow_runs/{run.id}")
+        state = found["state"]
         lines.say_new()
         if state["name"] != shown:
             shown = state["name"]
             say(f"{run.name}: {shown}")
         if state["type"] in FINAL_STATES:
             lines.say_last()
-            return Finished(state["type"], state.get("message") or "", _result_place(state))
+            task = None if watch is None else watch.end(found, lines.texts)
+            return Finished(state["type"], state.get("message") or "", _result_place(state), task)
+        if watch is not None:
+            watch.look(found)
         if deadline is not None and clock.monotonic() > deadline:
             raise FlowFailed(f"run {run.name} was still {shown} after {timeout:g} s", hint="it goes on")
         clock.sleep(POLL_SECONDS)
@@ -161,13 +178,20 @@ class _Lines:
         self._run = run
         self._say = say
         self._said: set[str] = set()
+        self._texts: set[str] = set()
         self._newest: datetime | None = None
+
+    @property
+    def texts(self) -> Set[str]:
+        """What the lines said so far."""
+        return self._texts
 
     def say_new(self) -> bool:
         """Say the lines that are new; whether there were any."""
         new = [log for log in self._recent() if log["id"] not in self._said]
         for log in new:
             self._said.add(log["id"])
+            self._texts.add(str(log["message"]))
             if not str(log["name"]).startswith(START_LOGGER):
                 self._say(f"  {_LEVELS.get(log['level'], log['level'])} {log['message']}")
         times = [datetime.fromisoformat(log["timestamp"]) for log in new]
@@ -204,7 +228,7 @@ def result_of(run: Triggered, finished: Finished, results: Results | None) -> Js
     `results` is None where the target has no result storage.
     """
     if finished.state != "COMPLETED":
-        raise FlowFailed(f"run {run.name} ended {finished.state}: {finished.message}")
+        raise noted(FlowFailed(f"run {run.name} ended {finished.state}: {finished.message}"), finished.task)
     if results is None or finished.result is None:
         return {"type": "unknown", "repr": "(no result was kept; set `results` in the target)"}
     return results.read(run.image, finished.result)

@@ -26,7 +26,7 @@ from flowyard.outcome import Outcome
 from flowyard.pipeline import foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
 from flowyard.planning.desired import select, want
-from flowyard.wiring import open_project, open_results, open_workshop, open_yard
+from flowyard.wiring import open_project, open_results, open_tasks, open_workshop, open_yard
 
 if TYPE_CHECKING:
     from flowyard.aws.options import PolicyOptions
@@ -162,7 +162,7 @@ def run(
 ) -> int:
     """Trigger, follow on stderr, print the result on stdout."""
     from flowyard.delay import delay_text, measure
-    from flowyard.run import find_deployment, follow, parse_parameters, result_of, trigger
+    from flowyard.run import Waiting, find_deployment, follow, parse_parameters, result_of, trigger
 
     project = open_project()
     connection = connect(choose_target(project, target), project.root, os.environ)
@@ -172,10 +172,10 @@ def run(
     triggered = trigger(api, deployment, values)
     note(f"run {triggered.name} of {word}, image {triggered.image}")
     note(f"  {ui_url(connection.prefect)}/runs/flow-run/{triggered.id}")
-    finished = follow(api, triggered, note, timeout)
+    finished = follow(api, triggered, note, timeout, Waiting(tasks=open_tasks(connection.target)))
     delay = None
     with suppress(PrefectError):  # a run that ended has a result, whether or not it can be measured
-        delay = measure(api, triggered.id)
+        delay = measure(api, triggered.id, finished.task)
     if delay is not None:
         note(delay_text(delay))
     result = result_of(triggered, finished, open_results(connection.target))

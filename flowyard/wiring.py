@@ -26,6 +26,7 @@ from flowyard.ports import ContainerRegistry, LogFiles, Logins, Progress, Reposi
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import limited_flow
 from flowyard.target import Target, VolumeStorage
+from flowyard.task_watch import Tasks
 from flowyard.values import Credentials, ImageReference, Project, PublishedImage, Repository
 from flowyard.yard import Yard
 
@@ -175,6 +176,15 @@ def open_results(target: Target) -> Results | None:
 
         return VolumeResults(target.results.volume)
     raise NotImplementedError(str(target.results))
+
+
+def open_tasks(target: Target) -> Tasks | None:
+    """Where tasks of the target's runs are looked at, None where runs are no tasks of ECS."""
+    if target.ecs is None:
+        return None
+    from flowyard.adapters.aws.tasks import EcsTasks
+
+    return EcsTasks()
 
 
 class LogFolder:

@@ -48,6 +48,7 @@ class AwsApi:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._planned: list[Planned] = []
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_QuietHandler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -93,13 +94,16 @@ class AwsApi:
 
     def client(self, service: str, region: str = REGION, caller: str = JUDGE) -> Any:
         """A boto3 client. By default the judge's, whose calls are not recorded and never fail."""
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=self.url,
-            aws_access_key_id=caller,
-            aws_secret_access_key="of-the-tests",
-        )
+        with self._lock:  # threads ask, but boto3's default session is not theirs to share
+            if (service, region, caller) not in self._clients:
+                self._clients[service, region, caller] = boto3.client(
+                    service,
+                    region_name=region,
+                    endpoint_url=self.url,
+                    aws_access_key_id=caller,
+                    aws_secret_access_key="of-the-tests",
+                )
+            return self._clients[service, region, caller]
 
     def fail(self, service: str, action: str, fault: Fault, *, nth: int = 1, times: int = 1) -> Planned:
         """Let the nth call of this action from now on fail, and the ones after it up to `times`.

@@ -86,6 +86,23 @@ def test_every_phase_of_a_run() -> None:
     )
 
 
+def test_a_run_in_a_task_has_the_phases_of_ecs() -> None:
+    task = {"createdAt": 100.7, "pullStartedAt": 101.0, "pullStoppedAt": 101.5, "startedAt": 101.75}
+    found = delay({**FULL, "container": 102.0, **task, "stoppedAt": 110.0})
+    assert found is not None
+    assert [(phase.name, phase.seconds) for phase in found.phases] == [
+        ("queue", 0.0),
+        ("worker poll", 0.4),
+        ("submission", 0.3),
+        ("provisioning", 0.3),
+        ("pull", 0.5),
+        ("container start", 0.5),
+        ("Prefect's start", 0.8),
+        ("imports", 0.1),
+        ("engine", 0.2),
+    ]
+
+
 def test_what_nobody_noted_is_joined_with_what_follows() -> None:
     known = {name: FULL[name] for name in ("triggered", "free", "taken", "running")}
     assert delay(known) == Delay(

@@ -140,6 +140,7 @@ def test_a_result() -> None:
     assert json.loads(result_json(run, finished, {"type": "int", "json": 3})) == {
         "version": 1,
         "run": {"id": "1", "name": "happy-cat", "image": str(IMAGE), "state": "COMPLETED"},
+        "task": None,
         "delay": None,
         "result": {"type": "int", "json": 3},
     }

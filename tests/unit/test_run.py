@@ -12,6 +12,7 @@ from flowyard.load import load
 from flowyard.run import (
     Finished,
     Triggered,
+    Waiting,
     find_deployment,
     follow,
     parse_parameters,
@@ -174,7 +175,7 @@ def test_states_and_lines_are_told_in_order() -> None:
     completed = {"type": "COMPLETED", "name": "Completed", "message": None, "data": data}
     api = Runs({"type": "RUNNING", "name": "Running"}, completed, logs=3)
     said: list[str] = []
-    assert follow(api, RUN, said.append, clock=Hand()) == Finished(
+    assert follow(api, RUN, said.append, waiting=Waiting(Hand())) == Finished(
         "COMPLETED", "", ResultPlace("key", '{"type": "json"}')
     )
     assert said == [
@@ -191,13 +192,13 @@ def test_a_line_that_comes_late_is_told_once_and_no_other_is_lost() -> None:
     api = Runs(completed)
     api.logs = [line(0, second=30), line(1, second=31), line(2, second=20), line(3, "flowyard.start.x", 25)]
     said: list[str] = []
-    follow(api, RUN, said.append, clock=Hand())
+    follow(api, RUN, said.append, waiting=Waiting(Hand()))
     assert said == ["  INFO line 0", "happy-cat: Completed", "  INFO line 1", "  INFO line 2"]
 
 
 def test_following_ends_at_the_timeout_and_the_run_goes_on() -> None:
     with pytest.raises(FlowFailed, match=r"^run happy-cat was still Running after 0 s$") as caught:
-        follow(Runs({"type": "RUNNING", "name": "Running"}), RUN, lambda text: None, timeout=0, clock=Hand())
+        follow(Runs({"type": "RUNNING", "name": "Running"}), RUN, lambda text: None, 0, Waiting(Hand()))
     assert caught.value.hint == "it goes on"
 
 

@@ -37,6 +37,7 @@ ADAPTERS: Mapping[str, set[str]] = {
     "wiring": {
         "aws.ecr",
         "aws.session",
+        "aws.tasks",
         "buildx",
         "engine",
         "git",
