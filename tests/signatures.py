@@ -64,8 +64,6 @@ SIGNATURE = HEADER.count("\n") + 4  # the line of `def etl(`: two empty ones and
 @pytest.fixture
 def describe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Describe the parameters of a flow written as the signature of `etl`."""
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DO_NOT_TRACK", "1")
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def run(signature: str, header: str = HEADER, decorator: str = "@flow") -> Parameters:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import platform
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from pathlib import Path
 
 from flowyard.build import BuildRequest, BuiltImage, failure
@@ -18,6 +15,7 @@ from flowyard.runtime.description import Progress, Request, describe
 from flowyard.runtime.failures import CheckError
 from flowyard.values import Json
 from tests.fakes_builder import FakeBuilder
+from tests.own_modules import own_modules
 
 STEP = "[check 1/1] RUN --network=none python -m flowyard.runtime.describe"
 TIME = "2026-01-01T00:00:00Z"
@@ -35,31 +33,12 @@ class CheckingBuilder(FakeBuilder):
         command = re.search(r"--output \S+ (.+)", (request.context / "Dockerfile").read_text("utf-8"))
         assert command is not None
         try:
-            with chdir(folder), own_modules(request.context.parent / "prefect"):
+            with chdir(folder), own_modules(request.context):
                 note = request.context.parent / "importing.txt"
                 describe(Request(request.flow, wanted, command[1].split()), Progress(note))
         except CheckError as found:
             raise failure(request, told(found.line(request.flow)), Path("LOG")) from None
         return super().build(request)
-
-
-@contextmanager
-def own_modules(home: Path) -> Iterator[None]:
-    """Whatever the check adds to the interpreter is taken back."""
-    before = {name: os.environ.get(name) for name in ("PREFECT_HOME", "DO_NOT_TRACK")}
-    os.environ.update(PREFECT_HOME=str(home), DO_NOT_TRACK="1")
-    import prefect  # noqa: F401  # before the modules are counted
-
-    modules, path = set(sys.modules), list(sys.path)
-    try:
-        yield
-    finally:
-        sys.path[:] = path
-        for name in set(sys.modules) - modules:
-            del sys.modules[name]
-        for name, value in before.items():
-            os.environ.pop(name)
-            os.environ |= {} if value is None else {name: value}
 
 
 def told(line: str) -> BuildReader:

@@ -15,6 +15,7 @@ from flowyard.runtime import describe, inside
 from flowyard.runtime.description import Progress
 from flowyard.runtime.failures import CHECK_PREFIX
 from flowyard.runtime.guard import Ended
+from tests.own_modules import own_modules
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 FLOW = '''from prefect import flow
@@ -33,9 +34,7 @@ Describe = Callable[..., int]
 @pytest.fixture
 def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Describe]:
     """Run the check in a folder of its own; what it does to the interpreter is taken back."""
-    modules, path = set(sys.modules), list(sys.path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
 
     def run(*arguments: str, python: str = PYTHON, **files: str) -> int:
         for name, content in files.items():
@@ -47,10 +46,8 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Describe]
         sys.stderr.write(said)
         return code
 
-    yield run
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    with own_modules(tmp_path):
+        yield run
 
 
 def test_the_description(check: Describe, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

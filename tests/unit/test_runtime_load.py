@@ -12,18 +12,14 @@ import pytest
 from flowyard.runtime import flows
 from flowyard.runtime.failures import CheckError
 from flowyard.runtime.load import find_flow, load_module, split
+from tests.own_modules import own_modules
 
 Write = Callable[..., Path]
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+def write(tmp_path: Path) -> Iterator[Write]:
     """Write files below a folder of their own; whatever they add to the interpreter is taken back."""
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DO_NOT_TRACK", "1")
-    import prefect  # noqa: F401 - before the modules are counted
-
-    modules, path = set(sys.modules), list(sys.path)
 
     def files(**contents: str) -> Path:
         for name, content in contents.items():
@@ -32,10 +28,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             file.write_text(content, encoding="utf-8")
         return tmp_path / "flow"
 
-    yield files
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    with own_modules(tmp_path):
+        yield files
 
 
 ONE = "from prefect import flow\n@flow\ndef {name}():\n    return 1\n"
