@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flowyard.errors import ConfigurationError, LockError, Problem
 from flowyard.texts import not_utf8, read_text
 from flowyard.values import Flow
-
-if TYPE_CHECKING:
-    import jinja2
 
 TEMPLATE = "Dockerfile.j2"
 END = Path("images/partials/end.j2")  # the check and the image's last layer
@@ -110,9 +106,11 @@ def _check_options(flow: Flow) -> str:
 def _render(root: Path, template: Path, variables: dict[str, Any]) -> Rendered:
     import jinja2
 
+    from flowyard.planning.templates import environment_of
+
     used: list[Path] = [template]
     absent: list[Path] = []
-    environment = _environment(root, template, used, absent)
+    environment = environment_of(root, template, used, absent)
     try:
         if template.is_relative_to("images"):
             text = environment.get_template(template.relative_to("images").as_posix()).render(variables)
@@ -131,28 +129,3 @@ def _render(root: Path, template: Path, variables: dict[str, Any]) -> Rendered:
     except (jinja2.TemplateError, *_OF_EXPRESSIONS) as error:
         raise ConfigurationError([Problem(template.as_posix(), "", f"{error}")]) from error
     return Rendered(text, tuple(dict.fromkeys(used)), tuple(dict.fromkeys(absent)))
-
-
-def _environment(root: Path, template: Path, used: list[Path], absent: list[Path]) -> jinja2.Environment:
-    """The template engine, which adds what it loads to `used` and what it looks for in vain to `absent`."""
-    import jinja2
-
-    folders = tuple(dict.fromkeys((Path("images"), template.parent)))
-
-    class Recorder(jinja2.FileSystemLoader):
-        """Remembers which files were loaded: they are inputs of the content key. And which were not there."""
-
-        def get_source(self, environment: jinja2.Environment, name: str) -> Any:
-            missing = takewhile(lambda folder: not (root / folder / name).is_file(), folders)
-            absent.extend(folder / name for folder in missing)
-            source, filename, uptodate = super().get_source(environment, name)
-            used.append(Path(filename).relative_to(root))
-            return source, filename, uptodate
-
-    return jinja2.Environment(
-        loader=Recorder([root / folder for folder in folders]),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

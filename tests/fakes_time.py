@@ -6,7 +6,7 @@ import threading
 
 from flowyard.releasing.holder import Moment
 
-_LOOK_AGAIN = 0.001  # real seconds: threads in the background wait for the test, not for time
+_LOOK_AGAIN = 0.005  # real seconds: threads in the background wait for the test, not for time
 
 
 class FakeClock:

@@ -6,14 +6,14 @@ an editor's left-overs can then not change an image, and nothing unlisted can sl
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import pathspec
@@ -34,6 +34,8 @@ ALWAYS_IGNORED = (
 # Input of Flowyard, not of the flow: a schedule's change must not rebuild an image.
 NOT_SOURCE = ("/flow.toml", "/requirements.txt", "/requirements.lock", "/Dockerfile", "/Dockerfile.j2")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and what is not UTF-8
+_LINK, _EXECUTABLE = "link:", " executable"  # of fingerprints
+_PART = 1 << 16  # bytes that are read at once: most files are smaller, and a buffer costs more than they do
 RUNTIME_FOLDER = Path(__file__).parents[1] / "runtime"
 
 
@@ -53,7 +55,7 @@ class ContextFile:
     @property
     def executable(self) -> bool:
         """Whether the image's file may be executed."""
-        return self.fingerprint.endswith(" executable")
+        return self.fingerprint.endswith(_EXECUTABLE)
 
 
 def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[ContextFile, ...]:
@@ -70,9 +72,7 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
         raise ConfigurationError([Problem("images/scripts", "", text)])
     for script in _walk(scripts, scripts, _compiled(ALWAYS_IGNORED)):
         files.append(_file(f"scripts/{script.relative_to(scripts).as_posix()}", root, script))
-    for path in (RUNTIME_FOLDER.parent / "__init__.py", *sorted(RUNTIME_FOLDER.glob("*.py"))):
-        inside = path.relative_to(RUNTIME_FOLDER.parent).as_posix()
-        files.append(_copied(f"lib/flowyard/{inside}", f"flowyard {inside}", path))
+    files += _runtime_part()
     files += _tree(root, flow.folder, NOT_SOURCE)
     for include in flow.includes:
         files += _tree(root, include, ())
@@ -80,20 +80,27 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
     return tuple(once[path] for path in sorted(once))
 
 
+@cache
+def _runtime_part() -> tuple[ContextFile, ...]:
+    """The same for every flow, and of this installation: hashing it for each took half of what hashing takes."""
+    paths = (RUNTIME_FOLDER.parent / "__init__.py", *sorted(RUNTIME_FOLDER.glob("*.py")))
+    inside = [path.relative_to(RUNTIME_FOLDER.parent).as_posix() for path in paths]
+    return tuple(
+        _copied(f"lib/flowyard/{name}", f"flowyard {name}", path)
+        for name, path in zip(inside, paths, strict=True)
+    )
+
+
 def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
     """Copy the context into `folder`, anew. Raises FlowyardError when a file changed since it was hashed."""
     if folder.exists():
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, mode=0o755)
+    folder.mkdir(parents=True)
+    files = tuple(files)
+    for directory in {file.path.rpartition("/")[0] for file in files}:
+        (folder / directory).mkdir(parents=True, exist_ok=True)
     for file in files:
-        path = folder / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if file.fingerprint.startswith("link:"):
-            path.symlink_to(file.fingerprint.removeprefix("link:"))
-        else:
-            shutil.copyfile(file.source, path)
-            path.chmod(0o755 if file.executable else 0o644)
-        if _fingerprint(path) != file.fingerprint:
+        if _put(file, folder / file.path) != file.fingerprint:
             raise FlowyardError(f"{file.shown} changed while it was being shipped", hint="ship again")
     for directory, _, _ in os.walk(folder):
         Path(directory).chmod(0o755)
@@ -175,8 +182,24 @@ def _copied(inside: str, shown: str, path: Path) -> ContextFile:
 
 def _fingerprint(path: Path) -> str:
     if path.is_symlink():
-        return f"link:{os.readlink(path)}"
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return f"{_LINK}{os.readlink(path)}"
+    with path.open("rb", buffering=0) as stream:
+        digest = sha256()
+        while part := stream.read(_PART):
+            digest.update(part)
         executable = os.fstat(stream.fileno()).st_mode & stat.S_IXUSR
-    return f"{digest} executable" if executable else digest
+    return digest.hexdigest() + (_EXECUTABLE if executable else "")
+
+
+def _put(file: ContextFile, path: Path) -> str:
+    """Copy the file to `path`, with the mode it was hashed with; the fingerprint of what was copied."""
+    if file.fingerprint.startswith(_LINK):
+        path.symlink_to(file.fingerprint.removeprefix(_LINK))
+        return file.fingerprint
+    digest = sha256()
+    with file.source.open("rb", buffering=0) as source, path.open("wb") as copy:
+        while part := source.read(_PART):
+            digest.update(part)
+            copy.write(part)
+    path.chmod(0o755 if file.executable else 0o644)
+    return digest.hexdigest() + (_EXECUTABLE if file.executable else "")
