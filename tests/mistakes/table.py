@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePath
 
 from tests.support import MINIMAL
 
@@ -54,8 +55,8 @@ def change(root: Path, files: Files) -> None:
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(path) and not isinstance(content, str | bytes):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if not isinstance(content, str | bytes):
+            _remove(path)
         match content:
             case str():
                 path.write_bytes(content.encode())
@@ -67,6 +68,33 @@ def change(root: Path, files: Files) -> None:
                 os.mkfifo(path)
             case Folder():
                 path.mkdir()
+
+
+def put_back(root: Path, sound: Path, names: Iterable[str]) -> None:
+    """Make what was changed below `root` as it is in `sound`: copying all of it for each mistake takes long."""
+    for name in names:
+        path = PurePath(name)
+        upwards = [path, *path.parents][:-1]
+        new = [one for one in upwards if not os.path.lexists(sound / one)]
+        _remove(root / (new[-1] if new else path))
+        if (sound / path).is_dir():
+            shutil.copytree(sound / path, root / path, symlinks=True)
+        elif not new:
+            shutil.copy2(sound / path, root / path)
+
+
+def content(folder: Path) -> dict[str, bytes | str | None]:
+    """All that is below a folder: files with what they hold, where links lead, and None for folders."""
+    found: dict[str, bytes | str | None] = {}
+    for path in folder.rglob("*"):
+        kept = None if path.is_dir() else path.read_bytes()
+        found[path.relative_to(folder).as_posix()] = os.readlink(path) if path.is_symlink() else kept
+    return found
+
+
+def _remove(path: Path) -> None:
+    if os.path.lexists(path):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def shown(mistake: Mistake) -> list[str]:
@@ -113,7 +141,8 @@ def written(entries: Mapping[str, str]) -> str:
     return "\n\n".join(entries.values()) + "\n"
 
 
-def read(file: Path) -> dict[str, str]:
+@cache
+def read(file: Path) -> Mapping[str, str]:
     """The entries of a golden file by name."""
     entries = file.read_text("utf-8").rstrip("\n").split("\n\n")
     return {text.partition("\n")[0].removeprefix("# "): text for text in entries}

@@ -18,7 +18,7 @@ from tests.golden_files import GOLDEN
 from tests.mistakes.command_line import COMMAND_LINE
 from tests.mistakes.configuration import CONFIGURATION, HELLO
 from tests.mistakes.files import FILES
-from tests.mistakes.table import SOUND, Mistake, change, entry, read, written
+from tests.mistakes.table import SOUND, Mistake, change, content, entry, put_back, read, written
 from tests.support import lock, make_project, write_files
 
 FOLDER = GOLDEN / "mistakes"
@@ -51,18 +51,27 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def ask(sound: Path, tmp_path: Path) -> Callable[[str, str], str]:
+@pytest.fixture(scope="module")
+def ask(sound: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], str]]:
     """What a mistake is answered with, as an entry of its golden file."""
-    return partial(answered, sound, tmp_path)
-
-
-def answered(sound: Path, folder: Path, table: str, name: str) -> str:
-    mistake = TABLES[table][name]
-    root = folder / table / name.replace("/", " ") / "project"
+    root = tmp_path_factory.mktemp("mistakes") / "project"
     shutil.copytree(sound, root)
     write_files(root.parent / "outside", {"flow.py": ""})
+    yield partial(answered, sound, root)
+    assert content(root) == content(sound)
+    assert content(root.parent / "outside") == {"flow.py": b""}
+
+
+def answered(sound: Path, root: Path, table: str, name: str) -> str:
+    mistake = TABLES[table][name]
     change(root, mistake.files)
+    try:
+        return said(root, name, mistake)
+    finally:
+        put_back(root, sound, mistake.files)
+
+
+def said(root: Path, name: str, mistake: Mistake) -> str:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(root)
@@ -72,8 +81,7 @@ def answered(sound: Path, folder: Path, table: str, name: str) -> str:
         for variable, value in mistake.env.items():
             patch.setenv(variable, value)
         code = main(mistake.words)
-    said = (out.getvalue() + err.getvalue()).replace(str(root), "ROOT")
-    return entry(name, mistake, said, code)
+    return entry(name, mistake, (out.getvalue() + err.getvalue()).replace(str(root), "ROOT"), code)
 
 
 def test_every_mistake_has_its_answer(ask: Callable[[str, str], str], request: pytest.FixtureRequest) -> None:
