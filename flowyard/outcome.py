@@ -22,9 +22,10 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What shipping one flow came to. `error` is None when it went well."""
+    """What shipping one flow came to. `error` is None when it went well; `notes` say what else to know."""
 
     plan: FlowPlan
     image: PublishedImage | None = None
     deployments: tuple[Registered, ...] = ()
     error: FlowyardError | None = None
+    notes: tuple[str, ...] = ()

@@ -20,8 +20,8 @@ from flowyard.planning.observe import observe
 from flowyard.releasing.lease import Terms, bury, hold
 from flowyard.releasing.limits import flow_limit
 from flowyard.releasing.order import Commit
-from flowyard.values import Flow, Json
-from flowyard.work_pools.ensure import ensure_work_pool, foreseen_template
+from flowyard.values import Flow
+from flowyard.work_pools.ensure import WorkPool, ensure_work_pool, foreseen_template
 from flowyard.yard import Yard
 
 # Long enough for another ship's slowest build; one that died is waited for a minute at the most.
@@ -97,9 +97,9 @@ def _attempt(yard: Yard, asked: _Asked, held: set[str]) -> tuple[tuple[Outcome, 
             wanted = touched(yard, plan, asked.commit, whole=asked.whole)
             if wanted <= held:
                 plan = settling(yard, plan, wanted)
-                template = ensure_work_pool(yard.api, yard.target) if plan.changes else {}
-                shipment = Shipment(yard, asked.commit, template, lease, build=asked.build)
-                blocked = _blocked(yard, plan, asked.commit, template)
+                pool = ensure_work_pool(yard.api, yard.target) if plan.changes else None
+                shipment = Shipment(yard, asked.commit, pool, lease, build=asked.build)
+                blocked = _blocked(yard, plan, asked.commit, pool)
                 done = ship_leased(shipment, plan, blocked, whole=asked.whole)
     except ShipInterrupted:
         raise
@@ -111,11 +111,11 @@ def _attempt(yard: Yard, asked: _Asked, held: set[str]) -> tuple[tuple[Outcome, 
 
 
 def _blocked(
-    yard: Yard, plan: Plan, commit: Commit | None, base_job_template: Mapping[str, Json]
+    yard: Yard, plan: Plan, commit: Commit | None, pool: WorkPool | None
 ) -> Mapping[str, FlowyardError]:
     """Why flows that would change are not shipped, as far as it is known before anything is built."""
-    if not plan.changes:
+    if pool is None:
         return {}
     from flowyard.planning.foresee import misfits
 
-    return {**misfits(plan, yard.target, base_job_template), **out_of_order(yard, plan, commit)}
+    return {**misfits(plan, yard.target, pool.base_job_template), **out_of_order(yard, plan, commit)}

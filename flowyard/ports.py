@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from flowyard.aws.secrets import SecretLook
+from flowyard.aws.task_definition import TaskDefinition
 from flowyard.values import (
     Credentials,
     Digest,
@@ -76,6 +78,41 @@ class AwsCalls(Protocol):
         `resource` names in messages what is asked about. Raises AwsRefused for what AWS answers, AwsError
         when there is no answer or nobody is logged in.
         """
+        ...
+
+
+class TaskDefinitions(Protocol):
+    """Where task definitions are registered."""
+
+    def ready(self, definition: TaskDefinition) -> str:
+        """The ARN of an active revision that is as wanted, registered when there is none. Raises AwsError."""
+        ...
+
+
+class Revisions(Protocol):
+    """The task definitions that are there: families of numbered revisions, each with an ARN."""
+
+    def active(self, family: str) -> tuple[str, ...]:
+        """The active revisions of a family, the newest first; none of a family that is not there.
+
+        Raises AwsError.
+        """
+        ...
+
+    def images(self, arn: str) -> tuple[str, ...]:
+        """The images that a revision runs. Raises AwsError."""
+        ...
+
+    def retire(self, arn: str) -> None:
+        """Let nobody start this revision any more; tasks that run go on. Raises AwsError."""
+        ...
+
+
+class SecretStore(Protocol):
+    """Where secrets are kept, as far as one may look without reading them."""
+
+    def look(self, arn: str) -> SecretLook:
+        """Whether the secret is there. Raises AwsError when there is no answer."""
         ...
 
 

@@ -7,13 +7,13 @@ before the first write, read back after it, and put back as it was when a write 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from flowyard.errors import ConfigurationError, PrefectError, Problem, RegistryError
 from flowyard.outcome import Registered
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import Marks, carry_over, normal, payload
+from flowyard.registering.deployment import Marks, Pinned, carry_over, normal, payload
 from flowyard.registering.requests import read_again, read_deployment, write_deployment
 from flowyard.registering.restoring import Touched, shared_limit
 from flowyard.registering.undo import Journal, Step, all_or_nothing
@@ -24,13 +24,22 @@ from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, J
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is registered together: one flow's deployments on a target."""
+    """What is registered together: one flow's deployments on a target.
+
+    `task_definitions` are ARNs by the deployment's name, none where the work pool's type has none.
+    """
 
     target: Target
     deployments: tuple[DeploymentSpec, ...]
     image: PublishedImage
     description: ImageDescription
     marks: Marks
+    task_definitions: Mapping[str, str] = field(default_factory=dict)
+
+    def payload(self, deployment: DeploymentSpec, described: FlowDescription) -> dict[str, Json]:
+        """The body that registers one of the deployments."""
+        pinned = Pinned(self.image, self.task_definitions.get(deployment.name))
+        return payload(self.target, deployment, described, pinned, self.marks)
 
 
 class Record(Protocol):
@@ -101,7 +110,7 @@ def _validate(unit: Unit, base_job_template: Mapping[str, Json]) -> None:
     flow, target = unit.marks.flow, unit.target
     for deployment in unit.deployments:
         described = _described(unit, deployment)
-        variables = payload(target, deployment, described, unit.image, unit.marks)["job_variables"]
+        variables = unit.payload(deployment, described)["job_variables"]
         problems += misfits_of_job_variables(flow, deployment, target, variables, base_job_template)
         problems += misfits_of_parameters(flow, deployment, described)
     if problems:
@@ -123,7 +132,7 @@ def _write(api: PrefectApi, unit: Unit, deployment: DeploymentSpec) -> _Write:
     described = unit.description.flow(deployment.entrypoint)
     full_name = f"{described.name}/{deployment.name}"
     before = read_deployment(api, described.name, deployment.name)
-    body = payload(unit.target, deployment, described, unit.image, unit.marks)
+    body = unit.payload(deployment, described)
     if before is not None:
         _check_owner(before, full_name, unit)
         body["schedules"] = carry_over(body["schedules"], before.get("schedules", []))

@@ -93,6 +93,7 @@ def ship_json(target: str, outcomes: Iterable[Outcome]) -> str:
             **_plan_entry(outcome.plan),
             "image": str(outcome.image) if outcome.image else None,
             "deployments": [{"id": item.id, "name": item.name} for item in outcome.deployments],
+            "notes": [*_plan_entry(outcome.plan)["notes"], *outcome.notes],
             "error": _error(outcome.error),
         }
         for outcome in outcomes

@@ -23,12 +23,14 @@ from flowyard.publish import publish
 from flowyard.register import Unit, register, remove
 from flowyard.registering.deployment import Marks
 from flowyard.registering.description import read_description
+from flowyard.registering.tasks import TaskSteps
 from flowyard.registering.versions import check_image, server_version
 from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.lease import Guarded, Lease
 from flowyard.releasing.order import Commit
 from flowyard.releasing.records import ReleaseRecord
 from flowyard.values import Json, PublishedImage
+from flowyard.work_pools.ensure import WorkPool
 from flowyard.yard import Yard
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class Shipment:
         self,
         yard: Yard,
         commit: Commit | None,
-        base_job_template: Mapping[str, Json],
+        pool: WorkPool | None,
         lease: Lease,
         *,
         build: bool,
@@ -81,7 +83,10 @@ class Shipment:
         self._yard = yard
         self._progress = yard.workshop.progress
         self._commit = commit
-        self._base_job_template = base_job_template
+        self._base_job_template: Mapping[str, Json] = pool.base_job_template if pool else {}
+        self._tasks = TaskSteps(
+            side=yard.tasks, target=yard.target, project=yard.project.name, pool=pool.id if pool else ""
+        )
         self._lease = lease
         self._build = build
         self._one_at_a_time = threading.Lock()  # parallel writes are slower, and on SQLite collide
@@ -112,15 +117,26 @@ class Shipment:
     def ship_flow(self, plan: FlowPlan) -> Outcome:
         """The steps of one flow. Raises FlowyardError; nothing is registered then."""
         if plan.action is Action.REMOVE:
-            with self._writing() as api:
-                remove(api, plan.live)
-            self._progress.done(plan.name, "removed")
-        if plan.desired is None or plan.action is Action.UNCHANGED:
+            return self._remove(plan)
+        desired = plan.desired
+        if desired is None or plan.action is Action.UNCHANGED:
             return Outcome(plan, plan.image)
-        image = plan.image or self._build_and_publish(plan.desired)
-        registered = self._register(plan, plan.desired, image)
+        notes = self._tasks.check(desired)
+        image = plan.image or self._build_and_publish(desired)
+        self._progress.step(plan.name, "registering")
+        registered, revisions = self._register(plan, desired, image)
+        names = {*revisions, *(str(live["name"]) for live in plan.live)}
+        notes += self._tasks.retire(self._yard.api, plan.name, sorted(names), revisions.values())
         self._progress.done(plan.name, "registered " + ", ".join(item.name for item in registered))
-        return Outcome(plan, image, registered)
+        return Outcome(plan, image, registered, notes=notes)
+
+    def _remove(self, plan: FlowPlan) -> Outcome:
+        with self._writing() as api:
+            remove(api, plan.live)
+        names = sorted(str(live["name"]) for live in plan.live)
+        notes = self._tasks.retire(self._yard.api, plan.name, names)
+        self._progress.done(plan.name, "removed")
+        return Outcome(plan, plan.image, notes=notes)
 
     def _build_and_publish(self, desired: Desired) -> PublishedImage:
         workshop = self._yard.workshop
@@ -135,25 +151,27 @@ class Shipment:
             raise RegistryError(f"BuildKit reported no digest for {desired.reference}")
         return publish(self._yard.registry, desired.reference, built.digest)
 
-    def _register(self, plan: FlowPlan, desired: Desired, image: PublishedImage) -> tuple[Registered, ...]:
+    def _register(
+        self, plan: FlowPlan, desired: Desired, image: PublishedImage
+    ) -> tuple[tuple[Registered, ...], Mapping[str, str]]:
+        """What was registered, and the task definitions it runs by deployment."""
         yard = self._yard
-        self._progress.step(plan.name, "registering")
-        sha = self._commit.sha if self._commit else ""
         marks = Marks(
             project=yard.project.name,
             target=yard.target.name,
             flow=plan.name,
             key=desired.key,
             spec=desired.spec,
-            commit=sha,
+            commit=self._commit.sha if self._commit else "",
             repository=str(desired.reference.repository),
         )
         description = read_description(yard.registry, image)
         check_image(plan.name, description.prefect, server_version(yard.api))
-        unit = Unit(yard.target, desired.deployments, image, description, marks)
+        revisions = self._tasks.register(desired, image)
+        unit = Unit(yard.target, desired.deployments, image, description, marks, revisions)
         with self._writing() as api:
-            record = RecordEntry(api, self._record(desired, image))
-            return register(api, unit, self._base_job_template, plan.live, record)
+            record = RecordEntry(api, self._record(desired, image, revisions))
+            return register(api, unit, self._base_job_template, plan.live, record), revisions
 
     @contextmanager
     def _writing(self) -> Iterator[PrefectApi]:
@@ -164,7 +182,7 @@ class Shipment:
             self._lease.check()
             yield Guarded(self._yard.api, self._lease)
 
-    def _record(self, desired: Desired, image: PublishedImage) -> ReleaseRecord:
+    def _record(self, desired: Desired, image: PublishedImage, revisions: Mapping[str, str]) -> ReleaseRecord:
         yard = self._yard
         return ReleaseRecord(
             project=yard.project.name,
@@ -177,6 +195,7 @@ class Shipment:
             dirty=self._commit.dirty if self._commit else False,
             deployments=(),  # their full names are known when they are registered
             shipped_by=yard.user,
+            task_definitions=revisions,
             inputs=desired.inputs,
         )
 

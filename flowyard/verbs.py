@@ -85,6 +85,8 @@ def _end(target: str, outcomes: Sequence[Outcome], output: Output) -> int:
     for outcome in outcomes:
         if outcome.error is not None:
             note(report.error_text(outcome.error, outcome.plan.name))
+        for text in outcome.notes:
+            note(f"note: {outcome.plan.name}: {text}")
     note(report.ship_summary(target, outcomes))
     output.result(report.ship_text(outcomes), report.ship_json(target, outcomes))
     return report.exit_code(outcomes)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flowyard.building.workshop import Workshop
-from flowyard.ports import ContainerRegistry, PrefectApi, Repositories
+from flowyard.ports import (
+    ContainerRegistry,
+    PrefectApi,
+    Repositories,
+    Revisions,
+    SecretStore,
+    TaskDefinitions,
+)
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import History
 from flowyard.target import Target
@@ -13,8 +20,17 @@ from flowyard.values import Project
 
 
 @dataclass(frozen=True, slots=True)
+class TaskSide:
+    """What shipping to a work pool needs whose tasks are defined before they run."""
+
+    definitions: TaskDefinitions
+    revisions: Revisions
+    secrets: SecretStore
+
+
+@dataclass(frozen=True, slots=True)
 class Yard:
-    """All that shipping to one target needs of the outside world."""
+    """All that shipping to one target needs of the outside world. `tasks` is None where it defines none."""
 
     workshop: Workshop
     api: PrefectApi
@@ -24,6 +40,7 @@ class Yard:
     user: str
     jobs: int | None  # images built at once; None: as many as there are cores, at most four
     holder: Holder = field(default_factory=Holder)
+    tasks: TaskSide | None = None
 
     @property
     def project(self) -> Project:

@@ -113,8 +113,11 @@ def _delete_artifact(fake: FakePrefect, found: re.Match[str], _: Any) -> Json:
 
 
 def _filter_artifacts(fake: FakePrefect, _: re.Match[str], body: Any) -> Json:
-    wanted = set(body["artifacts"]["key"]["any_"])
-    newest_first = [dict(item) for item in reversed(fake.artifacts) if item["key"] in wanted]
+    wanted = body["artifacts"]["key"]
+    like = wanted.get("like_", "").rstrip("%")
+    any_of = set(wanted.get("any_") or [item["key"] for item in fake.artifacts])
+    found = [item for item in fake.artifacts if item["key"] in any_of and like in item["key"]]
+    newest_first = [dict(item) for item in reversed(found)]
     return _page(newest_first, body)
 
 

@@ -68,7 +68,9 @@ class FakeServer(FakePrefect):
         super().__init__()
         self.flows: dict[str, str] = {}
         self.deployments: dict[str, Row] = {}
-        self.pools: dict[str, Row] = {"pool": {"type": "docker", "base_job_template": TEMPLATE}}
+        self.pools: dict[str, Row] = {
+            "pool": {"id": "pool-1", "type": "docker", "base_job_template": TEMPLATE}
+        }
         self.version: str | None = "3.8.8"
         self.refuse: Callable[[str, str, Json], str | None] = lambda method, path, body: None
         self.alter: Callable[[Row], None] = lambda row: None
@@ -247,8 +249,8 @@ def _get_pool(server: FakeServer, name: str, _: Any) -> Json:
 def _post_pool(server: FakeServer, _: str, body: Any) -> Json:
     if body["name"] in server.pools:
         raise Conflict("Work pool exists", status=409)
-    server.pools[body["name"]] = dict(body)
-    return body
+    server.pools[body["name"]] = {"id": str(uuid.uuid4()), **body}
+    return server.pools[body["name"]]
 
 
 Handler = Callable[[FakeServer, str, Any], Json]

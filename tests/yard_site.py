@@ -18,8 +18,9 @@ from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import Commit, Relation
 from flowyard.releasing.records import read_head
 from flowyard.values import ImageDescription
-from flowyard.yard import Yard
+from flowyard.yard import TaskSide, Yard
 from tests.fakes import FakeContainerRegistry
+from tests.fakes_aws import FakeSecrets, FakeTaskDefinitions
 from tests.fakes_builder import FakeBuilder
 from tests.fakes_server import FakeServer
 from tests.fakes_time import FakeClock
@@ -53,6 +54,8 @@ class Site:
     commit: str | None = FIRST
     renderer: Renderer = field(default_factory=lambda: RenderMemo(Path(RENDERED.name)))
     clock: FakeClock = field(default_factory=FakeClock)
+    definitions: FakeTaskDefinitions = field(default_factory=FakeTaskDefinitions)
+    secrets: FakeSecrets = field(default_factory=FakeSecrets)
 
     def __post_init__(self) -> None:
         self.builder = FakeBuilder(self.registry, described)
@@ -69,8 +72,17 @@ class Site:
             commit=lambda paths: None if self.commit is None else Commit(self.commit, dirty=False),
             contexts=self.root / ".flowyard/contexts",
         )
+        tasks = TaskSide(self.definitions, self.definitions, self.secrets)
         return Yard(
-            workshop, self.server, self.registry, self.registry, Linear(), "ada", 2, Holder(self.clock)
+            workshop,
+            self.server,
+            self.registry,
+            self.registry,
+            Linear(),
+            "ada",
+            2,
+            Holder(self.clock),
+            tasks if workshop.target.ecs else None,
         )
 
     def ship(self, *names: str, build: bool = True) -> dict[str, Outcome]:

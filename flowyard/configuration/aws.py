@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowyard.configuration.ecs import ecs_problems
 from flowyard.configuration.target_models import EcrRegistry, EcsTable, TargetTable
 from flowyard.target import CapacityProvider, EcrSettings, EcsSettings
 
@@ -61,8 +62,11 @@ def aws_problems(target: TargetTable) -> Iterator[tuple[str, str]]:
         if target.secrets:
             yield "secrets", f'a work pool of type "{pool}" cannot hand a secret by ARN to a run; remove it'
         return
-    if _region(target) is None:
+    region = _region(target)
+    if region is None:
         yield "ecs.region", 'is missing; name the cluster\'s region, as in region = "eu-west-1"'
+    else:
+        yield from ecs_problems(target, region)
     if target.results is not None and target.results.startswith("volume:"):
         yield "results", 'ECS tasks share no Docker volume; use a bucket, as in "s3://acme-results/flows"'
     if target.registry.type == "embedded":

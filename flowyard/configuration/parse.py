@@ -23,6 +23,7 @@ from flowyard.texts import not_utf8
 Model = TypeVar("Model", bound=BaseModel)
 
 DEEPEST = 50  # levels of tables and lists in one file
+EXPLAINED = "explained"  # the kind of a problem that says all there is to say itself
 _TYPE_NAMES = {
     "string_type": "text in quotes",
     "int_type": "a whole number",
@@ -128,6 +129,8 @@ def _key(item: ErrorDetails, data: Mapping[str, Any]) -> str:
 def _text(item: ErrorDetails, model: type[BaseModel]) -> str:
     kind, found = item["type"], item.get("input")
     context = item.get("ctx", {})
+    if kind == EXPLAINED:
+        return item["msg"]
     if kind == "extra_forbidden":
         return _unknown_key(str(item["loc"][-1]), allowed_keys(model, item["loc"][:-1]))
     if kind == "missing":

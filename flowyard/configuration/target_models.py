@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from flowyard.configuration.forms import (
     RESULTS,
@@ -24,6 +25,18 @@ from flowyard.configuration.forms import (
     PrefectName,
     Table,
 )
+from flowyard.configuration.parse import EXPLAINED
+from flowyard.configuration.pool_types import why_not
+
+
+def _supported(found: Any) -> Any:
+    text = why_not(found) if isinstance(found, str) else None
+    if text is not None:
+        raise PydanticCustomError(EXPLAINED, "{text}", {"text": text})
+    return found
+
+
+WorkPoolType = Annotated[Literal["docker", "ecs", "ecs:push"], BeforeValidator(_supported)]
 
 
 class EmbeddedRegistry(Table):
@@ -77,7 +90,7 @@ class WorkPoolTable(Table):
     """The work pool that runs the deployments; made when it is missing."""
 
     name: PrefectName = Field(description="Name of the work pool.")
-    type: Literal["docker", "ecs", "ecs:push"] = Field(description="Type of the work pool.")
+    type: WorkPoolType = Field(description="Type of the work pool.")
     queue: PrefectName | None = Field(None, description="Default work queue.")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from flowyard.configuration.aws import aws_problems, ecr_of, ecs_of
+from flowyard.configuration.ecs_flows import deployment_problems, platform_problem
 from flowyard.configuration.models import RegistryFile
 from flowyard.configuration.parse import show
 from flowyard.configuration.target_models import EcrRegistry, OciRegistry, PrefectTable, TargetTable
@@ -105,6 +106,7 @@ def flow_problems(flow: Flow, targets: Mapping[str, Target]) -> Iterator[Problem
         key = f"deployments.{deployment.name}"
         yield from _image_problem(file, f"{key}.job-variables", deployment.job_variables)
         yield from _secret_problems(file, key, deployment, targets)
+        yield from _ecs_problems(file, flow, deployment, targets)
         owners: dict[PrefectChoice, str] = {}
         for name in deployment.targets:
             if name in targets and targets[name].prefect != _FROM_ENVIRONMENT:
@@ -127,6 +129,17 @@ def _secret_problems(
             "a secret by ARN to a run; keep the deployment to ECS targets with `targets`"
         )
         yield Problem(file, f"{key}.secrets", text)
+
+
+def _ecs_problems(
+    file: str, flow: Flow, deployment: DeploymentSpec, targets: Mapping[str, Target]
+) -> Iterator[Problem]:
+    for target in (targets[name] for name in deployment.targets if name in targets):
+        for key, text in deployment_problems(deployment, target):
+            yield Problem(file, key, text)
+        found = platform_problem(flow, target)
+        if found is not None:
+            yield Problem(file, *found)
 
 
 def _prefect_problems(table: PrefectTable) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
+from flowyard.configuration.ecs_flows import platform_problem
 from flowyard.configuration.parse import did_you_mean, quoted
 from flowyard.errors import ConfigurationError, LockError, Problem, UsageError
 from flowyard.lock import REMEDY, locks_of
@@ -85,6 +86,11 @@ def want_all(
 
 def want(project: Project, flow: Flow, target: Target, renderer: Renderer = render) -> Desired:
     """The flow as the files want it. Raises LockError and ConfigurationError."""
+    misfit = platform_problem(flow, target)
+    if (
+        misfit is not None
+    ):  # of this machine's own platform; what the files name is told of when they are read
+        raise ConfigurationError([Problem(f"{flow.folder.as_posix()}/flow.toml", *misfit)])
     locks = locks_of(project.root, flow)
     files = collect(project.root, flow, locks.files)
     rendered = renderer(project.root, flow, locks.install)

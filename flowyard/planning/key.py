@@ -116,7 +116,7 @@ def _explains(cause: _Change, change: _Change) -> bool:
     name = change[0]
     if name.endswith(MAPPED):
         own = name.removesuffix(MAPPED)
-        settings = (f"{own}.env", f"{own}.job-variables", f"{own}.resources", "work pool")
+        settings = (f"{own}.env", f"{own}.job-variables", f"{own}.resources", f"{own}.secrets", "work pool")
         return cause[0] in settings or cause[0].startswith("targets.")
     return _is_rendered(change) and not _is_rendered(cause) and not _is_setting(cause[0])
 

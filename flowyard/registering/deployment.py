@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.planning.key import KEY_LENGTH, MAPPED, fingerprint
 from flowyard.render import PROJECT_FOLDER
 from flowyard.target import Target
 from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule
-from flowyard.work_pools import job_variables
+from flowyard.work_pools import job_variables, mapped
 
 MARK = "flowyard."
 # Raised when Flowyard itself registers the same settings differently.
@@ -75,7 +76,7 @@ def spec_inputs(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[s
         )  # Prefect keeps them in no order
         for name, value in settings.items():
             inputs[_path(deployment, name)] = fingerprint(value)
-        inputs[f"deployments.{deployment.name}{MAPPED}"] = fingerprint(job_variables(target, deployment))
+        inputs[f"deployments.{deployment.name}{MAPPED}"] = fingerprint(mapped(target, deployment))
     inputs["registration format"] = REGISTRATION_FORMAT
     inputs["work pool"] = fingerprint([target.work_pool, target.work_pool_type, target.work_queue])
     return inputs
@@ -92,7 +93,10 @@ def spec_origins(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[
         for name, value in asdict(deployment).items()
         if name in _MAPPED
     }
-    shared = {"env": target.env, "job-variables": target.job_variables, "results": str(target.results or "")}
+    shared: dict[str, Json] = {"env": target.env, "job-variables": target.job_variables}
+    shared["results"] = str(target.results or "")
+    if target.ecs is not None:
+        shared |= {"ecs": asdict(target.ecs), "secrets": target.secrets}
     return {**own, **{f"targets.{target.name}.{name}": fingerprint(value) for name, value in shared.items()}}
 
 
@@ -105,12 +109,22 @@ def spec_of(inputs: Mapping[str, str]) -> str:
     return fingerprint(dict(inputs))[:KEY_LENGTH]
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What the runs of a deployment are made of: the image, and the ARN of the task definition that holds it
+    where the work pool's type has such."""
+
+    image: PublishedImage
+    task_definition: str | None = None
+
+    def job_variables(self) -> dict[str, Json]:
+        """Both as job variables. Where there is a task definition, the image is for people who look."""
+        image = {"image": str(self.image)}
+        return {**image, ARN_VARIABLE: self.task_definition} if self.task_definition else image
+
+
 def payload(
-    target: Target,
-    deployment: DeploymentSpec,
-    described: FlowDescription,
-    image: PublishedImage,
-    marks: Marks,
+    target: Target, deployment: DeploymentSpec, described: FlowDescription, pinned: Pinned, marks: Marks
 ) -> dict[str, Json]:
     """The body of `POST /deployments/`, all but the flow's id."""
     body: dict[str, Json] = {
@@ -124,7 +138,7 @@ def payload(
         # Without the last word the server takes a parameter that the flow does not have, and the run crashes.
         "parameter_openapi_schema": {**described.parameter_schema, "additionalProperties": False},
         "enforce_parameter_schema": described.enforce_parameter_schema,
-        "job_variables": {**job_variables(target, deployment), "image": str(image)},
+        "job_variables": {**job_variables(target, deployment), **pinned.job_variables()},
         "work_pool_name": target.work_pool,
         "work_queue_name": deployment.work_queue or target.work_queue or "default",
         "schedules": [schedule_payload(schedule) for schedule in deployment.schedules],
@@ -133,7 +147,7 @@ def payload(
     if deployment.concurrency_limit is not None:
         body["concurrency_options"] = {"collision_strategy": deployment.collision_strategy}
     # The image once more, because the job variables can be edited in the UI.
-    own = {f"{MARK}image": str(image), f"{MARK}state": fingerprint(normal(body))}
+    own = {f"{MARK}image": str(pinned.image), f"{MARK}state": fingerprint(normal(body))}
     return {**body, "labels": {**marks.labels(), **own}}
 
 

@@ -7,9 +7,12 @@ registered. jsonschema is imported only when something is registered.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.configuration.parse import did_you_mean, show
 from flowyard.errors import Problem
 from flowyard.target import Target
@@ -76,13 +79,19 @@ def misfits_of_job_variables(
     variables: Mapping[str, Json],
     base_job_template: Mapping[str, Json],
 ) -> Iterator[Problem]:
-    """Which of the deployment's job variables the work pool's own base job template does not take."""
+    """Which of the deployment's job variables the work pool's own base job template does not take, or not use."""
     schema = base_job_template.get("variables", {})
     known = schema.get("properties", {})
     for name, value in variables.items():
         plain = name.partition(".")[0]  # `env.NAME` sets one entry of `env`
         file, key = _written_in(flow, deployment, target, name)
-        if plain in known:
+        wanted = key.endswith(name) or name == ARN_VARIABLE  # the rest only says again what is there anyway
+        if plain in known and wanted and not _uses(base_job_template, plain):
+            text = f"work pool {target.work_pool} takes `{plain}` and does nothing with it: its base job template "
+            yield Problem(
+                file, key, f"{text}lacks {{{{ {plain} }}}}; add it there, or name another work pool"
+            )
+        elif plain in known:
             checked = _schema_problems("", value, {**known[plain], **_definitions(schema)})
             ours = "" if key.endswith(name) else f"variable `{name}`, which shipping sets, "
             yield from (
@@ -99,6 +108,14 @@ def misfits_of_job_variables(
                 "add it there, or name another work pool"
             )
             yield Problem(file, key, text)
+
+
+def _uses(base_job_template: Mapping[str, Json], variable: str) -> bool:
+    """Whether the template puts the variable somewhere. `env` is merged into what the template has of it."""
+    configuration = base_job_template.get("job_configuration")
+    if configuration is None or variable == "env":
+        return True
+    return re.search(rf"\{{\{{\s*{re.escape(variable)}\s*\}}\}}", json.dumps(configuration)) is not None
 
 
 def _written_in(flow: str, deployment: DeploymentSpec, target: Target, name: str) -> tuple[str, str]:

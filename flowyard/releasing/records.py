@@ -22,6 +22,7 @@ from flowyard.values import Json
 
 TOKEN = "ship"  # in a record's metadata: which ship wrote it
 WHOLE = "*"  # stands for all flows of a target; no flow is called so
+_TASK_DEFINITION = "task definition "
 _HEAD_TERMS = Terms(wait=120.0, poll=0.2)  # moving takes a moment; one that died at it holds it for a minute
 
 
@@ -30,8 +31,9 @@ class ReleaseRecord:
     """What one ship made of one flow on one target.
 
     `spec` is the hash of the deployments' specification; `image` is `repository@digest`; `deployments` are
-    full names (`flow/deployment`); `docker_tasks` maps a name to the image it is pinned to; `inputs` maps
-    paths to hashes of content. `created` is the server's time (ISO 8601), empty until it was appended.
+    full names (`flow/deployment`); `docker_tasks` maps a name to the image it is pinned to; `task_definitions`
+    maps a deployment's name to an ARN; `inputs` maps paths to hashes of content. `created` is the server's time
+    (ISO 8601), empty until it was appended.
     """
 
     project: str
@@ -45,6 +47,7 @@ class ReleaseRecord:
     deployments: tuple[str, ...]
     shipped_by: str
     docker_tasks: Mapping[str, str] = field(default_factory=dict)
+    task_definitions: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
 
@@ -170,6 +173,7 @@ def record_artifact(record: ReleaseRecord) -> Json:
     ]
     rows += [("deployment", name) for name in record.deployments]
     rows += [(f"docker task {name}", image) for name, image in sorted(record.docker_tasks.items())]
+    rows += [(f"{_TASK_DEFINITION}{name}", arn) for name, arn in sorted(record.task_definitions.items())]
     rows += [(f"input {path}", content) for path, content in sorted(record.inputs.items())]
     commit = f"`{record.commit}`" if record.commit else "none"
     dirty = " with uncommitted changes" if record.dirty else ""
@@ -201,6 +205,7 @@ def record_of(artifact: Json, time: str) -> ReleaseRecord:
             shipped_by=single["shipped by"],
             deployments=tuple(str(value) for name, value in rows if name == "deployment"),
             docker_tasks=_prefixed(rows, "docker task "),
+            task_definitions=_prefixed(rows, _TASK_DEFINITION),
             inputs=_prefixed(rows, "input "),
             created=str(artifact[time]),
         )

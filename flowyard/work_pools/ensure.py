@@ -7,8 +7,10 @@ server keeps is older than the workers (it lacks `container_create_kwargs` of do
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
+from flowyard.configuration.pool_types import why_not
 from flowyard.errors import Conflict, NotFound, PrefectError
 from flowyard.ports import PrefectApi
 from flowyard.target import Target
@@ -16,8 +18,16 @@ from flowyard.values import Json
 from flowyard.work_pools import base_job_template
 
 
-def ensure_work_pool(api: PrefectApi, target: Target) -> Mapping[str, Json]:
-    """The base job template of the target's work pool, which is made when it is missing.
+@dataclass(frozen=True, slots=True)
+class WorkPool:
+    """A work pool that is there: its id, which no other Prefect server has, and its base job template."""
+
+    id: str
+    base_job_template: Mapping[str, Json]
+
+
+def ensure_work_pool(api: PrefectApi, target: Target) -> WorkPool:
+    """The target's work pool, which is made when it is missing.
 
     Raises PrefectError when the pool is of another type.
     """
@@ -30,11 +40,11 @@ def ensure_work_pool(api: PrefectApi, target: Target) -> Mapping[str, Json]:
             pool = api.request("POST", "/work_pools/", body)
         except Conflict:  # another ship made it in between
             pool = _read(api, target.work_pool)
-    return _template(pool, target)
+    return WorkPool(str(pool["id"]), _template(pool, target))
 
 
 def foreseen_template(api: PrefectApi, target: Target) -> Mapping[str, Json]:
-    """As `ensure_work_pool`, but nothing is made: of a missing pool, the template it would get."""
+    """The base job template of the target's work pool, where nothing is made: of a missing one, what it would get."""
     try:
         return _template(_read(api, target.work_pool), target)
     except NotFound:
@@ -42,11 +52,15 @@ def foreseen_template(api: PrefectApi, target: Target) -> Mapping[str, Json]:
 
 
 def _template(pool: Json, target: Target) -> Mapping[str, Json]:
-    if pool["type"] != target.work_pool_type:
+    found = str(pool["type"])
+    if found != target.work_pool_type:
+        why = why_not(found)
         raise PrefectError(
-            f"work pool {target.work_pool} is of type {pool['type']}, "
+            f"work pool {target.work_pool} is of type {found}, "
             f"but target {target.name} says {target.work_pool_type}",
-            hint="set the pool's own type in registry.toml, or name another pool",
+            hint=f"name another pool: {why}"
+            if why
+            else "set the pool's own type in registry.toml, or name another pool",
         )
     template: Mapping[str, Json] = pool["base_job_template"] or base_job_template(target.work_pool_type)
     return template

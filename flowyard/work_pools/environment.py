@@ -18,7 +18,8 @@ RESULTS_ENV = "FLOWYARD_RESULTS"
 def run_environment(target: Target, deployment: DeploymentSpec, own: Mapping[str, str]) -> dict[str, str]:
     """The variables of every run; `own` are those among the job variables, which count most."""
     env = {**target.env, **deployment.env, **own}
-    kept = sorted(name for name in env if name.startswith("PREFECT_"))
+    named = {*env, *target.secrets, *deployment.secrets}
+    kept = sorted(name for name in named if name.startswith("PREFECT_"))
     if kept:
         env[KEEP_ENV] = ",".join(kept)
     if target.results is not None:

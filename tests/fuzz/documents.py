@@ -21,7 +21,10 @@ Path = tuple[str | int, ...]
 # One of them fits each pattern of the schemas.
 SAMPLES = (
     *("local", "flow.py:hello", "libpq5", "shared", "linux/arm64", "3.13", "512Mi", "volume:results"),
-    *("LOG_LEVEL", f"x@sha256:{'a' * 64}"),
+    *("LOG_LEVEL", f"x@sha256:{'a' * 64}", "eu-west-1", "123456789012"),
+    *("vpc-0123456789abcdef0", "subnet-0123456789abcdef0", "sg-0123456789abcdef0"),
+    "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf",
+    "arn:aws:iam::123456789012:role/flows",
 )
 NAMES = ("local", "hello", "daily", "LOG_LEVEL", "token", "python:3.13-slim")
 ODD_TEXTS = (
@@ -46,6 +49,7 @@ ODD_TEXTS = (
     *("UTC", "Europe", "localtime", "posix/UTC", "2026-01-01", "9999-99-99", "FREQ=DAILY", "FREQ=", "RRULE:"),
     *("FREQ=DAILY;UNTIL=1", "DTSTART:99999999999999999999", "EXDATE:1", "FREQ=DAILY;INTERVAL=-1"),
     *("http://x/api", "http://[", "https://a:b@c/", "http://x:99999", "ghcr.io/acme", "a:b@c", "x:5000/A"),
+    *("ecr", "ecs", "ecs:push", "process", "FARGATE_SPOT", "arn:aws:ssm:eu-west-1::parameter/", "s3://a-b"),
     *("1Ki", "999999999Ti", "3.999", "python:3.13-slim", "a@b", "a:" + "b" * 200, "volume:a", "PREFECT"),
 )
 ODD_NUMBERS = (0, -1, 1, 2**31, 2**63 - 1, -(2**63), 10**400, 0.0, -0.0, 1e-300, 1e300, 0.1)
@@ -64,8 +68,8 @@ def sound_registry() -> dict[str, Json]:
     document = whole_document(RegistryFile)
     target = document["targets"]["local"]
     target["prefect"] = {"api": "https://prefect.example.com/api"}
-    target["registry"]["url"] = "ghcr.io/acme"
-    target["registry"]["repository"] = "flows/{flow}"
+    target["registry"] = {"type": "oci", "url": "ghcr.io/acme", "repository": "flows/{flow}"}
+    del target["ecs"], target["secrets"]
     other = copy.deepcopy(target)
     other |= {"prefect": {"profile": "production"}, "registry": {"type": "embedded"}}
     document["targets"]["other"] = other
@@ -73,7 +77,22 @@ def sound_registry() -> dict[str, Json]:
     return document
 
 
-def sound_flow() -> dict[str, Json]:
+def sound_registry_on_ecs() -> dict[str, Json]:
+    """registry.toml with every key that may stand beside the others where tasks run on ECS."""
+    document = whole_document(RegistryFile)
+    target = document["targets"]["local"]
+    target["prefect"] = {"profile": "production"}
+    target["registry"]["repository"] = "flows/{flow}"
+    target["work-pool"]["type"] = "ecs"
+    target["results"] = "s3://acme-results/flows"
+    target["secrets"] = {"PASSWORD": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf:key::"}
+    target["ecs"]["capacity-providers"] = [{"name": "FARGATE_SPOT", "weight": 1, "base": 1}]
+    target["ecs"]["architecture"] = "arm64"  # as the sample of platforms
+    document["defaults"]["base"] = "python:3.13-slim"
+    return document
+
+
+def sound_flow(*, on_ecs: bool = False) -> dict[str, Json]:
     """flow.toml with every key that may stand beside the others, and a schedule of each kind."""
     document = whole_document(FlowFile)
     document["base"] = "python:3.13-slim"
@@ -86,6 +105,11 @@ def sound_flow() -> dict[str, Json]:
     schedules = [{**kept, kind: value, "timezone": "Europe/Paris"} for kind, value in kinds.items()]
     schedules[1]["anchor"] = "2026-01-01T00:00:00"
     daily["schedules"] = schedules
+    daily["resources"] = {"cpu": 1, "memory": "2Gi"}
+    if on_ecs:
+        daily["secrets"] = {"token": "arn:aws:ssm:eu-west-1:123456789012:parameter/flows/token"}
+    else:
+        del daily["secrets"]
     document["entrypoint"] = daily["entrypoint"] = "flow.py:hello"
     return document
 
@@ -106,7 +130,7 @@ def _sample(schema: Json, root: Json) -> Json:
         case "string":
             return next(text for text in SAMPLES if re.search(schema.get("pattern", ""), text))
         case "integer" | "number":
-            return 1
+            return max(1, schema.get("minimum", 1))
         case "boolean":
             return True
     return "anything"

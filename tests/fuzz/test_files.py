@@ -16,16 +16,29 @@ from flowyard.configuration.complete import Sources, complete
 from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, RegistryFile
 from flowyard.configuration.parse import parse_content
 from flowyard.errors import ConfigurationError, Problem
-from flowyard.registering.deployment import Marks, payload, spec_inputs, spec_of
+from flowyard.registering.deployment import Marks, Pinned, payload, spec_inputs, spec_of
 from flowyard.report import error_text, list_json, list_text
 from flowyard.values import Digest, Project, PublishedImage, Repository
 from tests.fuzz.conftest import limited
-from tests.fuzz.documents import mutated, sound_flow, sound_registry, whole_document, written
+from tests.fuzz.documents import (
+    mutated,
+    sound_flow,
+    sound_registry,
+    sound_registry_on_ecs,
+    whole_document,
+    written,
+)
 from tests.support import MINIMAL, REGISTRY, Described, write_files
 
 STRUCTURED, RAW = 4000, 3000
 FILES: dict[str, type[BaseModel]] = {"registry.toml": RegistryFile, "flow.toml": FlowFile}
-SOUND = {"registry.toml": sound_registry(), "flow.toml": sound_flow()}
+# What is changed, by the file it is in and the target it is for.
+SOUND = {
+    "registry.toml": sound_registry(),
+    "flow.toml": sound_flow(),
+    "registry.toml on ECS": sound_registry_on_ecs(),
+    "flow.toml on ECS": sound_flow(on_ecs=True),
+}
 IMAGE = PublishedImage(Repository("registry.example", "hello"), Digest(f"sha256:{'a' * 64}"))
 FOUND = Described({}).flow()
 
@@ -50,7 +63,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def judged(root: Path, file: str, content: bytes) -> tuple[Project | None, tuple[Problem, ...]]:
     """What loading makes of one file's content beside a right one."""
-    contents = {"registry.toml": REGISTRY.encode(), "flow.toml": b"", file: content}
+    file, _, on_ecs = file.partition(" ")
+    registry_file = written(SOUND["registry.toml on ECS"]) if on_ecs else REGISTRY
+    contents = {"registry.toml": registry_file.encode(), "flow.toml": b"", file: content}
     read = {name: parse_content(contents[name], name, model) for name, model in FILES.items()}
     problems = tuple(problem for _, found in read.values() for problem in found)
     registry, flow = read["registry.toml"][0], read["flow.toml"][0]
@@ -89,10 +104,10 @@ def use(project: Project) -> None:
         for flow in project.flows:
             assert spec_of(spec_inputs(target, flow.deployments))
             for deployment in flow.deployments:
-                json.dumps(payload(target, deployment, FOUND, IMAGE, marks), allow_nan=False)
+                json.dumps(payload(target, deployment, FOUND, Pinned(IMAGE), marks), allow_nan=False)
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", SOUND)
 def test_documents_of_the_schema_with_changes(root: Path, file: str, inputs: Counter[str]) -> None:
     @fuzzed(STRUCTURED)
     @given(document=mutated(SOUND[file]))
@@ -124,7 +139,7 @@ def test_bytes(root: Path, file: str, inputs: Counter[str]) -> None:
     assert inputs[file] - before >= RAW
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", SOUND)
 def test_the_document_that_is_changed_is_sound(root: Path, file: str) -> None:
     assert judged(root, file, written(SOUND[file]).encode())[1] == ()
 

@@ -81,7 +81,7 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     try:
         server.start()
         api = PrefectRest(PrefectAddress(server.url))
-        yield Site(server, api, ensure_work_pool(api, TARGET))
+        yield Site(server, api, ensure_work_pool(api, TARGET).base_job_template)
     finally:
         server.end()
 

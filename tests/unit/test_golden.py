@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from flowyard.adapters.terminal import SilentProgress
+from flowyard.aws.arns import FlowOwner
 from flowyard.build import buildx_argv
 from flowyard.building.workshop import Workshop, build_request
 from flowyard.load import load
 from flowyard.plan import Desired, Observed, make_plan
 from flowyard.planning.desired import want
 from flowyard.planning.key import KEY_LENGTH, key_of
-from flowyard.registering.deployment import Marks, payload
+from flowyard.registering.deployment import Marks, Pinned, payload
+from flowyard.registering.tasks import definitions
 from flowyard.releasing.order import Commit
 from flowyard.render import render
 from flowyard.report import plan_json, plan_text
@@ -26,10 +28,11 @@ from tests.golden_files import GOLDEN, compare
 from tests.support import FakeUv, lock, make_project, target_of
 
 CASES = (
-    *("minimal", "full", "own_prefect"),
+    *("minimal", "full", "own_prefect", "ecs"),
     *("extended_template", "overridden_blocks", "own_template", "own_dockerfile"),
 )
 IMAGE = Digest(f"sha256:{'d' * 64}")
+ARN = "arn:aws:ecs:eu-west-1:123456789012:task-definition"
 COMMIT = Commit("0123456789abcdef0123456789abcdef01234567", dirty=False)
 PARAMETERS = {"type": "object", "properties": {"day": {"type": "string", "title": "day"}}}
 
@@ -72,6 +75,14 @@ def argv(project: Project, desired: Desired) -> str:
     return "\n".join([*words, ""])
 
 
+def task_definitions(project: Project, desired: Desired) -> dict[str, dict[str, Json]]:
+    """What is registered for each deployment before it, where the work pool's type asks for it."""
+    target = target_of(project)
+    owner = FlowOwner(project.name, target.name, desired.flow.name, "the work pool's id")
+    found = definitions(target, owner, desired, PublishedImage(desired.reference.repository, IMAGE))
+    return {name: definition.request() for name, definition in found.items()}
+
+
 def deployments(project: Project, desired: Desired) -> list[dict[str, Json]]:
     """The payload of each deployment."""
     target = target_of(project)
@@ -85,10 +96,13 @@ def deployments(project: Project, desired: Desired) -> list[dict[str, Json]]:
         repository=str(desired.reference.repository),
     )
     image = PublishedImage(desired.reference.repository, IMAGE)
+    arns = {name: f"{ARN}/{found['family']}:1" for name, found in task_definitions(project, desired).items()}
+    described = {
+        one.name: FlowDescription("id", one.entrypoint, "x", "x", "A flow.", PARAMETERS)
+        for one in desired.deployments
+    }
     return [
-        payload(
-            target, one, FlowDescription("id", one.entrypoint, "x", "x", "A flow.", PARAMETERS), image, marks
-        )
+        payload(target, one, described[one.name], Pinned(image, arns.get(one.name)), marks)
         for one in desired.deployments
     ]
 
@@ -109,6 +123,9 @@ def test_golden(case: str, tmp_path: Path, request: pytest.FixtureRequest) -> No
         "argv.txt": argv(project, desired),
         "inputs.txt": inputs,
     }
+    defined = task_definitions(project, desired)
+    if defined:
+        found["task_definitions.json"] = json.dumps(defined, indent=2) + "\n"
     update = bool(request.config.getoption("--update-golden"))
     compare(GOLDEN / case / "expected", found, update=update)
 

@@ -11,7 +11,7 @@ from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
 from flowyard.target import PrefectChoice, Target
 from flowyard.values import Json
-from flowyard.work_pools.ensure import ensure_work_pool
+from flowyard.work_pools.ensure import WorkPool, ensure_work_pool
 from tests.fakes_server import TEMPLATE, FakeServer
 
 TARGET = Target("local", None, "{flow}", "my pool", "docker", PrefectChoice())
@@ -50,14 +50,14 @@ def test_more_deployments_than_a_page_are_all_seen() -> None:
 
 def test_a_work_pool_that_is_there_is_read_only() -> None:
     server = FakeServer()
-    server.pools = {"my%20pool": {"type": "docker", "base_job_template": TEMPLATE}}
-    assert ensure_work_pool(server, TARGET) == TEMPLATE
+    server.pools = {"my%20pool": {"id": "1", "type": "docker", "base_job_template": TEMPLATE}}
+    assert ensure_work_pool(server, TARGET) == WorkPool("1", TEMPLATE)
     assert server.writes() == []
 
 
 def test_a_work_pool_of_another_type_is_refused() -> None:
     server = FakeServer()
-    server.pools = {"my%20pool": {"type": "ecs", "base_job_template": {}}}
+    server.pools = {"my%20pool": {"id": "1", "type": "ecs", "base_job_template": {}}}
     with pytest.raises(
         PrefectError, match=r"^work pool my pool is of type ecs, but target local says docker$"
     ):
@@ -77,13 +77,13 @@ class Race:
             raise Conflict("exists", status=409)
         if len(self.asked) == 1:
             raise NotFound("not found", status=404)
-        return {"type": "docker", "base_job_template": TEMPLATE}
+        return {"id": "1", "type": "docker", "base_job_template": TEMPLATE}
 
 
 def test_a_work_pool_that_somebody_made_meanwhile_is_taken() -> None:
     api = Race()
     port: PrefectApi = api
-    assert ensure_work_pool(port, TARGET) == TEMPLATE
+    assert ensure_work_pool(port, TARGET) == WorkPool("1", TEMPLATE)
     assert api.asked == ["GET /work_pools/my%20pool", "POST /work_pools/", "GET /work_pools/my%20pool"]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flowyard.plan import Action, Desired, FlowPlan, Observed, Plan, make_plan, plan_flow, was_touched
-from flowyard.registering.deployment import Marks, payload
+from flowyard.registering.deployment import Marks, Pinned, payload
 from flowyard.target import PrefectChoice, Target
 from flowyard.values import (
     BaseImage,
@@ -45,7 +45,7 @@ def registered(
 ) -> tuple[Any, ...]:
     """The deployments as the server returns them after `desired` was registered."""
     marks = Marks("acme", "local", "etl", desired.key, desired.spec)
-    bodies = [payload(TARGET, spec, Described({}, "etl").flow(), image, marks) for spec in specs]
+    bodies = [payload(TARGET, spec, Described({}, "etl").flow(), Pinned(image), marks) for spec in specs]
     return tuple({**body, "id": body["name"], "paused": False} for body in bodies)
 
 

@@ -34,8 +34,11 @@ ADAPTERS: Mapping[str, set[str]] = {
     "releasing.limits": {"prefect_api"},
     "releasing.records": {"prefect_api"},
     "verbs": {"oci", "prefect_api", "processes", "terminal"},
+    "releasing.history": {"prefect_api"},
     "wiring": {
         "aws.ecr",
+        "aws.ecs",
+        "aws.secrets",
         "aws.session",
         "aws.tasks",
         "buildx",

@@ -1,0 +1,32 @@
+"""What the Prefect server remembers of a target: all release records, and what all deployments run.
+
+Asked only when something is about to be taken away for good: a record may be old and still be somebody's way back.
+"""
+
+from __future__ import annotations
+
+from flowyard.adapters.prefect_api import read_all
+from flowyard.aws.task_definition import ARN_VARIABLE
+from flowyard.ports import PrefectApi
+from flowyard.releasing.artifact_keys import artifact_key
+from flowyard.releasing.records import ReleaseRecord, record_of
+
+
+def records_of(api: PrefectApi, project: str, target: str, flow: str) -> list[ReleaseRecord]:
+    """Every release record of a flow on a target, the newest first. Raises PrefectError."""
+    body = {"artifacts": {"key": {"any_": [artifact_key(project, target, flow)]}}, "sort": "CREATED_DESC"}
+    return [record_of(found, "created") for found in read_all(api, "/artifacts/filter", body)]
+
+
+def records_of_all(api: PrefectApi, project: str, target: str) -> list[ReleaseRecord]:
+    """Every release record of a target. Raises PrefectError."""
+    beginning = f"{artifact_key(project, target)}--"
+    body = {"artifacts": {"key": {"like_": beginning}}, "sort": "CREATED_DESC"}
+    found = read_all(api, "/artifacts/filter", body)
+    return [record_of(one, "created") for one in found if str(one["key"]).startswith(beginning)]
+
+
+def deployed_task_definitions(api: PrefectApi) -> set[str]:
+    """The ARNs that any deployment of the server names, whoever made it. Raises PrefectError."""
+    found = read_all(api, "/deployments/filter", {"sort": "CREATED_DESC"})
+    return {str((one.get("job_variables") or {}).get(ARN_VARIABLE)) for one in found}
