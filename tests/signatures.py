@@ -11,53 +11,8 @@ import pytest
 from flowyard.runtime.load import find_flow, load_module
 from flowyard.runtime.parameters import Parameters, describe_parameters
 
-HEADER = """
-import datetime, decimal, enum, pathlib, uuid
-from dataclasses import dataclass
-from typing import Annotated, Any, Callable, Dict, List, Literal, Optional, Sequence, Set, Tuple, Union
-from pydantic import AfterValidator, BaseModel, Field, SecretStr
-from prefect import flow
-
-class Colour(enum.Enum):
-    RED = "red"
-
-class Level(enum.IntEnum):
-    LOW = 1
-
-class Model(BaseModel):
-    number: int = 1
-    colour: Colour = Colour.RED
-
-class Special(Model):
-    extra: int = 1
-
-class Holder(BaseModel):
-    token: SecretStr = SecretStr("t")
-
-class Pair(enum.Enum):
-    ONE = (1, 2)
-
-class Limits(BaseModel):
-    most: float = float("inf")
-
-class Node(BaseModel):
-    token: Optional[SecretStr] = None
-    next: "Optional[Node]" = None
-
-def even(value):
-    return value if value % 2 == 0 else 1 / 0
-
-@dataclass
-class Data:
-    day: datetime.date = datetime.date(2020, 1, 1)
-
-class Frame:
-    pass
-
-@dataclass
-class Box:
-    frame: Frame
-"""
+KINDS = Path(__file__).with_name("flow_kinds.py").read_text("utf-8")
+HEADER = "\nfrom tests.flow_kinds import *\n"  # their models are made once
 SIGNATURE = HEADER.count("\n") + 4  # the line of `def etl(`: two empty ones and the decorator come before
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flowyard.runtime.defaults import same
-from tests.signatures import HEADER
+from tests.signatures import KINDS
 
 pytest_plugins = ("tests.signatures",)
 
@@ -108,7 +108,7 @@ def test_names_of_pydantic_methods_are_parameters_like_any_other(describe: Any) 
 def test_a_type_without_a_schema_is_named(
     describe: Any, signature: str, shown: str, types: list[str]
 ) -> None:
-    described = describe(signature)
+    described = describe(signature, KINDS)
     kind = described.schema["properties"]["x"]["x-flowyard-type"]
     module = described.types[0].split(".")[0]
     assert (kind, described.types) == (
@@ -118,7 +118,7 @@ def test_a_type_without_a_schema_is_named(
 
 
 def test_a_public_name_is_preferred(describe: Any) -> None:
-    header = HEADER + "import email.message, email, sys\nemail.Message = email.message.Message\n"
+    header = KINDS + "import email.message, email, sys\nemail.Message = email.message.Message\n"
     assert describe("x: email.message.Message", header).types == ["email.Message"]
 
 
@@ -147,7 +147,7 @@ def test_no_address_of_an_object_gets_into_a_type(describe: Any) -> None:
 
 def test_postponed_annotations_are_read_like_others(describe: Any) -> None:
     described = describe(
-        "day: datetime.date, x: Optional[Model] = None", "from __future__ import annotations" + HEADER
+        "day: datetime.date, x: Optional[Model] = None", "from __future__ import annotations\n" + KINDS
     )
     assert described.schema["properties"]["day"] == {
         "format": "date",
