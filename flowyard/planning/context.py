@@ -70,8 +70,8 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
     if not scripts.is_dir():
         text = "is missing; copy the folder images/ from Flowyard's repository"
         raise ConfigurationError([Problem("images/scripts", "", text)])
-    for script in _walk(scripts, scripts, _compiled(ALWAYS_IGNORED)):
-        files.append(_file(f"scripts/{script.relative_to(scripts).as_posix()}", root, script))
+    for name in _walk(scripts, _compiled(ALWAYS_IGNORED)):
+        files.append(_copied(f"scripts/{name}", f"images/scripts/{name}", scripts / name))
     files += _runtime_part()
     files += _tree(root, flow.folder, NOT_SOURCE)
     for include in flow.includes:
@@ -109,13 +109,14 @@ def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
 
 
 def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[ContextFile]:
-    ignored = _rules(root, folder, extra)
-    paths = list(_walk(root / folder, root / folder, ignored))
-    problems = [problem for path in paths if (problem := _problem(root, root / folder, path)) is not None]
+    top = root / folder
+    paths = {f"{folder.as_posix()}/{name}": top / name for name in _walk(top, _rules(root, folder, extra))}
+    found = (_problem(shown, top, path) for shown, path in paths.items())
+    problems = [problem for problem in found if problem is not None]
     if problems:
         raise ConfigurationError(problems)
-    for path in paths:
-        yield _file(f"project/{path.relative_to(root).as_posix()}", root, path)
+    for shown, path in paths.items():
+        yield _copied(f"project/{shown}", shown, path)
 
 
 def _rules(root: Path, folder: Path, extra: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
@@ -143,22 +144,19 @@ def _own_rules(root: Path, path: Path) -> list[str]:
     return [f"!/{r[1:].lstrip('/')}" if r.startswith("!") else f"/{r.lstrip('/')}" for r in rules]
 
 
-def _walk(top: Path, folder: Path, ignored: pathspec.GitIgnoreSpec) -> Iterator[Path]:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = Path(entry.path)
-        relative = path.relative_to(top).as_posix()
-        directory = entry.is_dir(follow_symlinks=False)
-        if ignored.match_file(f"{relative}/" if directory else relative):
-            continue
-        if directory:
-            yield from _walk(top, path, ignored)
-        else:
-            yield path
+def _walk(top: Path, ignored: pathspec.GitIgnoreSpec, below: str = "") -> Iterator[str]:
+    """Everything below the folder but what is ignored, as paths from there; folders are no part of it."""
+    for entry in sorted(os.scandir(top / below), key=lambda entry: entry.name):
+        relative = below + entry.name
+        if not entry.is_dir(follow_symlinks=False):
+            if not ignored.match_file(relative):
+                yield relative
+        elif not ignored.match_file(f"{relative}/"):
+            yield from _walk(top, ignored, f"{relative}/")
 
 
-def _problem(root: Path, top: Path, path: Path) -> Problem | None:
-    """Why a file cannot be copied into an image, if so."""
-    shown = path.relative_to(root).as_posix()
+def _problem(shown: str, top: Path, path: Path) -> Problem | None:
+    """Why a file below `top` cannot be copied into an image, if so."""
     if _UNWRITABLE.search(in_utf8(shown)):
         return Problem(shown, "", "has a name that cannot be written down; rename it")
     if path.is_symlink():
@@ -170,10 +168,6 @@ def _problem(root: Path, top: Path, path: Path) -> Problem | None:
     elif not stat.S_ISREG(path.stat().st_mode):
         return Problem(shown, "", "is neither a file, a folder nor a link; remove it")
     return None
-
-
-def _file(inside: str, root: Path, path: Path) -> ContextFile:
-    return _copied(inside, path.relative_to(root).as_posix(), path)
 
 
 def _copied(inside: str, shown: str, path: Path) -> ContextFile:
