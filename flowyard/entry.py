@@ -1,7 +1,7 @@
 """The program: which verb is meant, and the one place where errors and signals end it.
 
-It stands before the command line's parser, because a ship of named flows needs no parser: importing one
-takes a sixth of the time of a ship that has nothing to do.
+It stands before the command line's parser, because flows alone need no parser: importing one takes a sixth of the
+time of a ship that has nothing to do.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from flowyard.interruption import Interruption
 VERBS = frozenset(
     {"build", "down", "list", "lock", "plan", "policies", "register", "render", "run", "ship", "up"}
 )
+NAMED_FLOWS = frozenset({"plan", "render", "ship"})  # what people call most, with no other words than these
 GLOBAL_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion"})
 OUTPUT_CLOSED = 141  # 128 and the number of SIGPIPE
 COLLECT_AFTER = 50_000  # objects; the default of 700 walks through the modules time and again while they load
@@ -76,13 +77,28 @@ def program() -> None:
 
 
 def _call(words: Sequence[str]) -> int:
-    if words[0] == "ship" and not any(word.startswith("-") for word in words):
-        from flowyard import verbs
-
-        return verbs.ship(words[1:], None, verbs.Output(json=False), None)
+    verb, *flows = words
+    names_only = verb in NAMED_FLOWS and not any(flow.startswith("-") for flow in flows)
+    if names_only or words == ["list"]:
+        return _call_plainly(verb, flows)
     from flowyard import cli
 
     return cli.call(words)
+
+
+def _call_plainly(verb: str, flows: Sequence[str]) -> int:
+    """What cli.py does for a verb with nothing but names of flows behind it."""
+    from flowyard import verbs
+
+    text = verbs.Output(json=False)
+    if verb == "ship":
+        return verbs.ship(flows, None, text, None)
+    if verb == "render":
+        return verbs.render(flows)
+    if verb == "list":
+        return verbs.list_flows(None, text)
+    verbs.plan(flows, None, text)
+    return 0
 
 
 def _fail(error: FlowyardError, *, as_json: bool) -> int:

@@ -19,6 +19,7 @@ from flowyard.values import Flow, Json, Project
 KEY_LENGTH = 32  # hexadecimal digits: 128 bits
 # Raised when Flowyard itself makes another image of the same inputs, with other labels for example.
 BUILD_FORMAT = "1"
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
 MAPPED = ".mapped-job-variables"  # ends the name of what a deployment's other settings are mapped to
 
 _Change = tuple[str, str]  # an input's name, and what happened to it
@@ -67,7 +68,7 @@ def key_of(inputs: Mapping[str, str]) -> str:
 
 def fingerprint(value: Json) -> str:
     """SHA-256 of a JSON value in its canonical form (sorted keys, no spaces)."""
-    return _sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode())
+    return _sha256(_canonical(value).encode())
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

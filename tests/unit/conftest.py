@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,10 @@ import urllib3  # noqa: F401  # it opens a socket when it is imported, to see wh
 from tests.fuse import no_network_and_no_processes
 
 # Walking through what was imported, time and again while more is, took a sixth of the suite's time.
-gc.set_threshold(50_000)
+gc.disable()
+# Rewriting the asserts of all these modules takes as long as running half of them: what comes of it is kept, also
+# where the environment would have no bytecode beside sources.
+BYTECODE, sys.dont_write_bytecode = sys.dont_write_bytecode, False
 # As entry.py does: looking for pydantic's plugins reads the metadata of every installed package.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 # Prefect reads its settings once, when the first test imports it: they are nobody's own.
@@ -44,4 +48,7 @@ def fuse() -> Iterator[list[str]]:
 
 def pytest_collection_finish() -> None:
     """What was imported stays."""
+    sys.dont_write_bytecode = BYTECODE
     gc.freeze()
+    gc.set_threshold(50_000)
+    gc.enable()

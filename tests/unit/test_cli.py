@@ -239,12 +239,24 @@ def test_no_image_at_once_is_a_mistake(
     assert "Must be >= 1" in captured.err
 
 
-def test_a_ship_without_options_needs_no_parser_and_ends_the_same(
-    root: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["ship", "helo"], 2),
+        (["plan", "helo"], 2),
+        (["plan", "hello", ""], 2),
+        (["render", "helo"], 2),
+        (["render", "flows/hello"], 0),
+        (["render"], 0),
+        (["list"], 0),
+    ],
+)
+def test_names_of_flows_need_no_parser_and_end_the_same(
+    root: Path, words: list[str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ends = []
-    for words in (["ship", "helo"], ["ship", "helo", "--jobs=1"]):
-        ends.append((main(words), *capsys.readouterr()))
+    for given in (words, [words[0], "--", *words[1:]]):
+        ends.append((main(given), *capsys.readouterr()))
     assert ends[0] == ends[1]
-    assert ends[0][:2] == (2, "")
-    assert "did you mean `hello`?" in ends[0][2]
+    assert ends[0][0] == code
+    assert ("did you mean `hello`?" in ends[0][2]) == ("helo" in words)
