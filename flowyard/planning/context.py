@@ -83,7 +83,7 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
 @cache
 def _runtime_part() -> tuple[ContextFile, ...]:
     """The same for every flow, and of this installation: hashing it for each took half of what hashing takes."""
-    paths = (RUNTIME_FOLDER.parent / "__init__.py", *sorted(RUNTIME_FOLDER.glob("*.py")))
+    paths = (RUNTIME_FOLDER.parent / "__init__.py", *sorted(RUNTIME_FOLDER.rglob("*.py")))
     inside = [path.relative_to(RUNTIME_FOLDER.parent).as_posix() for path in paths]
     return tuple(
         _copied(f"lib/flowyard/{name}", f"flowyard {name}", path)

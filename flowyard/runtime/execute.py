@@ -50,15 +50,21 @@ async def _execute(run: UUID) -> None:
     from prefect.runner._flow_run_executor import FlowRunExecutorContext
     from prefect.runner._starter_engine import EngineCommandStarter
 
+    from flowyard.runtime.tasks import execution
+
     async with FlowRunExecutorContext() as context:
         flow_run = await context.client.read_flow_run(run)
         starter = EngineCommandStarter(
             control_channel=context.control_channel, isolate_process_group=True, env_overrides_settings=True
         )
+        execution.explain_crashes(context)
         executor = context.create_executor(
             flow_run, starter, resolve_flow=_load_for_hooks, propose_submitting=False
         )
-        await executor.submit()
+        if execution.concerns():
+            await execution.submit(context, executor, flow_run)
+        else:
+            await executor.submit()
 
 
 async def _load_for_hooks(flow_run: FlowRun) -> Flow[..., Any]:

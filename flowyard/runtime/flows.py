@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from flowyard.runtime import codec, marks
 from flowyard.runtime.load import find_flow, load_module, split
+from flowyard.runtime.tasks import child, parent, pins
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -25,7 +26,7 @@ def __getattr__(name: str) -> Flow[..., Any]:
     """The flow with this id, as the image describes it.
 
     Raises AttributeError for an id the image does not know, RuntimeError when the file cannot be imported,
-    ValueError when FLOWYARD_RESULTS is no address of a folder.
+    ValueError when FLOWYARD_RESULTS is no address of a folder, StorageFailed when a Docker task has none.
     """
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -37,6 +38,10 @@ def __getattr__(name: str) -> Flow[..., Any]:
     marks.note_import_begins(f"importing {entrypoints[name]}")
     flow = _load(description["folder"], entrypoints[name])
     marks.note_import_ended(f"imported {entrypoints[name]}")
+    if os.environ.get(pins.ENV):
+        flow = parent.calling(flow)
+    if os.environ.get(pins.CHILD_ENV):
+        return child.called(flow)
     results = os.environ.get("FLOWYARD_RESULTS")
     return persisting(flow, results_folder(results)) if results else flow
 

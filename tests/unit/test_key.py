@@ -29,7 +29,9 @@ def test_every_file_of_the_runtime_part_is_an_input(root: Path) -> None:
     import flowyard
 
     package = Path(flowyard.__file__).parent
-    files = {f"flowyard runtime/{path.name}" for path in (package / "runtime").glob("*.py")}
+    files = {
+        f"flowyard {path.relative_to(package).as_posix()}" for path in (package / "runtime").rglob("*.py")
+    }
     named = {name for name in desire(root).inputs if name.startswith("flowyard ")}
     assert named == files | {"flowyard __init__.py"}
 

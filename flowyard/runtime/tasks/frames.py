@@ -1,0 +1,172 @@
+"""Large values as files in formats that outlive versions of the libraries that wrote them.
+
+Parquet for pandas, Arrow for Arrow and Polars, npy for arrays. The libraries are the flow's own: what is not
+loaded cannot have made a value, and what is missing on the other side is named.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROWS = 131_072  # of a pandas frame that are converted at once: memory stays near the frame's own
+BYTES = 65_536  # shorter bytes stand in the document itself
+
+
+class CannotWrite(ValueError):
+    """A value of a known kind that its format cannot hold."""
+
+
+class CannotRead(ValueError):
+    """What is needed to read a value is not here, or the content is not what was written."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one kind of value is a file. `needs` are the modules for writing and reading it."""
+
+    needs: tuple[str, ...]
+    write: Callable[[Any, Path], None]
+    read: Callable[[Path], Any]
+
+
+def format_of(value: Any) -> str | None:
+    """The format for this value, None when it needs none."""
+    if type(value) is bytes:
+        return "bytes" if len(value) > BYTES else None
+    for name, (module, attribute) in _TYPES.items():
+        loaded = sys.modules.get(module)
+        if loaded is not None and type(value) is getattr(loaded, attribute, None):
+            return name
+    return None
+
+
+def is_number(value: Any) -> bool:
+    """Whether this is a finite number of numpy, such as a frame's sum."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.generic):
+        return False
+    return value.dtype.kind in "biu" or (value.dtype.kind == "f" and bool(numpy.isfinite(value)))
+
+
+def write(name: str, value: Any, path: Path) -> None:
+    """Write the value. Raises CannotWrite, OSError."""
+    form = FORMATS[name]
+    for module in form.needs:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise CannotWrite(f"needs {module}, which is not installed here: add it to the flow") from error
+    try:
+        form.write(value, path)
+    except OSError:
+        raise
+    except Exception as error:  # each library has errors of its own
+        raise CannotWrite(f"{type(error).__name__}: {error}") from error
+
+
+def read(name: str, path: Path) -> Any:
+    """Read what `write` wrote. Raises CannotRead, OSError."""
+    if name not in FORMATS:
+        raise CannotRead(f"was written as {name!r}, which this image does not know: ship this flow again")
+    form = FORMATS[name]
+    for module in form.needs:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise CannotRead(
+                f"is read with {module}, which is not installed here: add it to the flow"
+            ) from error
+    return form.read(path)
+
+
+def _write_bytes(value: bytes, path: Path) -> None:
+    path.write_bytes(value)
+
+
+def _write_pandas(frame: Any, path: Path) -> None:
+    arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    if not frame.columns.is_unique:
+        raise CannotWrite("has two columns of one name")
+    schema = arrow.Schema.from_pandas(frame)
+    with parquet.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+        for start in range(0, max(len(frame), 1), ROWS):
+            part = arrow.Table.from_pandas(frame.iloc[start : start + ROWS], schema=schema)
+            writer.write_table(part.replace_schema_metadata(schema.metadata))
+
+
+def _read_pandas(path: Path) -> Any:
+    parquet = importlib.import_module("pyarrow.parquet")
+    table = parquet.read_table(path, partitioning=None)
+    # Each column of the table is freed once it is in the frame.
+    return table.to_pandas(self_destruct=True)
+
+
+def _write_series(series: Any, path: Path) -> None:
+    _write_pandas(series.to_frame("value" if series.name is None else series.name), path)
+
+
+def _read_series(path: Path) -> Any:
+    series = _read_pandas(path).iloc[:, 0]
+    return series.rename(None) if series.name == "value" else series
+
+
+def _write_arrow(table: Any, path: Path) -> None:
+    ipc = importlib.import_module("pyarrow.ipc")
+    options = ipc.IpcWriteOptions(compression="zstd")
+    with ipc.new_file(str(path), table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=ROWS)
+
+
+def _read_arrow(path: Path) -> Any:
+    with importlib.import_module("pyarrow.ipc").open_file(str(path)) as reader:
+        return reader.read_all()
+
+
+def _write_array(array: Any, path: Path) -> None:
+    with path.open("wb") as file:
+        importlib.import_module("numpy").save(file, array, allow_pickle=False)
+
+
+def _read_array(path: Path) -> Any:
+    return importlib.import_module("numpy").load(path, allow_pickle=False)
+
+
+def _write_polars(frame: Any, path: Path) -> None:
+    frame.write_ipc(path, compression="zstd")
+
+
+def _read_polars(path: Path) -> Any:
+    return importlib.import_module("polars").read_ipc(path, memory_map=False)
+
+
+def _write_pickle(value: Any, path: Path) -> None:
+    with path.open("wb") as file:
+        importlib.import_module("cloudpickle").dump(value, file)
+
+
+def _read_pickle(path: Path) -> Any:
+    with path.open("rb") as file:
+        return importlib.import_module("cloudpickle").load(file)
+
+
+_TYPES: Mapping[str, tuple[str, str]] = {
+    "pandas": ("pandas", "DataFrame"),
+    "pandas-series": ("pandas", "Series"),
+    "arrow": ("pyarrow", "Table"),
+    "numpy": ("numpy", "ndarray"),
+    "polars": ("polars", "DataFrame"),
+}
+FORMATS: Mapping[str, Format] = {
+    "bytes": Format((), _write_bytes, Path.read_bytes),
+    "pandas": Format(("pandas", "pyarrow"), _write_pandas, _read_pandas),
+    "pandas-series": Format(("pandas", "pyarrow"), _write_series, _read_series),
+    "arrow": Format(("pyarrow",), _write_arrow, _read_arrow),
+    "numpy": Format(("numpy",), _write_array, _read_array),
+    "polars": Format(("polars",), _write_polars, _read_polars),
+    "pickle": Format(("cloudpickle",), _write_pickle, _read_pickle),
+}

@@ -1,0 +1,99 @@
+"""Why a run is not executed, as far as the server can tell, and what a run has logged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+_LINES = 500  # of a run's log that are repeated
+
+
+def reason(run: UUID) -> str:
+    """One sentence for people: which limit holds the run back, or that no worker is there."""
+    from prefect.client.orchestration import get_client
+
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_flow_run(run)
+            return _deployment(client, found) or _pool(client, found) or f"it is {_state(found)}"
+    except Exception as error:  # a reason that cannot be found is none to hide the error it belongs to
+        return f"the server does not say why ({type(error).__name__}: {error})"
+
+
+def _state(run: FlowRun) -> str:
+    return f"{run.state.name}: {run.state.message or 'no reason given'}" if run.state else "without a state"
+
+
+def _deployment(client: SyncPrefectClient, run: FlowRun) -> str:
+    if run.deployment_id is None or run.state is None or run.state.name != "AwaitingConcurrencySlot":
+        return ""
+    limit = client.read_deployment(run.deployment_id).global_concurrency_limit
+    return f"its deployment runs {limit.limit if limit else 'few'} at once, and they are all taken"
+
+
+def _pool(client: SyncPrefectClient, run: FlowRun) -> str:
+    name = run.work_pool_name
+    if name is None:
+        return "it has no work pool"
+    pool = client.read_work_pool(name)
+    if pool.is_paused:
+        return f"work pool {name} is paused"
+    taken = _taken(client, work_pools={"name": {"any_": [name]}})
+    if pool.concurrency_limit is not None and taken >= pool.concurrency_limit:
+        return _full(f"work pool {name}", pool.concurrency_limit)
+    queue = _queue(client, run, name)
+    if queue:
+        return queue
+    answer = client._client.post(f"/work_pools/{name}/workers/filter", json={})
+    if not any(worker.get("status") == "ONLINE" for worker in answer.json()):
+        return f"no worker polls work pool {name}"
+    return ""
+
+
+def _queue(client: SyncPrefectClient, run: FlowRun, pool: str) -> str:
+    name = run.work_queue_name
+    if name is None:
+        return ""
+    found: Any = client._client.get(f"/work_pools/{pool}/queues/{name}").json()
+    if found.get("is_paused"):
+        return f"work queue {name} of {pool} is paused"
+    limit = found.get("concurrency_limit")
+    if limit is None:
+        return ""
+    taken = _taken(client, work_pools={"name": {"any_": [pool]}}, work_pool_queues={"name": {"any_": [name]}})
+    return _full(f"work queue {name} of {pool}", limit) if taken >= limit else ""
+
+
+def _taken(client: SyncPrefectClient, **filters: Any) -> int:
+    states = {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
+    return int(client._client.post("/flow_runs/count", json={**filters, "flow_runs": states}).json())
+
+
+def _full(what: str, limit: int) -> str:
+    return (
+        f"{what} runs {limit} at once and all are taken, perhaps by the runs that wait for their Docker tasks: "
+        "raise that limit, or give the called flow a work queue or pool of its own"
+    )
+
+
+def repeat_logs(run: UUID, task: str) -> None:
+    """The lines that a run has logged, once more in the log of whoever called it."""
+    from prefect.client.orchestration import get_client
+    from prefect.logging import get_logger, get_run_logger
+
+    body = {"logs": {"flow_run_id": {"any_": [str(run)]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+    try:
+        logger: Any = get_run_logger()
+    except RuntimeError:
+        logger = get_logger("docker_task")
+    with get_client(sync_client=True) as client:
+        for start in range(0, _LINES, 200):
+            lines = client._client.post("/logs/filter", json={**body, "offset": start}).json()
+            for line in lines:
+                logger.log(line["level"], "%s | %s", task, line["message"])
+            if len(lines) < 200:
+                return

@@ -1,0 +1,121 @@
+"""Values on their way: JSON as it is, everything else as files whose names are their content's hash.
+
+Equal content has one file, so a retried call stores nothing twice, and what was read is what was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowyard.runtime.tasks import frames
+from flowyard.runtime.tasks.storage import Storage
+from flowyard.runtime.tasks.trees import MARK, Decoder, Encoder, is_plain
+
+INLINE = 100_000  # bytes of JSON that travel with the call itself; Prefect takes 512 KB in all
+LIMIT = 5 << 30  # bytes of one value
+LIMIT_ENV = "FLOWYARD_DOCKER_TASKS_LIMIT"
+_CHUNK = 1 << 20
+_REFERENCE = "reference"
+
+
+class TooLarge(frames.CannotWrite):
+    """A value beyond the limit."""
+
+
+class Values:
+    """Writes and reads values in a storage."""
+
+    def __init__(self, storage: Storage, limit: int = LIMIT) -> None:
+        self._storage = storage
+        self._limit = limit
+
+    def tree(self, value: Any, where: str, *, pickle: bool = False) -> Any:
+        """The value as JSON, its large parts stored. Raises NotSerialisable, OSError."""
+        return Encoder(self._store, pickle=pickle).encode(value, where)
+
+    def argument(self, value: Any, where: str, room: int, *, pickle: bool = False) -> Any:
+        """What stands for an argument in the call: itself when it is plain and fits in `room` bytes of JSON.
+
+        Raises NotSerialisable, OSError.
+        """
+        if is_plain(value) and len(json.dumps(value)) <= room:
+            return value
+        return self._referred(self.tree(value, where, pickle=pickle), value)
+
+    def value(self, tree: Any, *, loose: bool = False) -> Any:
+        """The value of a tree. Raises frames.CannotRead, OSError."""
+        return Decoder(self._fetch, loose=loose).decode(tree)
+
+    def brought_in(self, argument: Any) -> Any:
+        """The value that an argument of a call stands for. Raises frames.CannotRead, OSError."""
+        if not is_reference(argument):
+            return argument
+        document = self._storage.read(argument["key"])
+        if hashlib.sha256(document).hexdigest() != argument["sha256"]:
+            raise frames.CannotRead("is not what was written: its file in the result storage was changed")
+        return self.value(json.loads(document), loose=True)
+
+    def _referred(self, tree: Any, value: Any) -> Mapping[str, Any]:
+        document = json.dumps(tree, sort_keys=True).encode()
+        digest = hashlib.sha256(document).hexdigest()
+        key = f"values/{digest}.json"
+        if not self._storage.has(key):
+            self._storage.write(key, document)
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        size = len(document) + sum(part["size"] for part in _parts(tree))
+        return {MARK: _REFERENCE, "type": kind, "size": size, "sha256": digest, "key": key}
+
+    def _store(self, form: str, value: Any) -> Mapping[str, Any]:
+        path = self._storage.scratch() / f".{uuid.uuid4().hex}.part"
+        try:
+            frames.write(form, value, path)
+            size = path.stat().st_size
+            if size > self._limit:
+                raise TooLarge(f"it is {size} bytes, and {self._limit} are allowed ({LIMIT_ENV})")
+            digest = sha256_of(path)
+            key = f"values/{digest}"
+            if not self._storage.has(key):
+                self._storage.put(key, path)
+        finally:
+            path.unlink(missing_ok=True)
+        return {"size": size, "sha256": digest, "key": key}
+
+    def _fetch(self, node: Mapping[str, Any]) -> Any:
+        with self._storage.fetched(node["key"]) as path:
+            if sha256_of(path) != node["sha256"]:
+                raise frames.CannotRead("is not what was written: its file in the result storage was changed")
+            return frames.read(node["format"], path)
+
+
+def is_reference(argument: Any) -> bool:
+    """Whether an argument of a call stands for a stored value."""
+    return isinstance(argument, dict) and argument.get(MARK) == _REFERENCE
+
+
+def fingerprint(arguments: Mapping[str, Any]) -> str:
+    """A hash of a call's arguments: of their content, wherever it lies."""
+    return hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _parts(tree: Any) -> list[Mapping[str, Any]]:
+    if isinstance(tree, list):
+        return [part for each in tree for part in _parts(each)]
+    if isinstance(tree, dict):
+        if tree.get(MARK) == "part":
+            return [tree]
+        return [part for each in tree.values() for part in _parts(each)]
+    return []
