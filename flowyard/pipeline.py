@@ -31,7 +31,7 @@ _TERMS = Terms(wait=1800.0)
 def plan_flows(yard: Yard, flows: Sequence[Flow], *, whole: bool = False) -> Plan:
     """What would happen to these flows, and why. With `whole`, also to flows whose folder is gone."""
     desired = want_all(yard.project, flows, yard.target, yard.workshop.render)
-    observed = observe(yard.api, yard.registry, yard.project, yard.target, desired)
+    desired, observed = observe(yard.api, yard.registry, yard.project, yard.target, desired)
     return make_plan(yard.target.name, desired, observed, whole=whole)
 
 

@@ -31,7 +31,8 @@ class Action(StrEnum):
 class Desired:
     """One flow as the files want it on a target: its key, its inputs by name, and where its image goes.
 
-    `files` are the build context as it was hashed, all but the `dockerfile`.
+    `files` are the build context as it was hashed, all but the `dockerfile`. `docker_tasks` are the flows it calls,
+    `pinned` the images of them that it calls, once that is known.
     """
 
     flow: Flow
@@ -43,6 +44,8 @@ class Desired:
     files: tuple[ContextFile, ...] = ()
     dockerfile: str = ""
     notes: tuple[str, ...] = ()
+    docker_tasks: tuple[str, ...] = ()
+    pinned: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,14 @@ from flowyard.heads import note_head
 from flowyard.interruption import ShipInterrupted, uninterrupted
 from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, Desired, FlowPlan, Plan
+from flowyard.planning.docker_tasks import INPUT, in_layers, with_pins
+from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
 from flowyard.publish import publish
 from flowyard.register import Unit, register, remove
 from flowyard.registering.deployment import Marks
 from flowyard.registering.description import read_description
+from flowyard.registering.pins import ensure_pins
 from flowyard.registering.tasks import TaskSteps
 from flowyard.registering.versions import check_image, server_version
 from flowyard.releasing.entry import RecordEntry
@@ -46,14 +49,50 @@ def ship_leased(
     rest = [Outcome(flow, error=blocked[flow.name]) for flow in plan.flows if flow.name in blocked]
     if all(flow.action is Action.UNCHANGED for flow in ready):
         return _settle(shipment, [Outcome(flow, flow.image) for flow in ready], rest, whole=whole)
-    from flowyard.building.parallel import Stopped, run_parallel
+    from flowyard.building.parallel import Stopped
 
+    done: list[Outcome] = []
     try:
-        done = run_parallel(ready, shipment.ship_flow, shipment.jobs, shipment.stop)
+        for layer in _layers(ready):
+            done += _ship_layer(shipment, layer, done)
     except Stopped as stopped:
-        outcomes = _settle(shipment, [_outcome(one) for one in stopped.outcomes], rest, whole=False)
-        raise ShipInterrupted(outcomes) from stopped
-    return _settle(shipment, [_outcome(one) for one in done], rest, whole=whole)
+        done += [_outcome(one) for one in stopped.outcomes]
+        begun = {one.plan.name for one in done}
+        done += [Outcome(flow, error=_interrupted()) for flow in ready if flow.name not in begun]
+        raise ShipInterrupted(_settle(shipment, done, rest, whole=False)) from stopped
+    return _settle(shipment, done, rest, whole=whole)
+
+
+def _layers(flows: Sequence[FlowPlan]) -> Iterator[list[FlowPlan]]:
+    """The flows, each after those that it calls as Docker tasks."""
+    by_name = {flow.name: flow for flow in flows}
+    tasks = {flow.name: flow.desired.docker_tasks if flow.desired else () for flow in flows}
+    for names in in_layers(tasks):
+        yield [by_name[name] for name in names]
+
+
+def _ship_layer(shipment: Shipment, flows: Sequence[FlowPlan], before: Sequence[Outcome]) -> list[Outcome]:
+    """Ship these flows, but those that call one which could not be shipped."""
+    from flowyard.building.parallel import run_parallel
+
+    failed = {one.plan.name for one in before if one.error is not None}
+    kept = {
+        flow.name: FlowFailed(
+            f"its Docker task {sorted(bad)[0]} could not be shipped", hint="mend that first"
+        )
+        for flow in flows
+        if flow.desired and (bad := failed & set(flow.desired.docker_tasks))
+    }
+    ready = [flow for flow in flows if flow.name not in kept]
+    done = run_parallel(ready, shipment.ship_flow, shipment.jobs, shipment.stop)
+    return [
+        *map(_outcome, done),
+        *(Outcome(flow, error=kept[flow.name]) for flow in flows if flow.name in kept),
+    ]
+
+
+def _interrupted() -> FlowFailed:
+    return FlowFailed("interrupted before it began", hint="ship again")
 
 
 def _settle(
@@ -124,7 +163,7 @@ class Shipment:
         notes = self._tasks.check(desired)
         image = plan.image or self._build_and_publish(desired)
         self._progress.step(plan.name, "registering")
-        registered, revisions = self._register(plan, desired, image)
+        registered, revisions = self._register(plan, self._pinned(desired), image)
         names = {*revisions, *(str(live["name"]) for live in plan.live)}
         notes += self._tasks.retire(self._yard.api, plan.name, sorted(names), revisions.values())
         self._progress.done(plan.name, "registered " + ", ".join(item.name for item in registered))
@@ -137,6 +176,19 @@ class Shipment:
         notes = self._tasks.retire(self._yard.api, plan.name, names)
         self._progress.done(plan.name, "removed")
         return Outcome(plan, plan.image, notes=notes)
+
+    def _pinned(self, desired: Desired) -> Desired:
+        """The flow with pins of all that it calls in the environment of its runs. Raises FlowFailed."""
+        if not desired.docker_tasks:
+            return desired
+        yard = self._yard
+        live = deployments_by_flow(yard.api, yard.project.name, yard.target.name)
+        with self._writing() as api:
+            pins = {
+                task: ensure_pins(api, task, desired.inputs[f"{INPUT}{task}"], live.get(task, ()))
+                for task in desired.docker_tasks
+            }
+        return with_pins(desired, pins)
 
     def _build_and_publish(self, desired: Desired) -> PublishedImage:
         workshop = self._yard.workshop
@@ -196,6 +248,7 @@ class Shipment:
             deployments=(),  # their full names are known when they are registered
             shipped_by=yard.user,
             task_definitions=revisions,
+            docker_tasks=desired.pinned,
             inputs=desired.inputs,
         )
 

@@ -155,7 +155,8 @@ class Flow:
 
     `folder`, `includes` and `dockerfile` are relative to the project's root. `entrypoints` are as
     requested: `flow.py:etl`, or `flow.py` where the image finds the flow by itself. The bounds of the check
-    (seconds, and memory as in `4Gi`) are None where the runtime part's own hold.
+    (seconds, and memory as in `4Gi`) are None where the runtime part's own hold. `docker_tasks` are the flows it
+    calls, None where its code says which.
     """
 
     name: str
@@ -171,6 +172,7 @@ class Flow:
     dockerfile: Path | None = None
     check_seconds: float | None = None
     check_memory: str | None = None
+    docker_tasks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ class _FlowBuilder:
             dockerfile=self._own_dockerfile(),
             check_seconds=_first(file.check_seconds, defaults.check_seconds),
             check_memory=_first(file.check_memory, defaults.check_memory),
+            docker_tasks=None if file.docker_tasks is None else tuple(sorted(set(file.docker_tasks))),
         )
 
     def _problem(self, key: str, text: str) -> None:

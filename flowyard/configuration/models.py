@@ -123,6 +123,9 @@ class FlowFile(BuildTable):
     entrypoint: Entrypoint | None = Field(
         None, description="`file.py:function`; default: the one @flow found in flow.py."
     )
+    docker_tasks: list[Name] | None = Field(
+        None, description="Flows that it calls as Docker tasks; default: those that its code names."
+    )
     deployments: dict[Name, DeploymentTable] = Field({}, description="The flow's deployments by name.")
 
 

@@ -16,6 +16,7 @@ from flowyard.errors import ConfigurationError, LockError, Problem, UsageError
 from flowyard.lock import REMEDY, locks_of
 from flowyard.plan import Desired
 from flowyard.planning.context import collect
+from flowyard.planning.docker_tasks import check, tasks_of
 from flowyard.planning.key import image_inputs, key_of
 from flowyard.registering.deployment import spec_inputs, spec_of, spec_origins
 from flowyard.render import Rendered, render
@@ -81,6 +82,8 @@ def want_all(
         raise LockError(
             "\n       ".join(messages), hint=errors[0].hint if len(errors) == 1 else REMEDY.format("")
         )
+    tasks = {one.flow.name: one.docker_tasks for one in wanted}
+    check(project, target, tasks, lambda flow: tasks_of(flow, collect(project.root, flow, ())))
     return tuple(wanted)
 
 
@@ -112,4 +115,5 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
         files=files,
         dockerfile=rendered.text,
         notes=notes,
+        docker_tasks=tasks_of(flow, files),
     )

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from flowyard.adapters.prefect_api import read_all
 from flowyard.plan import Action, Desired, Observed, plan_flow
+from flowyard.planning.docker_tasks import with_releases
+from flowyard.planning.room import read_room, with_warnings
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.registering.deployment import Marks, project_tag
 from flowyard.releasing.records import latest_of
@@ -19,9 +21,15 @@ from flowyard.values import Json, Project
 
 def observe(
     api: PrefectApi, registry: ContainerRegistry, project: Project, target: Target, desired: Iterable[Desired]
-) -> Observed:
-    """What `make_plan` needs to know of the target."""
+) -> tuple[tuple[Desired, ...], Observed]:
+    """What `make_plan` needs to know of the target, and the flows with what they call on it.
+
+    Raises ConfigurationError when a Docker task is not there.
+    """
     live = deployments_by_flow(api, project.name, target.name)
+    desired = with_releases(desired, live)
+    if any(one.docker_tasks for one in desired):
+        desired = with_warnings(desired, read_room(api, target), target, live)
     first = [plan_flow(wanted, Observed(live)) for wanted in desired]
     changed = [plan for plan in first if plan.action is not Action.UNCHANGED]
     records = latest_of(api, project.name, target.name, [plan.name for plan in changed])
@@ -29,7 +37,7 @@ def observe(
     unknown = [plan.desired.reference for plan in changed if plan.desired and plan.image is None]
     found = {reference: registry.find(reference) for reference in unknown}
     held = {reference: image for reference, image in found.items() if image is not None}
-    return Observed(live, released, held)
+    return desired, Observed(live, released, held)
 
 
 def deployments_by_flow(

@@ -1,0 +1,171 @@
+"""Docker tasks with real containers: what comes back, and what is raised."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from typing import Any
+
+import docker
+import pytest
+
+from flowyard.run import Triggered, follow, result_of
+from flowyard.wiring import open_results
+from tests.integration.docker_tasks import Pinned, ship_both
+from tests.integration.pipeline_projects import SmallProject, fill
+from tests.integration.yard import RunningYard
+
+pytest_plugins = ("tests.integration.pipeline_fixtures",)
+
+SECONDS = 300.0
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+KILLER = """
+import os
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    with open(f"/proc/{pid}/cmdline", "rb") as line:
+        if b"prefect.engine" in line.read():
+            os.kill(int(pid), 9)
+"""
+
+
+@pytest.fixture
+def engine() -> Iterator[docker.DockerClient]:
+    with closing(docker.from_env()) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def pinned(session_yard: RunningYard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pinned]:
+    """Both flows, shipped once for the module."""
+    project = SmallProject(
+        tmp_path_factory.mktemp("tasks") / "project", f"test-{uuid.uuid4().hex[:12]}", session_yard
+    )
+    fill(project)
+    yield ship_both(project)
+    for deployment in project.deployments().values():
+        project.api.request("DELETE", f"/deployments/{deployment['id']}")
+
+
+def result(pinned: Pinned, act: str, name: str = "default", **more: Any) -> Any:
+    """What a run of a deployment of `calling` returns."""
+    run = pinned.trigger(act, name, **more)
+    return result_of_run(pinned, run)
+
+
+def result_of_run(pinned: Pinned, run: Triggered) -> Any:
+    finished = follow(pinned.project.api, run, lambda _: None, SECONDS)
+    return result_of(run, finished, open_results(pinned.project.running.target))["json"]
+
+
+def test_values_come_back_as_they_are(pinned: Pinned) -> None:
+    assert result(pinned, "values") == {
+        "plain": [1, "two", None],
+        "large": True,
+        "mixed": True,
+        "tuple": "builtins.tuple",
+        "image": {"folder": "/opt/project/flows/called", "user": 10001},
+        "task": "in a task",
+        "mapped": [1, 2, 3],
+    }
+
+
+def test_every_way_to_fail_has_its_error(pinned: Pinned) -> None:
+    found = result(pinned, "failures", value=uuid.uuid4().hex)
+    assert {name: one.get("raised") for name, one in found.items()} == {
+        "argument": "ArgumentNotSerialisable",
+        "name": "ArgumentsRefused",
+        "type": "ArgumentsRefused",
+        "unknown": "NotPinned",
+        "deployment": "NotPinned",
+        "raise": "ValueError",
+        "own": "ChildFailed",
+        "exit": "ChildCrashed",
+        "kill": "ChildCrashed",
+        "result": "ResultNotSerialisable",
+        "timeout": "ChildTimedOut",
+        "image": "ImageMissing",
+        "memory": "OutOfMemory",
+        "retried": None,
+    }
+    assert found["raise"]["text"] == "no bread today"
+    assert 'raise ValueError(f"no {value} today")' in found["raise"]["trace"]
+    assert found["own"]["text"].startswith("Docker task 'called' raised flow.NotEnough: 7 are too many\n")
+    assert "'value' is a builtins.function" in found["argument"]["text"]
+    assert "status code: 17" in found["exit"]["text"]
+
+
+@pytest.mark.parametrize("act", ["flow", "crash"])
+def test_a_flow_that_runs_again_takes_up_what_it_called(pinned: Pinned, act: str) -> None:
+    key = uuid.uuid4().hex[:8]
+    run = pinned.trigger(act, "again", value=key)
+    if act == "crash":
+        pinned.until(run.id, ("CRASHED",))
+        again = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}
+        pinned.project.api.request("POST", f"/flow_runs/{run.id}/set_state", again)
+    assert result_of_run(pinned, run) == ["done"] * 4
+    wanted = [f"{key}-equal", f"{key}-equal", f"{key}-single", f"{key}-task"]
+    assert sorted(one["parameters"]["value"] for one in pinned.called(run.id)) == wanted
+    assert {one["run_count"] for one in pinned.called(run.id)} == {1}
+
+
+def test_in_an_event_loop(pinned: Pinned) -> None:
+    *values, refused = result(pinned, "values", "async", value="v")
+    assert (values, "await called.acall" in refused) == (["v", 1, 2], True)
+
+
+def test_what_a_cancelled_flow_has_called_is_cancelled(pinned: Pinned) -> None:
+    runs = [pinned.trigger("map", seconds=90.0), pinned.trigger("wait", "async", value="v")]
+    called = [*pinned.until_called(runs[0].id, 3), *pinned.until_called(runs[1].id, 2)]
+    for run in runs:
+        pinned.cancel(run.id)
+    began = time.monotonic()
+    ended = [pinned.until(one["id"], FINAL, SECONDS) for one in called]
+    took = time.monotonic() - began
+    assert ([one["state_type"] for one in ended], took < 15) == (["CANCELLED"] * 5, True)
+    assert {pinned.until(run.id, FINAL)["state_type"] for run in runs} == {"CANCELLED"}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_a_killed_flow_has_called_ends(pinned: Pinned, engine: docker.DockerClient, whole: bool) -> None:
+    run = pinned.trigger("wait", seconds=90.0)
+    (called,) = pinned.until_called(run.id, 1)
+    kill(engine, run.id, whole=whole)
+    began = time.monotonic()
+    ended = pinned.until(called["id"], FINAL, SECONDS)
+    took = time.monotonic() - began
+    assert (ended["state_type"], pinned.run(run.id)["state_type"]) == ("CANCELLED", "CRASHED")
+    assert took < 20
+
+
+def test_a_killed_container_is_noticed_at_once(pinned: Pinned, engine: docker.DockerClient) -> None:
+    run = pinned.trigger("wait", seconds=90.0)
+    (called,) = pinned.until_called(run.id, 1)
+    kill(engine, called["id"], whole=True)
+    known = pinned.until(called["id"], ("CRASHED",))["state"]["timestamp"]
+    failed = pinned.until(run.id, FINAL)["state"]
+    assert ("ChildCrashed" in failed["message"], failed["type"]) == (True, "FAILED")
+    late = datetime.fromisoformat(failed["timestamp"]) - datetime.fromisoformat(known)
+    assert late.total_seconds() < 2
+
+
+def test_a_pool_without_room_is_told_of(pinned: Pinned) -> None:
+    pool = f"/work_pools/{pinned.project.running.target.work_pool}"
+    pinned.project.api.request("PATCH", pool, {"concurrency_limit": 1})
+    try:
+        found = result(pinned, "stuck")
+    finally:
+        pinned.project.api.request("PATCH", pool, {"concurrency_limit": None})
+    assert found["raised"] == "ChildNeverStarted"
+    assert "runs 1 at once and all are taken, perhaps by the runs that wait for" in found["text"]
+
+
+def kill(engine: docker.DockerClient, run: str, *, whole: bool) -> None:
+    """Kill the container of a run, or the process of its flow only."""
+    (container,) = engine.containers.list(filters={"label": f"io.prefect.flow-run-id={run}"})
+    if whole:
+        container.kill()
+    else:
+        container.exec_run(["/opt/venv/bin/python", "-c", KILLER])

@@ -1,0 +1,281 @@
+"""Which flows a flow calls, which release of each, in which order they are shipped, and how they are pinned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowyard.errors import ConfigurationError, FlowFailed
+from flowyard.plan import Desired
+from flowyard.planning.context import ContextFile
+from flowyard.planning.docker_tasks import (
+    PINS_ENV,
+    check,
+    in_layers,
+    named_in,
+    pins_in,
+    released,
+    tasks_of,
+    with_pins,
+    with_releases,
+)
+from flowyard.planning.key import fingerprint
+from flowyard.planning.room import Room, with_warnings
+from flowyard.registering.deployment import MARK, normal
+from flowyard.registering.pins import ensure_pins, pin_body, pin_name
+from flowyard.target import PrefectChoice, Target, VolumeStorage
+from flowyard.values import (
+    BaseImage,
+    Dependencies,
+    DeploymentSpec,
+    Flow,
+    ImageReference,
+    Json,
+    Project,
+    Repository,
+)
+
+TARGET = Target(
+    "local",
+    "host",
+    "flows/{flow}",
+    "pool",
+    "docker",
+    PrefectChoice("embedded"),
+    results=VolumeStorage("results"),
+)
+SPEC = DeploymentSpec(name="default", entrypoint="flow.py", targets=("local",))
+
+
+def flow(name: str, **more: Any) -> Flow:
+    return Flow(
+        name=name,
+        folder=Path("flows") / name,
+        base=BaseImage("python:3.13-slim", None, "3.13"),
+        dependencies=Dependencies("none", None, ()),
+        entrypoints=("flow.py",),
+        deployments=more.pop("deployments", (SPEC,)),
+        **more,
+    )
+
+
+def desired(name: str, *tasks: str) -> Desired:
+    reference = ImageReference(Repository("host", f"flows/{name}"), "tag")
+    return Desired(flow(name), (SPEC,), f"key-{name}", f"spec-{name}", {}, reference, docker_tasks=tasks)
+
+
+def live(name: str, key: str = "k" * 32, **more: Any) -> dict[str, Json]:
+    """A deployment of a flow as the server has it after a ship."""
+    body: dict[str, Json] = {
+        "id": f"id-{name}",
+        "flow_id": f"flow-{name}",
+        "name": "default",
+        "entrypoint": f"flowyard.runtime.flows.{name}",
+        "pull_steps": [],
+        "parameter_openapi_schema": {"properties": {}},
+        "enforce_parameter_schema": True,
+        "job_variables": {"image": f"host/flows/{name}@sha256:1", "env": {"A": "1"}},
+        "work_pool_name": "pool",
+        "work_queue_name": "default",
+        **more,
+    }
+    marks = {"project": "acme", "target": "local", "flow": name, "key": key, "spec": "s" * 32}
+    labels = {f"{MARK}{mark}": value for mark, value in marks.items()}
+    return {**body, "labels": {**labels, f"{MARK}state": fingerprint(normal(body))}}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from flowyard import docker_task\nclean = docker_task('clean')\n", [(2, "clean")]),
+        ("from flowyard import docker_task as call\ncall(name='clean')\n", [(2, "clean")]),
+        ("import flowyard\nflowyard.docker_task('clean').map([1])\n", [(2, "clean")]),
+        ("from flowyard import docker_task\ndocker_task(NAME)\ndocker_task()\n", [(2, None), (3, None)]),
+        ("# docker_task('clean')\n'docker_task'\n", []),
+        ("docker_task('clean'", []),
+    ],
+)
+def test_tasks_are_found_in_the_code(source: str, found: list[tuple[int, str | None]]) -> None:
+    assert list(named_in(source.encode())) == found
+
+
+def file(tmp_path: Path, path: str, source: str) -> ContextFile:
+    written = tmp_path / path.replace("/", "_")
+    written.write_text(source)
+    return ContextFile(f"project/{path}", path, written, "hash")
+
+
+def test_the_tasks_of_a_flow(tmp_path: Path) -> None:
+    etl = flow("etl", includes=(Path("shared"),))
+    files = [
+        file(tmp_path, "flows/etl/flow.py", "docker_task('clean')"),
+        file(tmp_path, "flows/etl/notes.txt", "docker_task('not python')"),
+        file(tmp_path, "shared/calls.py", "docker_task('load'); docker_task('etl')"),
+    ]
+    assert tasks_of(etl, files) == ("clean", "load")  # a shared folder may name whoever includes it
+    assert tasks_of(replace(etl, docker_tasks=("other",)), files) == ("other",)
+    with pytest.raises(ConfigurationError) as caught:
+        tasks_of(etl, [file(tmp_path, "flows/etl/more.py", "\ndocker_task(NAME)")])
+    (problem,) = caught.value.problems
+    assert (problem.file, "does not say which flow" in problem.text) == ("flows/etl/more.py, line 2", True)
+
+
+def problems(
+    tasks: dict[str, tuple[str, ...]], target: Target = TARGET, *flows: Flow
+) -> list[tuple[str, str]]:
+    known = flows or tuple(flow(name) for name in ("etl", "clean", "load"))
+    project = Project("acme", Path(), known, {"local": target}, "local", ())
+    first = dict(list(tasks.items())[:1])
+    try:
+        check(project, target, first, lambda one: tasks.get(one.name, ()))
+    except ConfigurationError as error:
+        return [(problem.file, problem.text) for problem in error.problems]
+    return []
+
+
+def test_calls_that_cannot_be_made_are_told_of() -> None:
+    assert problems({"etl": ("clean",), "clean": ("load",)}) == []
+    assert problems({"etl": ("claen",)}) == [
+        ("flows/etl", "there is no folder flows/claen (did you mean `clean`?); flows: clean, etl, load")
+    ]
+    elsewhere = flow("clean", deployments=())
+    assert problems({"etl": ("clean",)}, TARGET, flow("etl"), elsewhere) == [
+        ("flows/etl", "flows/clean has no deployment on target local; give it one")
+    ]
+    ((where, text),) = problems({"etl": ("clean",)}, replace(TARGET, results=None))
+    assert (where, "need a place for their values" in text) == ("registry.toml", True)
+
+
+@pytest.mark.parametrize(
+    "tasks", [{"etl": ("etl",)}, {"etl": ("clean",), "clean": ("load",), "load": ("etl",)}]
+)
+def test_circles_are_found_in_whatever_is_called(tasks: dict[str, tuple[str, ...]]) -> None:
+    ((_, text),) = problems(tasks)
+    assert text.startswith("calls itself as a Docker task: ")
+    assert text.count("->") == len(tasks)
+
+
+def test_flows_are_shipped_after_what_they_call() -> None:
+    tasks = {"etl": ("clean", "load"), "clean": ("load",), "load": (), "hello": (), "other": ("elsewhere",)}
+    assert in_layers(tasks) == (("load", "hello", "other"), ("clean",), ("etl",))
+
+
+def test_a_flow_is_what_its_tasks_are() -> None:
+    alone = with_releases([desired("etl", "clean")], {"clean": (live("clean"),)})[0]
+    again = with_releases([desired("etl", "clean")], {"clean": (live("clean"),)})[0]
+    newer = with_releases([desired("etl", "clean")], {"clean": (live("clean", key="n" * 32),)})[0]
+    assert alone.spec == again.spec != newer.spec
+    assert alone.inputs == {"docker task clean": f"{'k' * 32}/{'s' * 32}"}
+    together = with_releases([desired("etl", "clean"), desired("clean")], {"clean": (live("clean"),)})[0]
+    assert together.inputs == {"docker task clean": "key-clean/spec-clean"}
+
+
+def test_a_task_of_a_task_changes_both() -> None:
+    def specs(key: str) -> list[str]:
+        flows = [desired("etl", "clean"), desired("clean", "load")]
+        return [one.spec for one in with_releases(flows, {"load": (live("load", key=key),)})]
+
+    first, second = specs("a"), specs("b")
+    assert all(one != other for one, other in zip(first, second, strict=True))
+
+
+def test_a_task_that_is_not_deployed_has_to_be_shipped_as_well() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        with_releases([desired("etl", "clean")], {})
+    (problem,) = caught.value.problems
+    assert problem.text == "flows/clean is not deployed here; ship it as well: python build.py flows/clean"
+
+
+def test_who_calls_what_is_shipped_without_it_is_told_of() -> None:
+    pins = {"clean": {"default": {"id": "1", "image": "image", "release": "old/old"}}}
+    caller = live("etl", job_variables={"image": "i", "env": {PINS_ENV: json.dumps(pins)}})
+    (one,) = with_releases([desired("clean")], {"etl": (caller,)})
+    assert one.notes == ("flows/etl calls it as it was, until etl is shipped as well",)
+    both = with_releases([desired("clean"), desired("etl", "clean")], {"etl": (caller,)})
+    assert [one.notes for one in both] == [(), ()]
+    assert pins_in(live("clean")) == {}
+
+
+def test_several_releases_are_none() -> None:
+    assert released([live("clean")]) == f"{'k' * 32}/{'s' * 32}"
+    assert released([live("clean"), live("clean", key="n" * 32)]) is None
+    assert released([]) is None
+
+
+def test_pins_are_carried_in_the_environment() -> None:
+    pins = {"clean": {"default": {"id": "1", "image": "image", "release": "k/s"}}}
+    one = with_pins(desired("etl", "clean"), pins)
+    assert (one.pinned, json.loads(one.deployments[0].env[PINS_ENV])) == ({"clean": "image"}, pins)
+
+
+def warnings(room: Room, *queues: str) -> list[tuple[str, ...]]:
+    specs = [replace(SPEC, work_queue=queue or None) for queue in queues]
+    flows = [desired("etl", "clean"), desired("clean")]
+    wanted = [replace(one, deployments=(spec,)) for one, spec in zip(flows, specs, strict=True)]
+    return [one.notes for one in with_warnings(wanted, room, TARGET, {})]
+
+
+def test_callers_that_could_take_all_the_room_are_told_of() -> None:
+    assert warnings(Room("pool", None, {"calm": 3}), "", "") == [(), ()]
+    (note,), none = warnings(Room("pool", 1), "", "")
+    assert (note, none) == (
+        "work pool pool executes one run at once; so many of it would wait for their Docker tasks in vain: "
+        "raise that limit",
+        (),
+    )
+    ((note,), _) = warnings(Room("pool", None, {"busy": 3}), "busy", "busy")
+    assert note.startswith("work queue busy executes 3 runs at once")
+    assert warnings(Room("pool", None, {"busy": 3}), "busy", "calm") == [(), ()]
+
+
+class Server:
+    """Deployments, and what was asked."""
+
+    def __init__(self, *there: dict[str, Json]) -> None:
+        self.there = list(there)
+        self.made: list[Json] = []
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        if path == "/deployments/filter":
+            names = body["deployments"]["name"]["any_"]
+            return [one for one in self.there if one["name"] in names and not body.get("offset")]
+        assert (method, path) == ("POST", "/deployments/")
+        self.made.append(body)
+        self.there.append({**body, "id": f"new-{len(self.made)}"})
+        return self.there[-1]
+
+
+RELEASE = f"{'k' * 32}/{'s' * 32}"
+
+
+def test_a_pin_is_made_once_for_a_release() -> None:
+    server, deployed = Server(), live("clean")
+    expected = {"default": {"id": "new-1", "image": "host/flows/clean@sha256:1", "release": RELEASE}}
+    assert ensure_pins(server, "clean", RELEASE, [deployed]) == expected
+    assert ensure_pins(server, "clean", RELEASE, [deployed]) == expected
+    assert server.made == [pin_body(deployed)]
+
+
+def test_what_a_pin_is() -> None:
+    body = pin_body(live("clean"))
+    assert body["name"] == pin_name(live("clean")) == f"pin-default-{'k' * 12}-{'s' * 8}"
+    assert (body["enforce_parameter_schema"], body["tags"]) == (False, ["flowyard-pin:acme"])
+    assert body["job_variables"]["env"] == {"A": "1", "FLOWYARD_DOCKER_TASK": "clean"}
+    assert (body["entrypoint"], body["flow_id"]) == ("flowyard.runtime.flows.clean", "flow-clean")
+    assert "schedules" not in body
+
+
+@pytest.mark.parametrize(
+    ("deployed", "release", "text"),
+    [
+        (live("clean"), "other/other", "another ship changed it"),
+        ({**live("clean"), "entrypoint": "x"}, RELEASE, "deployment default of it was changed"),
+    ],
+)
+def test_what_was_changed_meanwhile_is_not_pinned(deployed: dict[str, Json], release: str, text: str) -> None:
+    with pytest.raises(FlowFailed, match=f"Docker task clean is not as it was planned: {text}"):
+        ensure_pins(Server(), "clean", release, [deployed])
