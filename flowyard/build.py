@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Protocol
 
 from flowyard.building.buildkit_progress import BuildReader, FailedStep, StepEvent, is_instruction, is_push
-from flowyard.building.hints import MINIMUM_BUILDX, hint_for, is_transient
-from flowyard.errors import BuildFailed, CheckFailed, EngineError, FlowyardError
+from flowyard.building.hints import MINIMUM_BUILDX, hint_for, is_login_refused, is_transient
+from flowyard.errors import BuildFailed, CheckFailed, EngineError, FlowyardError, PushFailed
 from flowyard.values import BuildSecret, Digest, ImageReference
 
 TRIES = 5  # of one push
@@ -144,6 +144,32 @@ def push_worth_retrying(request: BuildRequest, reader: BuildReader) -> bool:
     return request.push and _failed_in_push(reader) and is_transient(_everything_said(reader))
 
 
+def login_refused(request: BuildRequest, reader: BuildReader) -> bool:
+    """Whether a failed build failed in its push, because of who pushed."""
+    return request.push and _failed_in_push(reader) and is_login_refused(_everything_said(reader))
+
+
+class PushTries:
+    """How a push that failed goes on: `wait` says when to try again, `renewed` whether with a new login.
+
+    What may pass is tried up to `TRIES` times. A refused login is tried with a new one once, as it may just have
+    ended. `jitter` gives numbers from 0 to 1.
+    """
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        self.renewed = False
+        self._may_renew = True
+        self._pauses = pauses(jitter)
+
+    def wait(self, request: BuildRequest, reader: BuildReader) -> float | None:
+        """Seconds until the next try of a push that ended like this; None when there is no other."""
+        self.renewed = self._may_renew and login_refused(request, reader)
+        self._may_renew = self._may_renew and not self.renewed
+        if not self.renewed and not push_worth_retrying(request, reader):
+            return None
+        return next(self._pauses, None)
+
+
 def pauses(jitter: Callable[[], float]) -> Iterator[float]:
     """Seconds to wait before each further try. `jitter` gives numbers from 0 to 1."""
     for attempt in range(TRIES - 1):
@@ -160,7 +186,8 @@ def failure(request: BuildRequest, reader: BuildReader, log: Path) -> FlowyardEr
     if finding is not None:
         message, hint = finding
         return CheckFailed(message, hint=hint, log=log)
-    return BuildFailed(_message(request, step, reader), hint=hint_for(_everything_said(reader)), log=log)
+    kind = PushFailed if request.push and _failed_in_push(reader) else BuildFailed
+    return kind(_message(request, step, reader), hint=hint_for(_everything_said(reader)), log=log)
 
 
 def _platform_flags(platforms: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,6 +33,10 @@ class BuildFailed(FlowFailed):
     """BuildKit could not build an image; the hint names the failing step's likely cause."""
 
 
+class PushFailed(BuildFailed):
+    """The image was built, and the push of it failed: what the registry holds is for the registry to say."""
+
+
 class CheckFailed(FlowFailed):
     """The image was built but could not import or describe its own flow."""
 

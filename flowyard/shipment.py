@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowyard.building.workshop import build_image
-from flowyard.errors import FlowFailed, FlowyardError, RegistryError, expected
+from flowyard.errors import FlowFailed, FlowyardError, PushFailed, RegistryError, expected
 from flowyard.heads import note_head
 from flowyard.interruption import ShipInterrupted, uninterrupted
 from flowyard.outcome import Outcome, Registered
@@ -32,7 +32,7 @@ from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.lease import Guarded, Lease
 from flowyard.releasing.order import Commit
 from flowyard.releasing.records import ReleaseRecord
-from flowyard.values import Json, PublishedImage
+from flowyard.values import ImageReference, Json, PublishedImage
 from flowyard.work_pools.ensure import WorkPool
 from flowyard.yard import Yard
 
@@ -198,10 +198,25 @@ class Shipment:
                 hint=f"run `python build.py ship {desired.flow.name}`, which builds it",
             )
         repository = self._yard.repositories.ready(desired.reference.repository)
-        built = build_image(workshop, desired, self._commit, push_to=repository)
+        try:
+            built = build_image(workshop, desired, self._commit, push_to=repository)
+        except PushFailed:
+            held = self._held(desired.reference)
+            if held is None:
+                raise
+            self._progress.step(desired.flow.name, "the registry holds the image all the same")
+            return held
         if built.digest is None:
             raise RegistryError(f"BuildKit reported no digest for {desired.reference}")
         return publish(self._yard.registry, desired.reference, built.digest)
+
+    def _held(self, reference: ImageReference) -> PublishedImage | None:
+        """The image under the key's tag, whoever pushed it: another ship, or this one whose answer was lost.
+        A tag that never moves cannot be pushed again, and has the content that the key names."""
+        try:
+            return self._yard.registry.find(reference)
+        except FlowyardError:
+            return None  # the push's own error says more
 
     def _register(
         self, plan: FlowPlan, desired: Desired, image: PublishedImage

@@ -19,6 +19,7 @@ KINDS = {
     "tests/integration/test_stops": "ships stopped",
     "tests/integration/test_newest_wins.py": "interleavings of two commits",
     "tests/integration/test_dockerfiles.py": "Dockerfiles linted",
+    "tests/aws/test_ecr_faults.py": "faults of ECR and of a push to it",
 }
 
 

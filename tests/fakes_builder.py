@@ -22,10 +22,14 @@ class NoBuilder:
 
 
 class FakeBuilder:
-    """An ImageBuilder whose images hold a description only. `failures` are the flows it cannot build."""
+    """An ImageBuilder whose images hold a description only.
+
+    `failures` are the flows it cannot build; those of `lost` are pushed, and then it is told otherwise.
+    """
 
     def __init__(self, registry: FakeContainerRegistry, describe: Callable[[str], ImageDescription]) -> None:
         self.failures: dict[str, FlowyardError] = {}
+        self.lost: dict[str, FlowyardError] = {}
         self.requests: list[BuildRequest] = []
         self._registry = registry
         self._describe = describe
@@ -41,6 +45,8 @@ class FakeBuilder:
             {DESCRIPTION: description_json(self._describe(request.flow))},
         ]
         digest = self._registry.put(request.reference, layers) if request.push else None
+        if request.flow in self.lost:
+            raise self.lost[request.flow]
         return BuiltImage(request.flow, request.reference, digest, "sha256:id", 0.1, Path("log"), 0, 3)
 
 

@@ -14,24 +14,24 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from flowyard.adapters.docker_login import logged_in
 from flowyard.adapters.registry_credentials import DockersOwn
 from flowyard.build import (
     BuildRequest,
     BuiltImage,
+    PushTries,
     buildx_argv,
     client_environment,
     digest_in,
     failure,
     image_id_in,
     missing_secrets,
-    pauses,
-    push_worth_retrying,
     step_text,
 )
 from flowyard.building.buildkit_progress import BuildReader, Event, StepEvent, log_line
@@ -215,12 +215,13 @@ class Buildx:
         )
 
     def _until_pushed(self, request: BuildRequest, metadata: Path, out: TextIO) -> BuildReader:
-        waits = pauses(random.random)
+        tries = PushTries(random.random)
         while True:
-            code, reader = self._once(request, metadata, out)
+            with self._environment(request, renewed=tries.renewed) as env:
+                code, reader = self._once(request, metadata, out, env)
             if code == 0:
                 return reader
-            wait = next(waits, None) if push_worth_retrying(request, reader) else None
+            wait = tries.wait(request, reader)
             if wait is None:
                 raise failure(request, reader, Path(out.name))
             self.progress.step(request.flow, f"pushing failed, trying again in {wait:.0f} s")
@@ -229,7 +230,21 @@ class Buildx:
             # What was just built is what has to be pushed: no second build, also when the cache was refused.
             request = replace(request, no_cache=False)
 
-    def _once(self, request: BuildRequest, metadata: Path, out: TextIO) -> tuple[int, BuildReader]:
+    @contextmanager
+    def _environment(self, request: BuildRequest, *, renewed: bool) -> Iterator[Mapping[str, str]]:
+        """What buildx runs in: the user's environment, logged in where the registry's own API gives the login."""
+        env = client_environment(self.environ)
+        host = request.reference.repository.host
+        login = self.logins.credentials(host, renewed=renewed) if request.push else None
+        if login is None:
+            yield env
+            return
+        with logged_in(env, host, login) as own:
+            yield own
+
+    def _once(
+        self, request: BuildRequest, metadata: Path, out: TextIO, env: Mapping[str, str]
+    ) -> tuple[int, BuildReader]:
         reader = BuildReader()
         argv = buildx_argv(request, metadata)
         print(f"$ {shlex.join(argv)}", file=out)
@@ -238,7 +253,7 @@ class Buildx:
             for event in reader.read(line):
                 self._tell(request.flow, event, out)
 
-        code = self.processes.run(argv, client_environment(self.environ), take)
+        code = self.processes.run(argv, env, take)
         for event in reader.finish():
             self._tell(request.flow, event, out)
         return code, reader

@@ -38,6 +38,12 @@ def read_credentials(key: str, environ: Mapping[str, str]) -> Credentials | None
     file or the helper cannot be used; what they hold is never in the message.
     """
     file = config_file(environ)
+    document = read_config(file)
+    return None if document is None else find_credentials(login_sections(document), key, file)
+
+
+def read_config(file: Path) -> dict[str, Json] | None:
+    """Docker's configuration, None where there is none. Raises RegistryError when it cannot be read."""
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -45,11 +51,11 @@ def read_credentials(key: str, environ: Mapping[str, str]) -> Credentials | None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise RegistryError(f"{file} cannot be read ({reason})") from None
-    return find_credentials(login_sections(text, file), key, file)
+    return parse_config(text, file)
 
 
-def login_sections(text: str, file: Path) -> dict[str, Json]:
-    """The parts of Docker's configuration that are about credentials; empty entries are left out."""
+def parse_config(text: str, file: Path) -> dict[str, Json]:
+    """Docker's configuration in `text`, read from `file`. Raises RegistryError when it is not JSON."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -58,6 +64,11 @@ def login_sections(text: str, file: Path) -> dict[str, Json]:
         raise RegistryError(
             f"{file} is not a JSON object", hint="repair it, or move it away and `docker login` again"
         )
+    return document
+
+
+def login_sections(document: Mapping[str, Json]) -> dict[str, Json]:
+    """The parts of Docker's configuration that are about credentials; empty entries are left out."""
     sections = {name: document[name] for name in _SECTIONS if document.get(name)}
     if isinstance(sections.get("auths"), dict):
         sections["auths"] = {

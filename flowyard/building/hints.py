@@ -73,10 +73,14 @@ HINTS = (
         "or choose another base image, then run `lock` again",
     ),
     Hint(
+        r"is not authorized to perform: ecr:",
+        "let the caller do that on this repository: `python build.py policies` writes what each role needs",
+    ),
+    Hint(
         r"no basic auth credentials|unauthorized|authentication required|\bdenied: |\bdenied$|403 forbidden|"
         r"access to the resource is denied|insufficient_scope|authorization failed",
-        "the container registry did not accept the credentials: `docker login` to it, "
-        "and check that they may push to this repository",
+        "the container registry did not accept the credentials: `docker login` to it (on ECR that is not needed), "
+        "and check that they may push to this repository and that its quota of images is not reached",
     ),
     Hint(
         r"repository is immutable|tag_?invalid|tag invalid",
@@ -121,9 +125,16 @@ HINTS = (
 # trouble, a connection that broke. Everything else is taken for final.
 _TRANSIENT = re.compile(
     r"toomanyrequests|429 too many requests|\b50[0234] [a-z]|"
-    r"unexpected (http )?status[^\n]*\b(429|50[0234])\b|"
+    r"unexpected (http )?status[^\n]*\b(429|50[0234])\b|parsing http (429|50[0234]) response|"
     r"\bEOF\b|connection reset|broken pipe|i/o timeout|tls handshake timeout|"
     r"client\.timeout|context deadline exceeded|use of closed network connection|server misbehaving",
+    re.IGNORECASE,
+)
+
+# And for a login that was refused: it may have ended, and the engine takes a throttled first question for that too.
+_LOGIN_REFUSED = re.compile(
+    r"authorization token has expired|no basic auth credentials|\bunauthorized\b|authentication required|"
+    r"\bdenied\b|\b40[13] (unauthorized|forbidden)|parsing http 40[13] response",
     re.IGNORECASE,
 )
 
@@ -139,3 +150,8 @@ def hint_for(text: str) -> str:
 def is_transient(text: str) -> bool:
     """Whether a failed push that says this is worth trying again."""
     return _TRANSIENT.search(text) is not None
+
+
+def is_login_refused(text: str) -> bool:
+    """Whether a failed push that says this is worth one more try with a new login."""
+    return _LOGIN_REFUSED.search(text) is not None

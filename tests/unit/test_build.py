@@ -13,6 +13,7 @@ from flowyard.adapters.buildx import Buildx
 from flowyard.build import (
     BuildRequest,
     BuiltImage,
+    PushTries,
     buildx_argv,
     client_environment,
     digest_in,
@@ -23,7 +24,7 @@ from flowyard.build import (
     push_worth_retrying,
 )
 from flowyard.building.buildkit_progress import BuildReader
-from flowyard.errors import BuildFailed, CheckFailed, EngineError
+from flowyard.errors import BuildFailed, CheckFailed, EngineError, PushFailed
 from flowyard.values import BuildSecret, Digest, ImageReference, Repository
 from tests.unit.build_recordings import FOLDER, replay, replay_lines
 
@@ -174,6 +175,45 @@ def test_only_a_push_that_may_succeed_is_retried(name: str, error: str, retried:
     vertex = {"digest": "a", "name": name, "started": "2030-01-01T00:00:00Z", "error": error}
     reader, _ = replay_lines([json.dumps({"vertexes": [{**vertex, "completed": "2030-01-01T00:00:01Z"}]})])
     assert push_worth_retrying(PUSH, reader) is retried
+
+
+def pushing(error: str) -> BuildReader:
+    """What was read of a build whose push ended with this error."""
+    vertex = {"digest": "a", "name": "pushing r/x:1 with docker", "started": "2030-01-01T00:00:00Z"}
+    ended = {**vertex, "error": error, "completed": "2030-01-01T00:00:01Z"}
+    return replay_lines([json.dumps({"vertexes": [ended]})])[0]
+
+
+EXPIRED = "denied: Your authorization token has expired. Reauthenticate and try again."
+THROTTLED = "toomanyrequests: Rate exceeded"
+
+
+@pytest.mark.parametrize(
+    ("ends", "goes_on"),
+    [
+        ([EXPIRED], [(1.0, True)]),
+        ([EXPIRED, EXPIRED], [(1.0, True), (None, False)]),
+        ([EXPIRED, THROTTLED, EXPIRED], [(1.0, True), (2.0, False), (None, False)]),
+        ([THROTTLED, EXPIRED, THROTTLED], [(1.0, False), (2.0, True), (4.0, False)]),
+        ([THROTTLED] * 5, [(1.0, False), (2.0, False), (4.0, False), (8.0, False), (None, False)]),
+        (["tag invalid: it is immutable"], [(None, False)]),
+    ],
+)
+def test_a_refused_login_is_renewed_once_and_what_may_pass_is_waited_for(
+    ends: list[str], goes_on: list[tuple[float | None, bool]]
+) -> None:
+    tries = PushTries(lambda: 0.5)
+    assert [(tries.wait(PUSH, pushing(error)), tries.renewed) for error in ends] == goes_on
+
+
+def test_what_is_only_loaded_has_no_push_to_try_again() -> None:
+    tries = PushTries(lambda: 0.5)
+    assert (tries.wait(REQUEST, pushing(EXPIRED)), tries.renewed) == (None, False)
+
+
+def test_a_failed_push_is_its_own_error() -> None:
+    assert type(failure(PUSH, pushing(EXPIRED), Path("/log"))) is PushFailed
+    assert type(failure(PUSH, replay("failed-run")[0], Path("/log"))) is BuildFailed
 
 
 def test_an_engine_that_is_not_there_is_an_engine_error() -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from flowyard.building.hints import HINTS, hint_for, is_transient
+from flowyard.building.hints import HINTS, hint_for, is_login_refused, is_transient
 
 SAID = [
     ("write /var/lib/docker/x: no space left on device", "the engine's disk is full"),
@@ -40,6 +40,11 @@ SAID = [
     ("ERROR: No matching distribution found for pandas==99", "no release of that package fits"),
     ("  x No solution found when resolving dependencies:", "no release of that package fits"),
     ("has no wheels with a matching Python ABI tag (e.g., `cp313`)", "no release of that package fits"),
+    (
+        "denied: User: arn:aws:sts::1:assumed-role/ci/x is not authorized to perform: ecr:InitiateLayerUpload on "
+        "resource: arn:aws:ecr:eu-west-1:1:repository/flows/etl",
+        "let the caller do that on this repository",
+    ),
     ("no basic auth credentials", "the container registry did not accept the credentials"),
     ("denied: requested access to the resource is denied", "the container registry did not accept"),
     ("unauthorized: authentication required", "the container registry did not accept"),
@@ -89,6 +94,7 @@ def test_every_pattern_compiles() -> None:
         'Put "http://127.0.0.1:5739/v2/ok/manifests/1": EOF',
         "read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer",
         "net/http: TLS handshake timeout",
+        "error parsing HTTP 429 response body: unexpected end of JSON input",
     ],
 )
 def test_what_may_pass_is_worth_another_try(said: str) -> None:
@@ -109,3 +115,20 @@ def test_what_may_pass_is_worth_another_try(said: str) -> None:
 )
 def test_what_is_final_is_not(said: str) -> None:
     assert not is_transient(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("denied: Your authorization token has expired. Reauthenticate and try again.", True),
+        ("unauthorized: Not Authorized", True),
+        ("no basic auth credentials", True),
+        ("error parsing HTTP 403 response body: unexpected end of JSON input", True),
+        ("failed to push r/x:1: unexpected status from HEAD request to https://r/v2/: 403 Forbidden", True),
+        ("name unknown: The repository with name 'x' does not exist in the registry with id '403'", False),
+        ("tag invalid: The image tag 'a' already exists", False),
+        ("toomanyrequests: Rate exceeded", False),
+    ],
+)
+def test_a_refused_login_is_told_from_the_rest(said: str, refused: bool) -> None:
+    assert is_login_refused(said) is refused

@@ -15,6 +15,7 @@ from flowyard.adapters.registry_credentials import (
     config_file,
     find_credentials,
     login_sections,
+    parse_config,
     read_credentials,
 )
 from flowyard.errors import RegistryError
@@ -31,7 +32,7 @@ def auth(text: str) -> dict[str, str]:
 
 
 def find(document: dict[str, Any], key: str) -> Credentials | None:
-    return find_credentials(login_sections(json.dumps(document), FILE), key, FILE)
+    return find_credentials(login_sections(parse_config(json.dumps(document), FILE)), key, FILE)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", "null"])
 def test_a_broken_file_is_not_taken_for_an_empty_one(text: str) -> None:
     with pytest.raises(RegistryError) as caught:
-        login_sections(text, FILE)
+        parse_config(text, FILE)
     assert caught.value.message == f"{FILE} is not a JSON object"
 
 

@@ -10,7 +10,15 @@ import pytest
 
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.building.workshop import build_images
-from flowyard.errors import BuildFailed, Defect, FlowFailed, OrderError, PrefectError, RegistryError
+from flowyard.errors import (
+    BuildFailed,
+    Defect,
+    FlowFailed,
+    OrderError,
+    PrefectError,
+    PushFailed,
+    RegistryError,
+)
 from flowyard.pipeline import ship
 from flowyard.plan import Action
 from flowyard.report import exit_code
@@ -100,6 +108,17 @@ def test_one_failure_does_not_keep_the_others_from_being_shipped(site: Site) -> 
     assert (exit_code(outcomes.values()), site.heads()) == (1, {"hello": FIRST})
     site.builder.failures.clear()
     assert site.actions() == {"etl": Action.BUILD, "hello": Action.UNCHANGED}
+
+
+def test_a_push_that_failed_is_what_the_registry_says_of_it(site: Site) -> None:
+    """An answer that was lost, or a tag that never moves and was pushed by another ship in the meantime."""
+    site.builder.lost["etl"] = site.builder.failures["hello"] = PushFailed("tag invalid")
+    outcomes = site.ship()
+    assert outcomes["etl"].error is None
+    (reference,) = {one.reference for one in site.builder.requests if one.flow == "etl"}
+    assert (reference.repository.path, outcomes["etl"].image) == ("etl", site.registry.find(reference))
+    assert outcomes["hello"].error is site.builder.failures["hello"]
+    assert set(site.server.by_name()) == {"etl/daily"}
 
 
 def test_a_refused_registration_keeps_what_was_there(site: Site) -> None:
