@@ -34,7 +34,7 @@ class FlowLocks:
     """The locks one flow's image is installed from: (name in the build context, path below the root).
 
     `install` are the names in the order of installation. `own_prefect` says that the flow cannot live with
-    the shared Prefect lock, so that it shares no Prefect layer with the others.
+    the shared locks, so that it shares no Prefect layer with the others.
     """
 
     files: tuple[tuple[str, Path], ...]
@@ -42,32 +42,79 @@ class FlowLocks:
     own_prefect: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A lock that flows share: where it lies, what it is made from, and the locks it has to fit.
+
+    `name` is what it is called in the build context, `python` the version it is resolved for, if it counts.
+    """
+
+    name: str
+    path: Path
+    source: Path
+    python: str | None = None
+    constraints: tuple[Path, ...] = ()
+
+    def fingerprint(self, root: Path) -> str:
+        """What the lock depends on."""
+        python = () if self.python is None else (self.python,)
+        return _fingerprint(
+            _read(root, self.source), *python, *(_read(root, path) for path in self.constraints)
+        )
+
+
+_UV = _Shared("uv.lock", UV_LOCK, UV_INPUT)
+
+
 def prefect_lock(python: str) -> Path:
-    """The lock that all flows on one Python version share."""
+    """The lock of Prefect that all flows on one Python version share."""
     return LOCKS / f"prefect-{python}.lock"
+
+
+def storage_lock(storage: str, python: str) -> Path:
+    """The lock of the library for one kind of result storage, which those flows share as well."""
+    return LOCKS / f"storage-{storage}-{python}.lock"
+
+
+def _shared(flow: Flow) -> tuple[_Shared, ...]:
+    """What is installed for every flow on this Python version, in this order."""
+    python = _python(flow)
+    prefect = prefect_lock(python)
+    return (
+        _Shared("prefect.lock", prefect, PREFECT_INPUT, python),
+        *(
+            _Shared(
+                f"storage-{kind}.lock", storage_lock(kind, python), _storage_input(kind), python, (prefect,)
+            )
+            for kind in flow.storages
+        ),
+    )
+
+
+def _storage_input(storage: str) -> Path:
+    return LOCKS / f"storage-{storage}.in"
 
 
 def locks_of(root: Path, flow: Flow) -> FlowLocks:
     """The flow's locks, found fresh. Raises LockError naming the one that is missing or stale."""
-    python = _python(flow)
-    shared = prefect_lock(python)
-    _require(root, UV_LOCK, _fingerprint(_read(root, UV_INPUT)))
-    _require(root, shared, _fingerprint(_read(root, PREFECT_INPUT), python))
-    uv, prefect = ("uv.lock", UV_LOCK), ("prefect.lock", shared)
+    shared = _shared(flow)
+    for one in (_UV, *shared):
+        _require(root, one.path, one.fingerprint(root))
+    uv, own = (_UV.name, _UV.path), (FLOW_LOCK, flow.folder / FLOW_LOCK)
+    files = tuple((one.name, one.path) for one in shared)
+    order = tuple(one.name for one in shared)
     if not flow.dependencies.requirements:
-        return FlowLocks((uv, prefect), ("prefect.lock",), own_prefect=False)
-    own = flow.folder / FLOW_LOCK
-    header = _require(root, own, flow_fingerprint(root, flow), f" {flow.name}")
-    requirements = (FLOW_LOCK, own)
+        return FlowLocks((uv, *files), order, own_prefect=False)
+    header = _require(root, own[1], flow_fingerprint(root, flow), f" {flow.name}")
     if header.endswith(_OWN_PREFECT):
-        return FlowLocks((uv, requirements), (FLOW_LOCK,), own_prefect=True)
-    return FlowLocks((uv, prefect, requirements), ("prefect.lock", FLOW_LOCK), own_prefect=False)
+        return FlowLocks((uv, own), (FLOW_LOCK,), own_prefect=True)
+    return FlowLocks((uv, *files, own), (*order, FLOW_LOCK), own_prefect=False)
 
 
 def flow_fingerprint(root: Path, flow: Flow) -> str:
-    """What the flow's lock depends on: its requirements, the Python version and the shared Prefect lock."""
-    python = _python(flow)
-    return _fingerprint(*sorted(flow.dependencies.requirements), python, _read(root, prefect_lock(python)))
+    """What the flow's lock depends on: its requirements, the Python version and the locks it has to fit."""
+    shared = (_read(root, one.path) for one in _shared(flow))
+    return _fingerprint(*sorted(flow.dependencies.requirements), _python(flow), *shared)
 
 
 def _python(flow: Flow) -> str:
@@ -113,37 +160,36 @@ class Locker:
 
     def lock(self, flow: Flow) -> tuple[Path, ...]:
         """Make the flow's locks fresh and return those that were written, below the root."""
-        python = _python(flow)
-        written = [
-            *self._shared(UV_LOCK, UV_INPUT, None),
-            *self._shared(prefect_lock(python), PREFECT_INPUT, python),
-        ]
+        written = [path for one in (_UV, *_shared(flow)) for path in self._make(one)]
         if flow.dependencies.requirements:
-            written += self._flow(flow, python)
+            written += self._flow(flow)
         return tuple(written)
 
-    def _shared(self, path: Path, source: Path, python: str | None) -> list[Path]:
-        text = _read(self._root, source)
+    def _make(self, shared: _Shared) -> list[Path]:
+        text = _read(self._root, shared.source)
         if not text:
-            raise LockError(f"{source.as_posix()} is missing", hint="it names what the lock is made from")
-        fingerprint = _fingerprint(text, *([python] if python else []))
-        if self._fresh(path, fingerprint):
+            raise LockError(
+                f"{shared.source.as_posix()} is missing", hint="it names what the lock is made from"
+            )
+        fingerprint = shared.fingerprint(self._root)
+        if self._fresh(shared.path, fingerprint):
             return []
-        outcome = self._compile(path, _listed(text), python or "3.11", constraint=None)
+        outcome = self._compile(shared.path, _listed(text), shared.python or "3.11", shared.constraints)
         if isinstance(outcome, _Refusal):
-            raise LockError(f"{path.as_posix()} cannot be made: {outcome.text}")
-        return [self._write(path, fingerprint, "", outcome)]
+            raise LockError(f"{shared.path.as_posix()} cannot be made: {outcome.text}")
+        return [self._write(shared.path, fingerprint, "", outcome)]
 
-    def _flow(self, flow: Flow, python: str) -> list[Path]:
+    def _flow(self, flow: Flow) -> list[Path]:
         path, fingerprint = flow.folder / FLOW_LOCK, flow_fingerprint(self._root, flow)
         if self._fresh(path, fingerprint):
             return []
+        shared, python = _shared(flow), _python(flow)
         requirements = flow.dependencies.requirements
-        outcome = self._compile(path, requirements, python, constraint=prefect_lock(python))
+        outcome = self._compile(path, requirements, python, tuple(one.path for one in shared))
         if not isinstance(outcome, _Refusal):
             return [self._write(path, fingerprint, "", outcome)]
-        own = (*requirements, *_listed(_read(self._root, PREFECT_INPUT)))
-        alone = self._compile(path, own, python, constraint=None)
+        inputs = (line for one in shared for line in _listed(_read(self._root, one.source)))
+        alone = self._compile(path, (*requirements, *inputs), python, ())
         if isinstance(alone, _Refusal):
             raise LockError(f"{path.as_posix()} cannot be made: {alone.text}")
         return [self._write(path, fingerprint, _OWN_PREFECT, alone)]
@@ -153,9 +199,10 @@ class Locker:
         return not self._upgrade and header.startswith(f"{_HEADER}{fingerprint}")
 
     def _compile(
-        self, path: Path, requirements: tuple[str, ...], python: str, constraint: Path | None
+        self, path: Path, requirements: tuple[str, ...], python: str, constraints: tuple[Path, ...]
     ) -> str | _Refusal:
-        argv = compile_argv(self._uv, python, self._root / constraint if constraint else None, self._upgrade)
+        fitting = tuple(self._root / constraint for constraint in constraints)
+        argv = compile_argv(self._uv, python, fitting, self._upgrade)
         with _workspace(requirements, _read(self._root, path)) as (source, output):
             finished = self._processes.run([*argv, "--output-file", str(output), str(source)])
             if finished.returncode != 0:
@@ -188,12 +235,12 @@ def _workspace(requirements: tuple[str, ...], existing: str) -> Iterator[tuple[P
         yield source, output
 
 
-def compile_argv(uv: str, python: str, constraint: Path | None, upgrade: bool) -> tuple[str, ...]:
+def compile_argv(uv: str, python: str, constraints: tuple[Path, ...], upgrade: bool) -> tuple[str, ...]:
     """`uv pip compile` for Linux images on one Python version: hashes, and no address of an index."""
     return (
         *(uv, "pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"),
         *("--no-emit-index-url", "--no-emit-find-links", "--python-version", python),
         *("--python-platform", "linux"),
-        *(("--constraint", str(constraint)) if constraint is not None else ()),
+        *(word for constraint in constraints for word in ("--constraint", str(constraint))),
         *(("--upgrade",) if upgrade else ()),
     )

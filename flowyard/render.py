@@ -84,6 +84,7 @@ def template_variables(flow: Flow, locks: tuple[str, ...]) -> dict[str, Any]:
         "python": flow.base.python,
         "system_packages": flow.system_packages,
         "locks": locks,
+        "storages": flow.storages,
         "includes": tuple(include.as_posix() for include in flow.includes),
         "entrypoints": flow.entrypoints,
         "check_options": _check_options(flow),

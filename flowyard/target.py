@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from flowyard.values import Json, Repository
 
@@ -32,6 +32,8 @@ class PrefectChoice:
 class VolumeStorage:
     """Results in a Docker volume of the engine that runs the containers."""
 
+    library: ClassVar[str | None] = None  # a folder needs none
+
     volume: str
 
     def __str__(self) -> str:
@@ -40,7 +42,12 @@ class VolumeStorage:
 
 @dataclass(frozen=True, slots=True)
 class BucketStorage:
-    """Results in an S3 bucket, below `prefix` (without slashes at its ends, perhaps empty)."""
+    """Results in an S3 bucket, below `prefix` (without slashes at its ends, perhaps empty).
+
+    `library` is the kind of storage whose library an image needs: see `Flow.storages`.
+    """
+
+    library: ClassVar[str | None] = "s3"
 
     bucket: str
     prefix: str = ""

@@ -156,7 +156,8 @@ class Flow:
     `folder`, `includes` and `dockerfile` are relative to the project's root. `entrypoints` are as
     requested: `flow.py:etl`, or `flow.py` where the image finds the flow by itself. The bounds of the check
     (seconds, and memory as in `4Gi`) are None where the runtime part's own hold. `docker_tasks` are the flows it
-    calls, None where its code says which.
+    calls, None where its code says which. `storages` are the kinds of result storage, `s3`, whose library the
+    image gets because some target of the project keeps results there.
     """
 
     name: str
@@ -173,6 +174,7 @@ class Flow:
     check_seconds: float | None = None
     check_memory: str | None = None
     docker_tasks: tuple[str, ...] | None = None
+    storages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,8 @@ def run(
     if delay is not None:
         note(delay_text(delay))
     result = result_of(triggered, finished, open_results(connection.target))
+    if "lost" in result:
+        note(f"what the flow returned cannot be kept, only shown: {result['lost']}")
     output.result(report.result_text(result), report.result_json(triggered, finished, result, delay))
     return 0
 

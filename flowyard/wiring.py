@@ -189,7 +189,12 @@ def open_results(target: Target) -> Results | None:
         from flowyard.adapters.engine import VolumeResults
 
         return VolumeResults(target.results.volume)
-    raise NotImplementedError(str(target.results))
+    from flowyard.adapters.aws.s3 import BucketResults
+    from flowyard.adapters.aws.session import AwsSession
+
+    # Where the target names no region, the environment's or the profile's; S3 sends on to the bucket's own.
+    near = target.ecs or target.ecr
+    return BucketResults(target.results, AwsSession(near.region if near else ""))
 
 
 def open_tasks(target: Target) -> Tasks | None:

@@ -30,6 +30,13 @@ registry = { type = "oci", url = "registry.example:5000" }
 work-pool = { name = "pool", type = "docker" }
 prefect = { api = "http://prefect.example/api" }
 """
+IN_A_BUCKET = """
+[targets.production]
+registry = { type = "oci", url = "registry.example:5001" }
+work-pool = { name = "other", type = "docker" }
+prefect = { api = "http://other.example/api" }
+results = "s3://acme-results/flows"
+"""
 FLOW = "from prefect import flow\n\n\n@flow\ndef hello(): ...\n"
 MINIMAL: Mapping[str, str] = {
     "registry.toml": REGISTRY,
@@ -37,6 +44,7 @@ MINIMAL: Mapping[str, str] = {
     "images/bases.lock": BASES,
     "images/locks/prefect.in": "# what every image gets\nprefect>=3.8,<3.9\n",
     "images/locks/uv.in": "uv\n",
+    "images/locks/storage-s3.in": "# for results in s3\nobstore\n",
 }
 
 

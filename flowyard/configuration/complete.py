@@ -23,7 +23,7 @@ from flowyard.configuration.models import (
 from flowyard.configuration.parse import did_you_mean, show
 from flowyard.configuration.paths import is_inside, leaves
 from flowyard.configuration.schedules import schedule_of
-from flowyard.configuration.targets import flow_problems, target_problems, targets_of
+from flowyard.configuration.targets import flow_problems, storages_of, target_problems, targets_of
 from flowyard.errors import Problem
 from flowyard.references import parse_reference
 from flowyard.values import (
@@ -59,10 +59,11 @@ def complete(sources: Sources) -> tuple[Project, tuple[Problem, ...]]:
     """The project and what is wrong with it; with problems the project must not be used."""
     targets = targets_of(sources.registry)
     problems = [*_flow_names(sources), *target_problems(sources.registry, targets)]
+    storages = storages_of(targets)
     flows = []
     for name, file in sources.flows.items():
         builder = _FlowBuilder(sources, name, file)
-        flows.append(builder.flow())
+        flows.append(replace(builder.flow(), storages=storages))
         problems += [*builder.problems, *flow_problems(flows[-1], targets)]
     table = sources.registry.project
     if table.default_target not in targets:

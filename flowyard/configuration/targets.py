@@ -65,6 +65,15 @@ def _results(address: str | None) -> VolumeStorage | BucketStorage | None:
     return BucketStorage(bucket, prefix)
 
 
+def storages_of(targets: Mapping[str, Target]) -> tuple[str, ...]:
+    """The kinds of result storage that need a library in the images.
+
+    Of all targets at once: an image is built for none of them, so that one serves them all.
+    """
+    found = {target.results.library for target in targets.values() if target.results is not None}
+    return tuple(sorted(kind for kind in found if kind is not None))
+
+
 def target_problems(registry: RegistryFile, targets: Mapping[str, Target]) -> Iterator[Problem]:
     """What is wrong with each target by itself, and with two that write to one work pool."""
     for name, table in registry.targets.items():

@@ -101,9 +101,7 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
     deployments = tuple(spec for spec in flow.deployments if target.name in spec.targets)
     spec = spec_inputs(target, deployments)
     notes = (
-        ("does not fit the shared Prefect lock, so it has a Prefect layer of its own",)
-        if locks.own_prefect
-        else ()
+        ("does not fit the shared locks, so it has a Prefect layer of its own",) if locks.own_prefect else ()
     )
     return Desired(
         flow=flow,

@@ -22,6 +22,7 @@ BUILD_FORMAT = "1"
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
 MAPPED = ".mapped-job-variables"  # ends the name of what a deployment's other settings are mapped to
 
+_CAME_OR_WENT = ("added", "removed")
 _Change = tuple[str, str]  # an input's name, and what happened to it
 
 
@@ -43,6 +44,7 @@ def image_inputs(
     inputs["system-packages"] = " ".join(flow.system_packages)
     inputs["include"] = " ".join(include.as_posix() for include in flow.includes)
     inputs["build-secrets"] = " ".join(flow.build_secrets)
+    inputs |= {f"results in {storage}": "yes" for storage in flow.storages}
     if flow.check_seconds is not None:
         inputs["check-seconds"] = f"{flow.check_seconds:g}"
     if flow.check_memory is not None:
@@ -114,18 +116,20 @@ def _changes(names: Iterable[str], before: Mapping[str, str], now: Mapping[str, 
 
 def _explains(cause: _Change, change: _Change) -> bool:
     """Whether the first is why the second changed as well."""
-    name = change[0]
+    name, what = change
     if name.endswith(MAPPED):
         own = name.removesuffix(MAPPED)
         settings = (f"{own}.env", f"{own}.job-variables", f"{own}.resources", f"{own}.secrets", "work pool")
         return cause[0] in settings or cause[0].startswith("targets.")
+    if name.startswith("images/locks/storage-") and what in _CAME_OR_WENT:
+        return cause[0].startswith("results in ")
     return _is_rendered(change) and not _is_rendered(cause) and not _is_setting(cause[0])
 
 
 def _is_rendered(change: _Change) -> bool:
     """Whether this is the Dockerfile, or a template that came into use or went out of it."""
     name, what = change
-    used = name.startswith("images/") and name.endswith(".j2") and what in ("added", "removed")
+    used = name.startswith("images/") and name.endswith(".j2") and what in _CAME_OR_WENT
     return used or name == "Dockerfile"
 
 

@@ -11,6 +11,7 @@ import json
 import math
 import pickle
 import reprlib
+from contextlib import suppress
 from typing import Any
 
 MODULE = "flowyard.runtime.codec"
@@ -19,23 +20,39 @@ SHOWN_JSON = 65_536  # characters: a pickled value that is also shown as JSON ma
 SHOWN_REPR = 2_000  # characters
 
 
+class LostResult(Exception):
+    """The flow completed, and what it returned cannot be kept."""
+
+
 def dumps(value: Any) -> str:
     """One JSON document: `flowyard` (the format), `type`, and `json`, or `pickle` with what people are shown.
 
-    Raises what pickling raises (PicklingError, TypeError, ...) for a value that is neither.
+    Of a value that is neither, it says `lost`, and why: the flow has done its work, and nobody asked it for a
+    value that can be kept.
     """
     document = _exact(value)
     if document is not None:
         return document
     import cloudpickle  # type: ignore[import-untyped]
 
-    pickled = base64.b64encode(cloudpickle.dumps(value)).decode("ascii")
-    return json.dumps({"flowyard": FORMAT, **describe(value), "pickle": pickled})
+    shown = {"flowyard": FORMAT, **describe(value)}
+    try:
+        pickled = cloudpickle.dumps(value)
+    except Exception as error:  # the value's own code may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        _warn(f"the flow returned a {shown['type']}, which cannot be kept as its result: {reason}")
+        return json.dumps({**shown, "lost": reason})
+    return json.dumps({**shown, "pickle": base64.b64encode(pickled).decode("ascii")})
 
 
 def loads(document: str | bytes) -> Any:
-    """The value that `dumps` wrote. Unpickles, so only where the flow's own code may run."""
+    """The value that `dumps` wrote. Unpickles, so only where the flow's own code may run.
+
+    Raises LostResult for a value that could not be kept.
+    """
     content = json.loads(document)
+    if "lost" in content:
+        raise LostResult(f"the flow returned a {content['type']}, which cannot be kept: {content['lost']}")
     if "pickle" in content:
         return pickle.loads(base64.b64decode(content["pickle"]))  # noqa: S301 - written by the flow itself
     return content["json"]
@@ -73,6 +90,15 @@ def _exact(value: Any) -> str | None:
     except (TypeError, ValueError, RecursionError):
         return None
     return text if _is_plain(value) else None
+
+
+def _warn(text: str) -> None:
+    """A line in the log of the run, where there is one."""
+    from prefect.exceptions import MissingContextError
+    from prefect.logging import get_run_logger
+
+    with suppress(MissingContextError):
+        get_run_logger().warning(text)
 
 
 def _is_plain(value: Any) -> bool:

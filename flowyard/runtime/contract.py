@@ -19,11 +19,15 @@ from pathlib import Path
 
 PART = Path(__file__).resolve().parents[2]  # where the runtime part is that this file belongs to
 LIB = "/opt/flowyard/lib"
+LIBRARIES = {"s3": "obstore"}  # the module that each kind of result storage needs
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What an image's own user finds in it. `root` is in front of every absolute path but `python`'s."""
+    """What an image's own user finds in it. `root` is in front of every absolute path but `python`'s.
+
+    `storages` are the kinds of result storage whose library is there.
+    """
 
     user: int
     working_directory: str
@@ -31,6 +35,7 @@ class Environment:
     home: str
     python: str | None
     prefect: bool
+    storages: tuple[str, ...] = ()
     root: Path = Path("/")
 
     def at(self, path: str) -> Path:
@@ -40,13 +45,17 @@ class Environment:
 
 @dataclass(frozen=True)
 class Contract:
-    """What has to be there. `interpreter` is the Python that the ENTRYPOINT names."""
+    """What has to be there. `interpreter` is the Python that the ENTRYPOINT names.
+
+    `storages` are the kinds of result storage that some target of the project uses.
+    """
 
     name: str
     user: int
     project: str
     results: str
     interpreter: str
+    storages: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -102,6 +111,12 @@ def _python(contract: Contract, found: Environment) -> Iterator[str]:
         yield f"`python` on PATH is {found.python or 'missing'}: `ENV PATH={folder}:$PATH`"
     if not found.prefect:
         yield f"{contract.interpreter} has no Prefect: install locks/prefect.lock, or a lock that has it"
+    for storage in contract.storages:
+        if storage not in found.storages:
+            yield (
+                f"{contract.interpreter} has no {LIBRARIES[storage]}, which writes results to {storage}: "
+                f"install locks/storage-{storage}.lock, or a lock that has it"
+            )
 
 
 def look() -> Environment:
@@ -114,6 +129,7 @@ def look() -> Environment:
         home=os.environ.get("HOME") or str(Path("~").expanduser()),
         python=shutil.which("python"),
         prefect=importlib.util.find_spec("prefect") is not None,
+        storages=tuple(kind for kind, module in LIBRARIES.items() if importlib.util.find_spec(module)),
     )
 
 
@@ -124,8 +140,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--user", required=True, type=int, help="the user id of every run")
     parser.add_argument("--project", required=True, help="where the repository's layout begins")
     parser.add_argument("--results", required=True, help="where the results volume is mounted")
+    parser.add_argument("--storage", action="append", default=[], choices=sorted(LIBRARIES), dest="storages")
     options = parser.parse_args(arguments)
-    contract = Contract(options.name, options.user, options.project, options.results, sys.executable)
+    contract = Contract(
+        options.name, options.user, options.project, options.results, sys.executable, tuple(options.storages)
+    )
     found = breaches(contract, look())
     if not found:
         return 0

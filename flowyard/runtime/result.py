@@ -15,7 +15,7 @@ from typing import Any
 
 from flowyard.runtime import codec
 
-_SHOWN = ("type", "json", "repr")
+_SHOWN = ("type", "json", "repr", "lost")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,9 +42,9 @@ def result_path(key: str, results: str) -> Path:
     """Where the result lies: a key is absolute, or relative to the folder of `results` (`file:///...`)."""
     if key.startswith("/") or not results:
         return Path(key)
-    from flowyard.runtime.flows import results_folder
+    from flowyard.runtime.storage import folder_of
 
-    return Path(results_folder(results)) / key
+    return folder_of(results) / key
 
 
 def read(data: bytes, serializer: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,9 @@ def run_environment(target: Target, deployment: DeploymentSpec, own: Mapping[str
         env[KEEP_ENV] = ",".join(kept)
     if target.results is not None:
         env[RESULTS_ENV] = results_address(target)
+    if target.ecs is not None and isinstance(target.results, BucketStorage):
+        # Fargate says it by itself. A private subnet reaches no other region, to ask there where the bucket is.
+        env.setdefault("AWS_REGION", target.ecs.region)
     return env
 
 

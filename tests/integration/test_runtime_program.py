@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import flowyard
+from tests.integration.runtime_images import Image, Runs, make_image
 
-PYTHON = ".".join(str(part) for part in sys.version_info[:2])
-PACKAGE = Path(flowyard.__file__).parent
 FLOW = '''
 from typing import Optional
 
@@ -64,63 +55,13 @@ def refuses():
 '''
 
 
-@dataclass(frozen=True)
-class Image:
-    """A folder laid out like an image, and how to run a program in it."""
-
-    root: Path
-
-    @property
-    def folder(self) -> Path:
-        return self.root / "project" / "flows" / "etl"
-
-    def environment(self) -> dict[str, str]:
-        path = os.pathsep.join(map(str, (self.root / "lib", self.root / "project", self.folder)))
-        return {
-            "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/bin", "/bin")),
-            "HOME": str(self.root),
-            "PYTHONPATH": path,
-            "DO_NOT_TRACK": "1",
-            "FLOWYARD_DESCRIPTION": str(self.root / "description.json"),
-        }
-
-    def run(
-        self, command: Sequence[str], environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command through the image's entrypoint, in the flow's folder."""
-        start = self.root / "lib" / "flowyard" / "runtime" / "start.py"
-        return subprocess.run(
-            [sys.executable, "-I", "-S", str(start), *command],
-            env={**self.environment(), **(environment or {})},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def describe(self, *entrypoints: str) -> subprocess.CompletedProcess[str]:
-        """Run the check, with hash randomisation as a build step has it."""
-        output = str(self.root / "description.json")
-        arguments = ["--name", "etl", "--python", PYTHON, "--output", output, *entrypoints]
-        return self.run(["python", "-m", "flowyard.runtime.describe", *arguments])
-
-    def description(self) -> Any:
-        return json.loads((self.root / "description.json").read_text(encoding="utf-8"))
-
-
 @pytest.fixture
 def image(tmp_path: Path) -> Image:
     """An image's folders with one flow and one included folder."""
-    made = Image(tmp_path)
-    made.folder.mkdir(parents=True)
-    (made.folder / "flow.py").write_text(FLOW, encoding="utf-8")
+    made = make_image(tmp_path, FLOW)
     common = tmp_path / "project" / "common"
     common.mkdir()
     (common / "numbers.py").write_text("DOUBLE = 2\n", encoding="utf-8")
-    # Alone, as in an image: the runtime part needs nothing else of the package.
-    library = tmp_path / "lib" / "flowyard"
-    shutil.copytree(PACKAGE / "runtime", library / "runtime")
-    shutil.copy(PACKAGE / "__init__.py", library)
     return made
 
 
@@ -169,64 +110,6 @@ def test_the_entrypoint_becomes_the_command(image: Image) -> None:
 def test_a_command_that_is_not_there_ends_as_in_a_shell(image: Image) -> None:
     codes = [image.run(["not-there"]).returncode, image.run([str(image.folder)]).returncode]
     assert codes == [127, 126]
-
-
-class Runs:
-    """Runs flows of an image through a deployment, as a worker would."""
-
-    def __init__(self, api: str, image: Image) -> None:
-        self._api = api
-        self._image = image
-
-    def state(self, flow: str, parameters: Mapping[str, Any] | None = None) -> Any:
-        """Run the flow with this id to its end; the run's state."""
-        described = {each["id"]: each for each in self._image.description()["flows"]}[flow]
-        body = {
-            "name": f"runtime-{self._image.root.name}",
-            "flow_id": self._post("/flows/", {"name": f"runtime-{described['name']}"})["id"],
-            "entrypoint": f"flowyard.runtime.flows.{flow}",
-            "parameter_openapi_schema": described["parameter_schema"],
-            "enforce_parameter_schema": described["enforce_parameter_schema"],
-            "pull_steps": [
-                {"prefect.deployments.steps.set_working_directory": {"directory": str(self._image.folder)}}
-            ],
-        }
-        deployment = self._post("/deployments/", body)["id"]
-        pending = {"parameters": parameters or {}, "state": {"type": "PENDING"}}
-        run = self._post(f"/deployments/{deployment}/create_flow_run", pending)["id"]
-        self._image.run(["prefect", "flow-run", "execute"], self._environment(run))
-        with urllib.request.urlopen(f"{self._api}/flow_runs/{run}") as answer:
-            return json.load(answer)["state"]
-
-    def shown(self, state: Any) -> Any:
-        """What the image itself says about the result of a run in this state."""
-        data = state["data"]
-        command = [
-            "python",
-            "-m",
-            "flowyard.runtime.result",
-            data["storage_key"],
-            json.dumps(data["serializer"]),
-        ]
-        return json.loads(self._image.run(command).stdout)
-
-    def files(self) -> int:
-        """How many results are kept."""
-        return sum(1 for _ in (self._image.root / "results").glob("*"))
-
-    def _environment(self, run: str) -> dict[str, str]:
-        return {
-            "PREFECT_API_URL": self._api,
-            "PREFECT_HOME": "/worker",
-            "PREFECT__FLOW_RUN_ID": run,
-            "FLOWYARD_RESULTS": (self._image.root / "results").as_uri(),
-        }
-
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self._api + path, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import write_files
+from tests.support import IN_A_BUCKET, write_files
 from tests.unit.changing import (
     LOCK,
     SETTINGS,
@@ -99,6 +99,10 @@ IMAGE: dict[str, tuple[Change, tuple[str, ...]]] = {
     "time of the check": (flow_key("check-seconds = 300\n"), ("check-seconds added",)),
     "memory of the check": (flow_key('check-memory = "4Gi"\n'), ("check-memory added",)),
     "build secret's name": (flow_key('build-secrets = ["token"]\n'), ("build-secrets changed",)),
+    "results in a bucket": (
+        relocked(append("registry.toml", IN_A_BUCKET)),
+        (f"{LOCK} changed", "results in s3 added"),
+    ),
     "entrypoint": (
         flow_key('entrypoint = "helper.py"\n'),
         ("deployments.daily.entrypoint changed", "entrypoints changed"),

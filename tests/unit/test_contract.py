@@ -168,6 +168,15 @@ def test_every_breach_of_the_environment(good: Environment, changes: dict[str, o
     assert breaches(CONTRACT, replace(good, **changes)) == (found,)  # type: ignore[arg-type]
 
 
+def test_where_results_go_to_a_bucket_its_library_is_needed(good: Environment) -> None:
+    contract = replace(CONTRACT, storages=("s3",))
+    assert breaches(contract, replace(good, storages=("s3",))) == ()
+    assert breaches(contract, good) == (
+        "/opt/venv/bin/python has no obstore, which writes results to s3: install locks/storage-s3.lock, or a lock "
+        "that has it",
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "found"),
     [
@@ -203,7 +212,7 @@ def test_the_last_line_is_for_the_building_program(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     arguments = ("--name", "etl", "--user", "1", "--project", str(tmp_path), "--results", str(tmp_path))
-    assert inside.main(arguments) == 1
+    assert inside.main((*arguments, "--storage", "s3")) == 1
     *lines, last = capsys.readouterr().err.splitlines()
     document = json.loads(last.removeprefix("flowyard-check: "))
     assert (document["kind"], document["flow"]) == ("contract", "etl")

@@ -82,7 +82,7 @@ def test_everything() -> None:
         secrets={"PASSWORD": "arn:flow"},
         job_variables={"cluster": "other"},
     )
-    names = ("A", "B", "C", "FLOWYARD_KEEP_ENV", "FLOWYARD_RESULTS", "GONE")
+    names = ("A", "AWS_REGION", "B", "C", "FLOWYARD_KEEP_ENV", "FLOWYARD_RESULTS", "GONE")
     assert job_variables(target, spec) == {
         "container_name": "prefect",
         "cluster": "other",
@@ -102,6 +102,7 @@ def test_everything() -> None:
     }
     values = {
         "A": "target",
+        "AWS_REGION": "eu-west-1",
         "B": "flow",
         "C": "own",
         "FLOWYARD_KEEP_ENV": "PREFECT_API_KEY,PREFECT_X",

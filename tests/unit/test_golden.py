@@ -28,7 +28,7 @@ from tests.golden_files import GOLDEN, compare
 from tests.support import FakeUv, lock, make_project, target_of
 
 CASES = (
-    *("minimal", "full", "own_prefect", "ecs"),
+    *("minimal", "full", "own_prefect", "ecs", "results_in_bucket"),
     *("extended_template", "overridden_blocks", "own_template", "own_dockerfile"),
 )
 IMAGE = Digest(f"sha256:{'d' * 64}")

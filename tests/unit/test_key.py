@@ -57,6 +57,13 @@ def test_a_key_is_a_constant_of_its_inputs() -> None:
         ({"Dockerfile": "1", "a": "1"}, {"Dockerfile": "2", "a": "1", "images/x.j2": "1"}, _RENDERED),
         ({"Dockerfile": "1", "a": "1"}, {"Dockerfile": "2", "a": "2", "images/x.j2": "1"}, ("a changed",)),
         ({"images/x.j2": "1", "a": "1"}, {"a": "2"}, ("a changed",)),
+        ({}, {"images/locks/storage-s3-3.13.lock": "1", "results in s3": "yes"}, ("results in s3 added",)),
+        ({"images/locks/storage-s3-3.13.lock": "1", "results in s3": "yes"}, {}, ("results in s3 removed",)),
+        (
+            {"images/locks/storage-s3-3.13.lock": "1"},
+            {"images/locks/storage-s3-3.13.lock": "2"},
+            ("images/locks/storage-s3-3.13.lock changed",),
+        ),
         (
             {"images/x.j2": "1", "a": "1"},
             {"images/x.j2": "2", "a": "2"},

@@ -11,11 +11,12 @@ from flowyard.errors import LockError
 from flowyard.load import load
 from flowyard.lock import REMEDY, FlowLocks, Locker, compile_argv, flow_fingerprint, locks_of
 from flowyard.values import BaseImage, Flow
-from tests.support import FakeUv, make_project, write_files
+from tests.support import IN_A_BUCKET, REGISTRY, FakeUv, make_project, write_files
 
-OWN, SHARED, UV = (
+OWN, SHARED, STORAGE, UV = (
     Path("flows/hello/requirements.lock"),
     Path("images/locks/prefect-3.13.lock"),
+    Path("images/locks/storage-s3-3.13.lock"),
     Path("images/locks/uv.lock"),
 )
 
@@ -23,6 +24,12 @@ OWN, SHARED, UV = (
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return make_project(tmp_path / "p", {"flows/hello/requirements.txt": "attrs>=1\nidna\n"})
+
+
+@pytest.fixture
+def in_a_bucket(root: Path) -> Path:
+    """The same project with a second target, which keeps results in a bucket."""
+    return write_files(root, {"registry.toml": REGISTRY + IN_A_BUCKET})
 
 
 def flow_of(root: Path) -> Flow:
@@ -74,6 +81,71 @@ def test_a_flow_that_does_not_fit_the_shared_lock_gets_its_own_prefect(root: Pat
         (("uv.lock", UV), ("requirements.lock", OWN)), ("requirements.lock",), own_prefect=True
     )
     assert locked(root, uv) == ()
+
+
+def test_a_target_that_keeps_results_in_a_bucket_adds_a_lock_that_every_flow_shares(
+    in_a_bucket: Path,
+) -> None:
+    uv = FakeUv()
+    assert locked(in_a_bucket, uv) == (UV, SHARED, STORAGE, OWN)
+    assert uv.sources == ["uv\n", "prefect>=3.8,<3.9\n", "obstore\n", "attrs>=1\nidna\n"]
+    shared, storage = (str(in_a_bucket / path) for path in (SHARED, STORAGE))
+    assert [constraints(argv) for argv in uv.argv] == [[], [], [shared], [shared, storage]]
+    assert locks_of(in_a_bucket, flow_of(in_a_bucket)) == FlowLocks(
+        (
+            *(("uv.lock", UV), ("prefect.lock", SHARED)),
+            *(("storage-s3.lock", STORAGE), ("requirements.lock", OWN)),
+        ),
+        ("prefect.lock", "storage-s3.lock", "requirements.lock"),
+        own_prefect=False,
+    )
+    assert locked(in_a_bucket, uv) == ()
+
+
+def constraints(argv: tuple[str, ...]) -> list[str]:
+    return [argv[number + 1] for number, word in enumerate(argv) if word == "--constraint"]
+
+
+def test_a_lock_with_its_own_prefect_has_the_library_for_the_bucket_inside(in_a_bucket: Path) -> None:
+    uv = FakeUv(conflicts=["attrs"])
+    locked(in_a_bucket, uv)
+    assert uv.sources[-1] == "attrs>=1\nidna\nprefect>=3.8,<3.9\nobstore\n"
+    assert constraints(uv.argv[-1]) == []
+    assert locks_of(in_a_bucket, flow_of(in_a_bucket)) == FlowLocks(
+        (("uv.lock", UV), ("requirements.lock", OWN)), ("requirements.lock",), own_prefect=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({str(STORAGE): None}, f"{STORAGE} is missing"),
+        (
+            {"images/locks/storage-s3.in": "obstore>1\n"},
+            f"{STORAGE} is stale: what it was made from has changed",
+        ),
+        ({str(STORAGE): "obstore==9\n"}, f"{STORAGE} is stale: what it was made from has changed"),
+    ],
+)
+def test_the_lock_for_the_bucket_is_insisted_on(
+    in_a_bucket: Path, change: dict[str, str | bytes | None], message: str
+) -> None:
+    locked(in_a_bucket, FakeUv())
+    write_files(in_a_bucket, change)
+    with pytest.raises(LockError) as caught:
+        locks_of(in_a_bucket, flow_of(in_a_bucket))
+    assert (caught.value.message, caught.value.hint) == (message, REMEDY.format(""))
+
+
+def test_a_new_lock_for_the_bucket_makes_those_of_the_flows_stale(in_a_bucket: Path) -> None:
+    locked(in_a_bucket, FakeUv())
+    write_files(in_a_bucket, {"images/locks/storage-s3.in": "obstore>1\n"})
+    assert locked(in_a_bucket, FakeUv()) == (STORAGE, OWN)
+
+
+def test_without_such_a_target_nobody_asks_for_its_lock(root: Path) -> None:
+    (root / "images/locks/storage-s3.in").unlink()
+    assert locked(root, FakeUv()) == (UV, SHARED, OWN)
 
 
 def test_what_cannot_be_resolved_at_all_is_an_error_and_nothing_is_written(root: Path) -> None:
@@ -143,17 +215,17 @@ def test_an_unknown_python_is_an_error_with_its_remedy(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("constraint", "upgrade", "more"),
+    ("constraints", "upgrade", "more"),
     [
-        (None, False, ()),
-        (Path("/p/x.lock"), False, ("--constraint", "/p/x.lock")),
-        (None, True, ("--upgrade",)),
+        ((), False, ()),
+        ((Path("/p/x.lock"), Path("/y")), False, ("--constraint", "/p/x.lock", "--constraint", "/y")),
+        ((), True, ("--upgrade",)),
     ],
 )
 def test_the_command_line_names_no_index(
-    constraint: Path | None, upgrade: bool, more: tuple[str, ...]
+    constraints: tuple[Path, ...], upgrade: bool, more: tuple[str, ...]
 ) -> None:
-    assert compile_argv("uv", "3.13", constraint, upgrade) == (
+    assert compile_argv("uv", "3.13", constraints, upgrade) == (
         *("uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"),
         *("--no-emit-index-url", "--no-emit-find-links", "--python-version", "3.13"),
         *("--python-platform", "linux", *more),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import enum
+import json
 import math
 import pickle
 from collections.abc import Iterator
@@ -93,9 +94,23 @@ def test_a_value_that_cannot_be_shown_is_still_a_result() -> None:
     assert _shown(Silent())["repr"].startswith("<Silent instance at 0x")
 
 
-def test_a_value_that_cannot_be_written_raises() -> None:
-    with pytest.raises(TypeError, match="cannot pickle"):
-        codec.dumps(iter_nothing())
+def test_a_value_that_cannot_be_kept_is_described_and_says_why() -> None:
+    document = codec.dumps({"numbers": iter_nothing()})
+    reason = "TypeError: cannot pickle 'generator' object"
+    shown = {"type": "builtins.dict", "json": {"numbers": []}, "lost": reason}
+    assert result.read(document.encode(), {"type": "unused"}) == shown
+    with pytest.raises(codec.LostResult) as caught:
+        codec.loads(document)
+    assert str(caught.value) == f"the flow returned a builtins.dict, which cannot be kept: {reason}"
+
+
+class Unwilling:
+    def __reduce__(self) -> str:
+        raise ZeroDivisionError("not me")
+
+
+def test_whatever_a_value_raises_when_it_is_to_be_kept_the_run_goes_on() -> None:
+    assert json.loads(codec.dumps(Unwilling()))["lost"] == "ZeroDivisionError: not me"
 
 
 @pytest.mark.parametrize(

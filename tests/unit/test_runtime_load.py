@@ -166,13 +166,3 @@ def test_an_attribute_error_of_the_file_is_not_taken_for_an_unknown_id(
     _describe(write(rtflow="import json\njson.nothing\n"), monkeypatch, etl="rtflow.py:etl")
     with pytest.raises(RuntimeError, match=r"^rtflow\.py cannot be imported: AttributeError: "):
         _ = flows.etl
-
-
-@pytest.mark.parametrize("address", ["s3://bucket/x", "/folder", "file://host/folder", "file:relative"])
-def test_results_go_to_a_folder_only(address: str) -> None:
-    with pytest.raises(ValueError, match="file:///<folder> only"):
-        flows.results_folder(address)
-
-
-def test_a_folder_may_have_any_name() -> None:
-    assert flows.results_folder("file:///var/lib/my%20results") == "/var/lib/my results"

@@ -20,6 +20,7 @@ HEAVY = frozenset(
         "docker",
         "boto3",
         "botocore",
+        "obstore",
         "rich",
         "jsonschema",
         "jinja2",
@@ -39,6 +40,7 @@ ADAPTERS: Mapping[str, set[str]] = {
     "wiring": {
         "aws.ecr",
         "aws.ecs",
+        "aws.s3",
         "aws.secrets",
         "aws.session",
         "aws.tasks",

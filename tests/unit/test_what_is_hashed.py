@@ -10,7 +10,7 @@ from flowyard.load import load
 from flowyard.plan import Desired
 from flowyard.planning.desired import want
 from flowyard.target import EcsSettings
-from tests.support import REPOSITORY, desire, target_of, write_files
+from tests.support import IN_A_BUCKET, REPOSITORY, desire, lock, target_of, write_files
 from tests.unit.changing import make_repository
 
 PAGE = REPOSITORY / "docs/what-is-hashed.md"
@@ -39,6 +39,8 @@ def desire_on_ecs(root: Path) -> Desired:
 def test_every_input_is_documented_and_every_documented_input_is_one(tmp_path: Path) -> None:
     root = make_repository(tmp_path / "repository")
     write_files(root, {"flows/hello/Dockerfile.j2": '{% extends "Dockerfile.j2" %}'})
+    write_files(root, {"registry.toml": (root / "registry.toml").read_text("utf-8") + IN_A_BUCKET})
+    lock(root)
     settings = root / "flows/hello/flow.toml"
     settings.write_text('check-seconds = 300\ncheck-memory = "4Gi"\n' + settings.read_text("utf-8"), "utf-8")
     inputs = {**desire(root).inputs, **desire_on_ecs(root).inputs}

@@ -27,7 +27,10 @@ class Caller:
 
 
 class AwsSession:
-    """Calls to the services of one region, each sent at most `tries` times. Safe to use from several threads."""
+    """Calls to the services of one region, each sent at most `tries` times. Safe to use from several threads.
+
+    Without a `region` it is the one that the environment or the profile names.
+    """
 
     def __init__(self, region: str, tries: int = TRIES) -> None:
         self.region = region
@@ -94,7 +97,7 @@ class AwsSession:
             user_agent_extra="flowyard",
         )
         try:
-            self._session = self._session or boto3.Session(region_name=self.region)
+            self._session = self._session or boto3.Session(region_name=self.region or None)
             return self._session.client(service, config=settings)
         except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
             raise AwsError(f"{service} in {self.region}: {error}", hint=hint_of_name(error)) from None

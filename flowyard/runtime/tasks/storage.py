@@ -131,9 +131,9 @@ def open_storage(environ: Mapping[str, str]) -> FolderStorage:
             f"Docker tasks need a result storage and {RESULTS} is not set: "
             "say `results` in the target of registry.toml, and ship again"
         )
-    from flowyard.runtime.flows import results_folder
+    from flowyard.runtime.storage import folder_of
 
-    return FolderStorage(Path(results_folder(address)))
+    return FolderStorage(folder_of(address))
 
 
 def sweep(environ: Mapping[str, str]) -> None:

@@ -1,0 +1,6 @@
+from prefect import flow
+
+
+@flow
+def hello(name: str = "world") -> str:
+    return f"Hello, {name}!"
