@@ -48,7 +48,7 @@ def ecs_site(root: Path, files: Mapping[str, str | None] | None = None) -> Site:
     write_files(made, files or {})
     lock(made)
     site = Site(made)
-    site.server.pools["pool"] = {"id": "pool-1", "type": "ecs", "base_job_template": TEMPLATE}
+    site.server.pools["pool"] = {**site.server.pools["pool"], "type": "ecs", "base_job_template": TEMPLATE}
     return site
 
 

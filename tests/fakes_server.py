@@ -243,7 +243,11 @@ def _filter_deployments(server: FakeServer, _: str, body: Any) -> Json:
 def _get_pool(server: FakeServer, name: str, _: Any) -> Json:
     if name not in server.pools:
         raise NotFound("Work pool not found", status=404)
-    return server.pools[name]
+    return {"concurrency_limit": None, **server.pools[name]}
+
+
+def _filter_queues(server: FakeServer, name: str, _: Any) -> Json:
+    return [{"name": "default", "concurrency_limit": None}]
 
 
 def _post_pool(server: FakeServer, _: str, body: Any) -> Json:
@@ -268,6 +272,7 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     (r"DELETE /v2/concurrency_limits/([^/]+)", _delete_limit),
     (r"GET /work_pools/([^/]+)", _get_pool),
     (r"POST /work_pools/", _post_pool),
+    (r"POST /work_pools/([^/]+)/queues/filter", _filter_queues),
 )
 
 

@@ -36,6 +36,7 @@ FARGATE: Mapping[int, Sequence[int]] = {
     4096: range(8 * _GIB, 30 * _GIB + 1, _GIB),
     8192: range(16 * _GIB, 60 * _GIB + 1, 4 * _GIB),
     16384: range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB),
+    32768: (60 * _GIB, 120 * _GIB, 244 * _GIB),
 }
 MANAGED = frozenset({"FARGATE", "FARGATE_SPOT"})  # capacity providers that need no instance
 

@@ -137,6 +137,13 @@ def test_the_request_holds_no_secret_and_no_variable_of_ours(site: Site) -> None
     assert length < WORKERS_OWN < MOST_CHARACTERS
 
 
+def test_a_key_that_is_no_secret_is_sent_by_the_worker_in_the_open(site: Site) -> None:
+    """As prefect-aws does it: what the test above holds is not so by itself."""
+    target = replace(site.target("ecs-key"), secrets={})
+    start_runs(site.url, "ecs-key", site.ship(target)[0])
+    assert site.environment()["PREFECT_API_KEY"] == KEY
+
+
 def test_where_a_task_runs(site: Site) -> None:
     target = site.target("ecs-place")
     start_runs(site.url, "ecs-place", site.ship(target)[0])

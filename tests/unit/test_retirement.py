@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.errors import AwsError
 from flowyard.pipeline import ship
+from flowyard.planning.docker_tasks import PINS_ENV
 from flowyard.releasing.records import ReleaseRecord, record_artifact
 from flowyard.yard import TaskSide
-from tests.ecs_site import HELLO, TWO, arns, ecs_site, records
+from tests.ecs_site import HELLO, REGISTRY, TWO, arns, ecs_site, records
 from tests.fakes_aws import FakeTaskDefinitions
 from tests.support import FLOW, write_files
 from tests.yard_site import Site
@@ -179,3 +181,42 @@ def test_what_is_asked_when_every_revision_has_its_record(site: Site) -> None:
         for _, path, body in site.server.requests
         if path == "/deployments/filter" and not body.get("deployments")
     ] == []
+
+
+CALLER = (
+    FLOW.replace("hello", "caller").replace(
+        "from prefect", "from flowyard import docker_task\nfrom prefect", 1
+    )
+    + '\n\nhello = docker_task("hello")\n'
+)
+
+
+def test_what_a_caller_was_shipped_with_stays_until_it_is_shipped_anew(tmp_path: Path) -> None:
+    """The pins of a caller's Docker tasks are deployments, and its task definition holds which they are."""
+    registry = REGISTRY.replace('order = "none"', 'order = "none"\nresults = "s3://acme-results/flows"')
+    site = ecs_site(tmp_path / "project", {"registry.toml": registry, "flows/caller/flow.py": CALLER})
+    assert {name: one.error for name, one in site.ship().items()} == {"caller": None, "hello": None}
+    (request,) = (one for arn, one in site.definitions.registered.items() if "-caller-" in arn)
+    variables = {one["name"]: one["value"] for one in request["containerDefinitions"][0]["environment"]}
+    pinned = json.loads(variables[PINS_ENV])["hello"]
+    assert {one["image"] for one in pinned.values()} == {records(site)[0].image}
+    pins = {name: row for name, row in site.server.by_name().items() if "/pin-" in name}
+    assert {row["job_variables"][ARN_VARIABLE] for row in pins.values()} == {
+        arn for arn in site.definitions.registered if "-hello-" in arn
+    }
+    write_files(site.root, {"flows/hello/flow.py": NEW})
+    forget(site)
+    assert site.ship("hello")["hello"].error is None
+    assert site.definitions.retired == set()
+    site.server.deployments = {
+        identity: row for identity, row in site.server.deployments.items() if row not in pins.values()
+    }
+    write_files(site.root, {"flows/hello/flow.py": f"{NEW}\nMORE = 1\n"})
+    assert site.ship("hello")["hello"].error is None
+    assert site.definitions.retired == set()  # the caller's record pins its image
+    site.server.artifacts = [one for one in site.server.artifacts if "--caller" not in one["key"]]
+    write_files(site.root, {"flows/hello/flow.py": f"{NEW}\nMORE = 2\n"})
+    assert site.ship("hello")["hello"].error is None
+    assert {arn for arn in site.definitions.registered if "-hello-" in arn and arn.endswith(":1")} == (
+        site.definitions.retired
+    )

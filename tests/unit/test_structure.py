@@ -216,7 +216,7 @@ def loaded_at_once(start: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("start", ["entry", "cli", "verbs"])
+@pytest.mark.parametrize("start", ["entry", "cli", "verbs", "adapters.aws.ecs", "adapters.aws.secrets"])
 def test_a_ship_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:
     heavy = {module: user for module, user in loaded_at_once(start).items() if module.split(".")[0] in HEAVY}
     assert heavy == {}

@@ -6,6 +6,7 @@ import pytest
 
 from flowyard.aws.sizes import FARGATE, TaskSize, size_problem, task_size
 from flowyard.values import Resources
+from tests.aws import ecs_rules
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -25,6 +26,13 @@ MIB, GIB = 1 << 20, 1 << 30
 )
 def test_the_size_of_a_task(resources: Resources, fargate: TaskSize, instance: TaskSize) -> None:
     assert (task_size(resources, fargate=True), task_size(resources, fargate=False)) == (fargate, instance)
+
+
+def test_the_stand_in_for_ecs_has_the_same_table() -> None:
+    """Written from the same page by somebody else."""
+    assert {cpu: list(fitting) for cpu, fitting in FARGATE.items()} == {
+        cpu: list(fitting) for cpu, fitting in ecs_rules.FARGATE.items()
+    }
 
 
 def test_every_pair_of_the_table_is_taken_as_it_is() -> None:
