@@ -14,7 +14,7 @@ import pytest
 
 from flowyard.run import Triggered, follow, result_of
 from flowyard.wiring import open_results
-from tests.integration.docker_tasks import Pinned, ship_both
+from tests.integration.docker_tasks import CALLED, CALLED_DEPLOYMENTS, Pinned, pins_of, ship_both
 from tests.integration.pipeline_projects import SmallProject, fill
 from tests.integration.yard import RunningYard
 
@@ -160,6 +160,26 @@ def test_a_pool_without_room_is_told_of(pinned: Pinned) -> None:
         pinned.project.api.request("PATCH", pool, {"concurrency_limit": None})
     assert found["raised"] == "ChildNeverStarted"
     assert "runs 1 at once and all are taken, perhaps by the runs that wait for" in found["text"]
+
+
+def test_a_caller_calls_what_it_was_shipped_with(pinned: Pinned) -> None:
+    project = pinned.project
+    before = pins_of(project)
+    # Another edition, whose flow has another name: the pinned image knows it by its own.
+    renamed = CALLED.replace("EDITION_OF_TEST", uuid.uuid4().hex).replace("def called(", "def renamed(")
+    project.flow("called", renamed, CALLED_DEPLOYMENTS)
+    assert project.plan()["calling"] == ("register", ("docker task called changed",))
+    project.shipped("called")
+    assert pins_of(project) == before
+    assert result(pinned, "wait", value="as before") == "as before"
+    assert project.plan()["calling"] == ("register", ("docker task called changed",))
+    assert project.shipped() == {"called": "unchanged", "calling": "register"}
+    after = pins_of(project)
+    assert after["called"]["default"]["image"] == project.deployment("called")["job_variables"]["image"]
+    assert after["called"]["default"]["id"] != before["called"]["default"]["id"]
+    again = Pinned(project, after)
+    assert result(again, "wait", value="anew") == "anew"
+    assert project.plan()["calling"] == ("unchanged", ())
 
 
 def kill(engine: docker.DockerClient, run: str, *, whole: bool) -> None:

@@ -92,6 +92,9 @@ def _write_pandas(frame: Any, path: Path) -> None:
     arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     if not frame.columns.is_unique:
         raise CannotWrite("has two columns of one name")
+    if not all(isinstance(name, str) for name in frame.columns):
+        parquet.write_table(arrow.Table.from_pandas(frame), path)  # a schema knows its columns as text only
+        return
     schema = arrow.Schema.from_pandas(frame)
     with parquet.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
         for start in range(0, max(len(frame), 1), ROWS):
@@ -101,9 +104,10 @@ def _write_pandas(frame: Any, path: Path) -> None:
 
 def _read_pandas(path: Path) -> Any:
     parquet = importlib.import_module("pyarrow.parquet")
-    table = parquet.read_table(path, partitioning=None)
-    # Each column of the table is freed once it is in the frame.
-    return table.to_pandas(self_destruct=True)
+    table = parquet.read_table(path, partitioning=None, pre_buffer=False)  # not the whole file beside it
+    # Each column of the table is freed once it is in the frame. A column in one piece would not be copied, and
+    # could not be written to.
+    return table.to_pandas(self_destruct=True, split_blocks=table.num_rows > ROWS)
 
 
 def _write_series(series: Any, path: Path) -> None:
@@ -137,11 +141,11 @@ def _read_array(path: Path) -> Any:
 
 
 def _write_polars(frame: Any, path: Path) -> None:
-    frame.write_ipc(path, compression="zstd")
+    frame.write_parquet(path)
 
 
 def _read_polars(path: Path) -> Any:
-    return importlib.import_module("polars").read_ipc(path, memory_map=False)
+    return importlib.import_module("polars").read_parquet(path)
 
 
 def _write_pickle(value: Any, path: Path) -> None:
