@@ -8,7 +8,7 @@ import enum
 import json
 import uuid
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from flowyard.runtime.storage import Data, Hashing, NotThere, Stored, TooLarge
 from flowyard.runtime.tasks import frames
-from flowyard.runtime.tasks.storage import FolderStorage
+from flowyard.runtime.tasks.bucket import ObjectStorage
+from flowyard.runtime.tasks.errors import StorageFailed
+from flowyard.runtime.tasks.storage import FolderStorage, Storage, open_storage
 from flowyard.runtime.tasks.trees import MARK, NotSerialisable, is_plain
 from flowyard.runtime.tasks.values import Values, fingerprint, is_reference
 
@@ -68,9 +71,56 @@ ROUND_TRIPS = [
 ]
 
 
+class Objects:
+    """A bucket in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+        self.address = "s3://in-memory"
+
+    def put(self, key: str, data: Data) -> Stored:
+        passing = Hashing(data)
+        self.held[key] = b"".join(passing)
+        return passing.stored
+
+    def read(self, key: str, most: int | None = None) -> Iterator[bytes]:
+        if key not in self.held:
+            raise NotThere(key)
+        if most is not None and len(self.held[key]) > most:
+            raise TooLarge(key)
+        yield from (self.held[key][:3], self.held[key][3:])
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    return FolderStorage(tmp_path) if request.param == "folder" else ObjectStorage(Objects())
+
+
 @pytest.fixture
-def values(tmp_path: Path) -> Values:
-    return Values(FolderStorage(tmp_path), limit=1 << 20)
+def values(storage: Storage) -> Values:
+    return Values(storage, limit=1 << 20)
+
+
+def test_files_by_key(storage: Storage) -> None:
+    assert not storage.has("values/a")
+    with pytest.raises(FileNotFoundError):
+        storage.read("values/a")
+    with pytest.raises(FileNotFoundError), storage.fetched("values/a"):
+        pass
+    storage.write("values/a", b"some bytes")
+    assert (storage.has("values/a"), storage.read("values/a")) == (True, b"some bytes")
+    source = storage.scratch() / "test-part"
+    source.write_bytes(b"more bytes")
+    storage.put("values/b", source)
+    with storage.fetched("values/b") as path:
+        assert path.read_bytes() == b"more bytes"
+    source.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("address", ["", "ftp://elsewhere", "file://host/folder"])
+def test_without_a_storage_nothing_can_travel(address: str) -> None:
+    with pytest.raises(StorageFailed, match="Docker tasks need a result storage"):
+        open_storage({"FLOWYARD_RESULTS": address})
 
 
 @pytest.mark.parametrize("value", ROUND_TRIPS, ids=lambda value: type(value).__name__)
@@ -95,7 +145,8 @@ def test_plain_values_travel_as_they_are_and_others_by_reference(values: Values)
     assert not is_plain({MARK: 1})
 
 
-def test_equal_content_has_one_file(values: Values, tmp_path: Path) -> None:
+def test_equal_content_has_one_file(tmp_path: Path) -> None:
+    values = Values(FolderStorage(tmp_path))
     first = values.argument(b"\x01" * 100_000, "value", room=0)
     second = values.argument(b"\x01" * 100_000, "value", room=0)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -154,7 +205,8 @@ def test_a_model_is_checked_where_it_arrives(values: Values) -> None:
         values.value(tree)
 
 
-def test_a_file_that_was_changed_is_not_read(values: Values, tmp_path: Path) -> None:
+def test_a_file_that_was_changed_is_not_read(tmp_path: Path) -> None:
+    values = Values(FolderStorage(tmp_path))
     argument = values.argument(b"\x01" * 100_000, "value", room=0)
     large = max(
         (path for path in tmp_path.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size

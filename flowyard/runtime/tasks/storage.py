@@ -123,23 +123,30 @@ class FolderStorage:
         return path
 
 
-def open_storage(environ: Mapping[str, str]) -> FolderStorage:
+def open_storage(environ: Mapping[str, str]) -> Storage:
     """The storage of this environment. Raises StorageFailed where there is none."""
-    address = environ.get(RESULTS, "")
-    if not address:
-        raise StorageFailed(
-            f"Docker tasks need a result storage and {RESULTS} is not set: "
-            "say `results` in the target of registry.toml, and ship again"
-        )
-    from flowyard.runtime.storage import folder_of
+    from flowyard.runtime.storage import folder_of, is_bucket
 
-    return FolderStorage(folder_of(address))
+    address = environ.get(RESULTS, "")
+    if is_bucket(address):
+        from flowyard.runtime.tasks.bucket import open_bucket
+
+        return open_bucket(address)
+    try:
+        return FolderStorage(folder_of(address))
+    except ValueError as error:
+        raise StorageFailed(
+            f"Docker tasks need a result storage and {RESULTS} is {address or 'not set'}: "
+            "say `results` in the target of registry.toml, and ship again"
+        ) from error
 
 
 def sweep(environ: Mapping[str, str]) -> None:
     """Remove what is too old to be of use, where that is not the storage's own business."""
     days = float(environ.get(KEPT_DAYS) or 7)
     try:
-        open_storage(environ).sweep(days, time.time())
+        storage = open_storage(environ)
+        if isinstance(storage, FolderStorage):
+            storage.sweep(days, time.time())
     except (OSError, StorageFailed):  # a later run will
         return
