@@ -70,4 +70,10 @@ class Owner:
         """
         names = (self.project, self.target, self.flow, self.deployment)
         unique = hashlib.sha256(json.dumps([*names, self.pool]).encode()).hexdigest()[:_HASH]
-        return f"{'-'.join(('flowyard', *names))[: LONGEST_FAMILY - _HASH - 1]}-{unique}"
+        readable = f"{family_prefix(self.project, self.target)}{self.flow}-{self.deployment}"
+        return f"{readable[: LONGEST_FAMILY - _HASH - 1]}-{unique}"
+
+
+def family_prefix(project: str, target: str) -> str:
+    """What every family of a project on a target begins with; policies name it."""
+    return f"flowyard-{project}-{target}-"

@@ -1,4 +1,4 @@
-"""Names in AWS: the partition of a region, and the ARNs that are put together from what the files say.
+"""The ARNs that policies name, put together from what the files say; and what they take from other ARNs.
 
 Only names that AWS itself defines to be so are put together here; the host of a container registry never is.
 """
@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from flowyard.aws.arns import parse_arn
+from flowyard.aws.secrets import secret_place
 
 _PARTITIONS = (
     ("cn-", "aws-cn"),
@@ -26,14 +29,13 @@ def partition_of(region: str) -> str:
 
 
 def account_of(arn: str | None) -> str | None:
-    """The account in an ARN, None where there is none."""
-    parts = (arn or "").split(":", 5)
-    return parts[4] or None if len(parts) == 6 and parts[0] == "arn" else None
+    """The account in an ARN, None for a name alone."""
+    return parse_arn(arn).account if arn is not None and arn.startswith("arn:") else None
 
 
 def role_name(arn: str) -> tuple[str, str]:
     """Path and name of the role with this ARN, such as `/teams/` and `etl`."""
-    path, _, name = arn.partition(":role")[2].rpartition("/")
+    path, _, name = parse_arn(arn).resource.removeprefix("role").rpartition("/")
     return f"{path}/", name
 
 
@@ -42,10 +44,10 @@ def secret_arn(value: str) -> str:
 
     Secrets Manager ends every ARN with six characters of its own; where they are left out, any will do.
     """
-    parts = value.split(":")
-    if parts[2] != "secretsmanager":
+    place = secret_place(value)
+    if place.kind == "parameter":
         return value
-    arn = ":".join(parts[:7])
+    (arn,) = place.names
     return arn if _SECRET_SUFFIX.fullmatch(arn[-7:]) else f"{arn}-??????"
 
 

@@ -6,7 +6,10 @@ and `run` really ask for is allowed, and nothing else is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from flowyard.aws import statements as allow
+from flowyard.aws.arns import family_prefix
 from flowyard.aws.iam import Condition, Role, Statement, Trust
 from flowyard.aws.options import PolicyOptions
 from flowyard.aws.place import role_name
@@ -51,14 +54,7 @@ def advice(site: Site, options: PolicyOptions) -> tuple[str, ...]:
 
 
 def _ci(site: Site, options: PolicyOptions) -> Role:
-    statements: list[Statement] = []
-    ecr, registry = site.target.ecr, site.registry
-    if ecr is not None and registry is not None:
-        statements += [allow.log_in(), allow.push(site.repositories)]
-        if ecr.create and registry.account == site.place.account:
-            statements.append(allow.make_repositories(site.repositories))
-            if ecr.encryption_key is not None:
-                statements.append(allow.encrypt_repositories(registry, ecr.encryption_key))
+    statements: list[Statement] = [*_pushes(site)]
     if site.target.ecs is not None:
         statements += [
             *allow.keep_definitions(_families(site)),
@@ -67,6 +63,22 @@ def _ci(site: Site, options: PolicyOptions) -> Role:
         ]
     trust = _github_trust(site, options) if statements else None
     return Role("ci", f"{site.role_prefix}-ci", "ships", tuple(statements), trust)
+
+
+def _pushes(site: Site) -> Iterator[Statement]:
+    """Nothing is made in another account's registry, and nothing of its repositories changed."""
+    ecr, registry = site.target.ecr, site.registry
+    if ecr is None or registry is None:
+        return
+    yield from (allow.log_in(), allow.push(site.repositories), allow.find_repositories(site.repositories))
+    if registry.account != site.place.account:
+        return
+    if ecr.create:
+        yield allow.make_repositories(site.repositories, tagged=bool(ecr.tags))
+    if ecr.create and ecr.encryption_key is not None:
+        yield allow.encrypt_repositories(registry, ecr.encryption_key)
+    if ecr.expire_untagged_days is not None:
+        yield allow.expire_images(site.repositories)
 
 
 def _github_trust(site: Site, options: PolicyOptions) -> Trust | None:
@@ -162,7 +174,7 @@ def _task(site: Site, options: PolicyOptions) -> tuple[Role, ...]:
 def _run(site: Site, options: PolicyOptions) -> Role:
     statements: list[Statement] = []
     if site.target.ecs is not None:
-        statements.append(allow.follow_tasks(site.tasks))
+        statements += [allow.follow_tasks(site.tasks), allow.read_definitions()]
         if site.log_group is not None:
             statements.append(allow.read_logs(site.log_group))
     if site.results is not None:
@@ -178,7 +190,7 @@ def _task_trust(site: Site) -> Trust:
 
 def _families(site: Site) -> str:
     """The ARN of all families of this project on this target."""
-    return site.place.arn("ecs", f"task-definition/flowyard-{site.project}-{site.target.name}-*")
+    return site.place.arn("ecs", f"task-definition/{family_prefix(site.project, site.target.name)}*")
 
 
 _EC2 = Trust("sts:AssumeRole", "Service", "ec2.amazonaws.com")

@@ -32,10 +32,21 @@ def push(repositories: tuple[str, ...]) -> Statement:
     return Statement("PushImages", tuple(sorted((*_PULL, *_PUSH))), repositories)
 
 
-def make_repositories(repositories: tuple[str, ...]) -> Statement:
-    """Repositories as the target's settings want them."""
-    actions = ("CreateRepository", "DescribeRepositories", "PutLifecyclePolicy", "TagResource")
-    return Statement("MakeRepositories", tuple(f"ecr:{action}" for action in actions), repositories)
+def find_repositories(repositories: tuple[str, ...]) -> Statement:
+    """See which repositories there are."""
+    return Statement("FindRepositories", ("ecr:DescribeRepositories",), repositories)
+
+
+def make_repositories(repositories: tuple[str, ...], *, tagged: bool) -> Statement:
+    """Make those that are missing; to give them tags takes a permission of its own."""
+    actions = ("ecr:CreateRepository", "ecr:TagResource") if tagged else ("ecr:CreateRepository",)
+    return Statement("MakeRepositories", actions, repositories)
+
+
+def expire_images(repositories: tuple[str, ...]) -> Statement:
+    """Keep the lifecycle policy of repositories that were made here, and leave those of others alone."""
+    actions = ("ecr:GetLifecyclePolicy", "ecr:ListImages", "ecr:PutLifecyclePolicy")
+    return Statement("ExpireImages", actions, repositories)
 
 
 def encrypt_repositories(place: Place, key: str) -> Statement:
@@ -79,8 +90,13 @@ def run_tasks(cluster: str, tasks: str, families: str) -> tuple[Statement, ...]:
         Statement("RunTasks", ("ecs:RunTask",), (f"{families}:*",), (on_cluster,)),
         Statement("TagTasks", ("ecs:TagResource",), (tasks,), (at_start,)),
         Statement("StopTasks", ("ecs:DescribeTasks", "ecs:StopTask"), (tasks,)),
-        Statement("ReadTaskDefinitions", ("ecs:DescribeTaskDefinition",), ANY),
+        read_definitions(),
     )
+
+
+def read_definitions() -> Statement:
+    """What a task runs, and where its output goes."""
+    return Statement("ReadTaskDefinitions", ("ecs:DescribeTaskDefinition",), ANY)
 
 
 def find_network() -> Statement:

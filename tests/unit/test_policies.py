@@ -13,6 +13,7 @@ import botocore.loaders
 import botocore.regions
 import pytest
 
+from flowyard.aws.arns import LONGEST_FAMILY, FlowOwner, family_prefix
 from flowyard.aws.iam import LARGEST_POLICY, Condition, Role, Statement, size
 from flowyard.aws.options import PolicyOptions
 from flowyard.aws.place import Place, partition_of, role_name, secret_arn
@@ -303,6 +304,14 @@ def test_every_region_that_botocore_knows_is_in_its_partition() -> None:
 )
 def test_what_a_policy_names_for_a_secret(value: str, named: str) -> None:
     assert secret_arn(value) == named
+
+
+def test_every_family_is_one_that_the_policies_name() -> None:
+    """Also where the names are so long that they are cut."""
+    for flow in ("etl", "f" * 63):
+        family = FlowOwner("p" * 63, "t" * 63, flow, "pool").of("d" * 63).family
+        assert family.startswith(family_prefix("p" * 63, "t" * 63))
+        assert len(family) <= LONGEST_FAMILY
 
 
 def test_path_and_name_of_a_role() -> None:

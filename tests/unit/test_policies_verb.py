@@ -63,7 +63,7 @@ def test_they_are_written_and_their_paths_printed(capsys: pytest.CaptureFixture[
     assert sorted(capsys.readouterr().out.split()) == [f"{folder.as_posix()}/{name}" for name in FILES]
     assert sorted(file.name for file in folder.iterdir()) == FILES
     statements = json.loads((folder / "run.policy.json").read_text())["Statement"]
-    assert [one["Sid"] for one in statements] == ["FollowTasks"]
+    assert [one["Sid"] for one in statements] == ["FollowTasks", "ReadTaskDefinitions"]
 
 
 def test_a_file_is_no_folder_to_write_to(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,12 @@ data "aws_iam_policy_document" "flowyard_beijing_ci" {
   }
 
   statement {
+    sid       = "FindRepositories"
+    actions   = ["ecr:DescribeRepositories"]
+    resources = ["arn:aws-cn:ecr:cn-north-1:999999999999:repository/acme/*/image"]
+  }
+
+  statement {
     sid = "KeepTaskDefinitions"
     actions = [
       "ecs:DeregisterTaskDefinition",
@@ -296,6 +302,12 @@ data "aws_iam_policy_document" "flowyard_beijing_run" {
     sid       = "FollowTasks"
     actions   = ["ecs:DescribeTasks"]
     resources = ["arn:aws-cn:ecs:cn-north-1:123456789012:task/default/*"]
+  }
+
+  statement {
+    sid       = "ReadTaskDefinitions"
+    actions   = ["ecs:DescribeTaskDefinition"]
+    resources = ["*"]
   }
 
   statement {

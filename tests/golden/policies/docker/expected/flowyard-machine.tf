@@ -27,8 +27,17 @@ data "aws_iam_policy_document" "flowyard_machine_ci" {
   }
 
   statement {
+    sid     = "FindRepositories"
+    actions = ["ecr:DescribeRepositories"]
+    resources = [
+      "arn:aws:ecr:eu-west-1:123456789012:repository/clean",
+      "arn:aws:ecr:eu-west-1:123456789012:repository/etl",
+    ]
+  }
+
+  statement {
     sid     = "MakeRepositories"
-    actions = ["ecr:CreateRepository", "ecr:DescribeRepositories", "ecr:PutLifecyclePolicy", "ecr:TagResource"]
+    actions = ["ecr:CreateRepository"]
     resources = [
       "arn:aws:ecr:eu-west-1:123456789012:repository/clean",
       "arn:aws:ecr:eu-west-1:123456789012:repository/etl",

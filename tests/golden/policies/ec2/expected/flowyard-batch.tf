@@ -150,6 +150,12 @@ data "aws_iam_policy_document" "flowyard_batch_run" {
     actions   = ["ecs:DescribeTasks"]
     resources = ["arn:aws:ecs:us-east-1:123456789012:task/batch/*"]
   }
+
+  statement {
+    sid       = "ReadTaskDefinitions"
+    actions   = ["ecs:DescribeTaskDefinition"]
+    resources = ["*"]
+  }
 }
 
 resource "aws_iam_policy" "flowyard_batch_run" {

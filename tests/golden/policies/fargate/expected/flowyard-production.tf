@@ -53,8 +53,14 @@ data "aws_iam_policy_document" "flowyard_production_ci" {
   }
 
   statement {
+    sid       = "FindRepositories"
+    actions   = ["ecr:DescribeRepositories"]
+    resources = ["arn:aws:ecr:eu-west-1:123456789012:repository/flows/*"]
+  }
+
+  statement {
     sid       = "MakeRepositories"
-    actions   = ["ecr:CreateRepository", "ecr:DescribeRepositories", "ecr:PutLifecyclePolicy", "ecr:TagResource"]
+    actions   = ["ecr:CreateRepository", "ecr:TagResource"]
     resources = ["arn:aws:ecr:eu-west-1:123456789012:repository/flows/*"]
   }
 
@@ -68,6 +74,12 @@ data "aws_iam_policy_document" "flowyard_production_ci" {
       variable = "kms:ResourceAliases"
       values   = ["alias/flows"]
     }
+  }
+
+  statement {
+    sid       = "ExpireImages"
+    actions   = ["ecr:GetLifecyclePolicy", "ecr:ListImages", "ecr:PutLifecyclePolicy"]
+    resources = ["arn:aws:ecr:eu-west-1:123456789012:repository/flows/*"]
   }
 
   statement {
@@ -376,6 +388,12 @@ data "aws_iam_policy_document" "flowyard_production_run" {
     sid       = "FollowTasks"
     actions   = ["ecs:DescribeTasks"]
     resources = ["arn:aws:ecs:eu-west-1:123456789012:task/flows/*"]
+  }
+
+  statement {
+    sid       = "ReadTaskDefinitions"
+    actions   = ["ecs:DescribeTaskDefinition"]
+    resources = ["*"]
   }
 
   statement {

@@ -24,6 +24,12 @@ data "aws_iam_policy_document" "flowyard_cloud_ci" {
   }
 
   statement {
+    sid       = "FindRepositories"
+    actions   = ["ecr:DescribeRepositories"]
+    resources = ["arn:aws:ecr:eu-central-1:123456789012:repository/flows/*"]
+  }
+
+  statement {
     sid = "KeepTaskDefinitions"
     actions = [
       "ecs:DeregisterTaskDefinition",
@@ -180,6 +186,12 @@ data "aws_iam_policy_document" "flowyard_cloud_run" {
     sid       = "FollowTasks"
     actions   = ["ecs:DescribeTasks"]
     resources = ["arn:aws:ecs:eu-central-1:123456789012:task/default/*"]
+  }
+
+  statement {
+    sid       = "ReadTaskDefinitions"
+    actions   = ["ecs:DescribeTaskDefinition"]
+    resources = ["*"]
   }
 }
 
