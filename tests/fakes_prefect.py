@@ -44,8 +44,9 @@ class FakePrefect:
             if self.failure is not None:
                 raise self.failure
             self._expire()
-            for pattern, handler in _ROUTES:
-                found = re.fullmatch(pattern, f"{method} {path}")
+            asked = f"{method} {path}"
+            for pattern, handler in _COMPILED:
+                found = pattern.fullmatch(asked)
                 if found is not None:
                     return handler(self, found, body)
             raise AssertionError(f"the fake does not know {method} {path}")
@@ -213,3 +214,4 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     (rf"PATCH {_LIMITS}/([^/]+)", _patch_limit),
     (rf"DELETE {_LIMITS}/([^/]+)", _delete_limit),
 )
+_COMPILED = tuple((re.compile(path), handler) for path, handler in _ROUTES)

@@ -77,8 +77,9 @@ class FakeServer(FakePrefect):
 
     def request(self, method: str, path: str, body: Json = None) -> Json:
         """As PrefectApi.request."""
-        for pattern, handler in _ROUTES:
-            found = re.fullmatch(pattern, f"{method} {path}")
+        asked = f"{method} {path}"
+        for pattern, handler in _COMPILED:
+            found = pattern.fullmatch(asked)
             if found is not None:
                 self.requests.append((method, path, _sent(body)))
                 why = self.refuse(method, path, body)
@@ -108,7 +109,7 @@ class FakeServer(FakePrefect):
 
 def _sent(value: Json) -> Json:
     """A copy, as it would come out at the other end of a connection."""
-    return json.loads(json.dumps(value))
+    return None if value is None else json.loads(json.dumps(value))
 
 
 def _version(server: FakeServer, _: str, body: Any) -> Json:
@@ -274,6 +275,7 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     (r"POST /work_pools/", _post_pool),
     (r"POST /work_pools/([^/]+)/queues/filter", _filter_queues),
 )
+_COMPILED = tuple((re.compile(path), handler) for path, handler in _ROUTES)
 
 
 class OldServer(FakeServer):
