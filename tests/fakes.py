@@ -44,9 +44,10 @@ class FakeContainerRegistry:
     ) -> Digest:
         """Hold an image under a tag, which moves when it was there before."""
         image = FakeImage(tuple(layers), dict(env or {}))
-        self._images[PublishedImage(reference.repository, image.digest())] = image
-        self._tags[reference] = image.digest()
-        return image.digest()
+        digest = image.digest()
+        self._images[PublishedImage(reference.repository, digest)] = image
+        self._tags[reference] = digest
+        return digest
 
     def find(self, reference: ImageReference) -> PublishedImage | None:
         """As ContainerRegistry.find."""

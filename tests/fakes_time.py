@@ -6,14 +6,28 @@ import threading
 
 from flowyard.releasing.holder import Moment
 
-_LOOK_AGAIN = 0.005  # real seconds: threads in the background wait for the test, not for time
+_LOOK_AGAIN = 0.05  # real seconds, for a thread that was not yet waiting when the clock was moved
 
 
 class FakeClock:
     """A Clock. Whoever waits in the main thread moves it on; other threads wait until somebody does."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self._seconds = 0.0
+        self._waiting: dict[threading.Event, float] = {}
+
+    @property
+    def seconds(self) -> float:
+        """What it shows. Tests set it, in the main thread."""
+        return self._seconds
+
+    @seconds.setter
+    def seconds(self, value: float) -> None:
+        self._seconds = value
+        for event, until in tuple(self._waiting.items()):
+            if until <= value and not event.is_set():
+                event.set()  # wakes who waits for it, as time does
+                event.clear()
 
     def now(self) -> Moment:
         """As Clock.now."""
@@ -24,8 +38,8 @@ class FakeClock:
         if threading.current_thread() is threading.main_thread():
             self.seconds += 0.0 if event.is_set() else seconds
             return event.is_set()
-        until = self.seconds + seconds
-        while self.seconds < until:
-            if event.wait(_LOOK_AGAIN):
-                return True
+        self._waiting[event] = until = self.seconds + seconds
+        while self.seconds < until and not event.is_set():
+            event.wait(_LOOK_AGAIN)
+        del self._waiting[event]
         return event.is_set()

@@ -55,6 +55,11 @@ def no_network_and_no_processes() -> Iterator[list[str]]:
         pytest.fail("\n".join(tried))
 
 
+def tried_so_far() -> list[str]:
+    """What the running guard has seen, for the test of the fuse itself. It may be cleared."""
+    return _guards[-1]
+
+
 @contextmanager
 def unguarded() -> Iterator[None]:
     """Without the fuse, for the test of the fuse itself."""

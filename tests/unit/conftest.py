@@ -35,15 +35,33 @@ def pytest_configure(config: pytest.Config) -> None:
     only_unit = all(
         Path(argument.partition("::")[0]).resolve().is_relative_to(HERE) for argument in config.args
     )
+    if (
+        only_unit
+    ):  # nothing is logged here, and a handler for each phase of each test costs as much as the fuse
+        config.pluginmanager.unregister(name="logging-plugin")
     if only_unit and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
         tempfile.tempdir = str(MEMORY)
 
 
-@pytest.fixture(autouse=True)
-def fuse() -> Iterator[list[str]]:
-    """Fails the test that opens a socket or starts a process; see tests/fuse.py."""
-    with no_network_and_no_processes() as tried:
-        yield tried
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    """Fails the test that opens a socket or starts a process, its fixtures too; see tests/fuse.py."""
+    with no_network_and_no_processes():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """The same for what the test does itself."""
+    with no_network_and_no_processes():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """And for what is done behind it."""
+    with no_network_and_no_processes():
+        return (yield)
 
 
 def pytest_collection_finish() -> None:

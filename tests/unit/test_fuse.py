@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.fuse import no_network_and_no_processes, unguarded
+from tests.fuse import no_network_and_no_processes, tried_so_far, unguarded
 
 
 def connect() -> None:
@@ -39,11 +39,25 @@ def local_socket() -> None:
         lambda: socket.getaddrinfo("localhost", 80),
     ],
 )
-def test_it_blows(fuse: list[str], attempt: Callable[[], object]) -> None:
+def test_it_blows(attempt: Callable[[], object]) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"a unit test (starts a process|uses the network)"):
         attempt()
-    assert len(fuse) == 1
-    fuse.clear()  # it was meant
+    assert len(tried_so_far()) == 1
+    tried_so_far().clear()  # it was meant
+
+
+@pytest.fixture(scope="module")
+def hidden() -> str:
+    """A fixture of many tests that blows the fuse and hides it."""
+    with suppress(BaseException):
+        socket.socket()
+    found = tried_so_far().copy()
+    tried_so_far().clear()
+    return "".join(found)
+
+
+def test_it_holds_in_fixtures_of_every_scope(hidden: str) -> None:
+    assert hidden.startswith("a unit test uses the network (socket.__new__)")
 
 
 def test_code_that_catches_everything_does_not_get_past_it() -> None:
@@ -55,7 +69,7 @@ def test_code_that_catches_everything_does_not_get_past_it() -> None:
         tried_and_hidden()
 
 
-def test_it_holds_in_other_threads(fuse: list[str]) -> None:
+def test_it_holds_in_other_threads() -> None:
     def attempt() -> None:
         with suppress(BaseException):
             socket.socket()
@@ -63,8 +77,8 @@ def test_it_holds_in_other_threads(fuse: list[str]) -> None:
     thread = threading.Thread(target=attempt)
     thread.start()
     thread.join()
-    assert len(fuse) == 1
-    fuse.clear()
+    assert len(tried_so_far()) == 1
+    tried_so_far().clear()
 
 
 def test_files_threads_and_event_loops_are_free() -> None:

@@ -62,7 +62,7 @@ def test_the_file_is_found(blob: bytes, media_type: str) -> None:
         ),
         (gzip.compress(TAR)[:-9], f"{OCI}+gzip", "a@b: the last layer's gzip data ends too early"),
         (
-            gzip.compress(bytes(MOST_UNPACKED + 1)),
+            gzip.compress(bytes(MOST_UNPACKED + 1), 1),
             f"{OCI}+gzip",
             f"a@b: the last layer unpacks into more than {MOST_UNPACKED} bytes",
         ),
