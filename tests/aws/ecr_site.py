@@ -33,8 +33,9 @@ name = "acme"
 [targets.local]
 registry = {{ type = "ecr", region = "eu-west-1"{settings} }}
 work-pool = {{ name = "pool", type = "docker" }}
-prefect = {{ api = "http://prefect.example/api" }}
+prefect = {{ api = "{prefect}" }}
 """
+NOWHERE = "http://prefect.example/api"  # a site has a server in memory
 DOCKERFILE = f"""FROM scratch
 COPY common /common
 COPY content /content
@@ -135,10 +136,12 @@ class EcrSite(Site):
         return {row["labels"]["flowyard.flow"]: row["labels"]["flowyard.image"] for row in rows}
 
 
-def ecr_site(root: Path, *flows: str, settings: str = "", edition: str = "") -> EcrSite:
+def ecr_site(
+    root: Path, *flows: str, settings: str = "", edition: str = "", prefect: str = NOWHERE
+) -> EcrSite:
     """A project with these flows, whose content is new with each edition."""
     files = {f"flows/{flow}/flow.py": f"{FLOW}# {flow} {edition}\n" for flow in flows}
-    make_project(root, {**files, "registry.toml": REGISTRY.format(settings=settings)})
+    make_project(root, {**files, "registry.toml": REGISTRY.format(settings=settings, prefect=prefect)})
     if "hello" not in flows:
         shutil.rmtree(root / "flows/hello")
     lock(root)
