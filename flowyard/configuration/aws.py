@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowyard.aws.ecr_hosts import account_and_region
 from flowyard.configuration.ecs import ecs_problems
+from flowyard.configuration.parse import show
 from flowyard.configuration.target_models import EcrRegistry, EcsTable, TargetTable
 from flowyard.target import CapacityProvider, EcrSettings, EcsSettings
 
@@ -71,6 +73,22 @@ def aws_problems(target: TargetTable) -> Iterator[tuple[str, str]]:
         yield "results", 'ECS tasks share no Docker volume; use a bucket, as in "s3://acme-results/flows"'
     if target.registry.type == "embedded":
         yield "registry", "ECS cannot pull from the embedded registry on loopback; use type `ecr` or `oci`"
+
+
+def ecr_problem(table: EcrRegistry) -> tuple[str, str] | None:
+    """What is wrong with an ECR registry by itself, as (key below the registry, text)."""
+    host, slash, name = table.repository.removeprefix("https://").partition("/")
+    owner = account_and_region(host)
+    if owner is not None or "://" in table.repository:
+        better = show(name if slash else "flows/{flow}")
+        text = f"{show(table.repository)} has a host; write the name only, as in {better}: ECR's API tells the host"
+        if owner is not None and owner[0] != table.account:
+            text += f'. If account {owner[0]} is not the one that ships, add account = "{owner[0]}"'
+        return "repository", text
+    if table.expire_untagged_days is not None and not table.immutable:
+        text = "needs immutable = true: a tag that moves leaves the image that runs without one, and it would expire"
+        return "expire-untagged-days", text
+    return None
 
 
 def _is_ecs(target: TargetTable) -> bool:

@@ -66,7 +66,9 @@ class EcrRegistry(Table):
         description="Account that owns the registry; default: the caller's. Nothing is made in another's.",
     )
     repository: str = Field(
-        "flows/{flow}", description="Name of the repository; `{flow}` is the folder's name."
+        "flows/{flow}",
+        description="Name of the repository, without a host; `{flow}` is the folder's name. Without it all flows share "
+        "one, each under tags of its own.",
     )
     create: bool = Field(True, description="False: repositories are made by somebody else.")
     immutable: bool = Field(True, description="Tags of repositories that are made never move.")
@@ -81,7 +83,7 @@ class EcrRegistry(Table):
         ge=1,
         le=3650,
         description="Repositories that are made expire images without a tag after so many days. What a deployment "
-        "runs always has one.",
+        "runs always has one. Needs `immutable`.",
     )
     tags: dict[str, str] = Field({}, description="AWS tags of repositories that are made.")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from flowyard.configuration.aws import aws_problems, ecr_of, ecs_of
+from flowyard.configuration.aws import aws_problems, ecr_of, ecr_problem, ecs_of
 from flowyard.configuration.ecs_flows import deployment_problems, platform_problem
 from flowyard.configuration.models import RegistryFile
 from flowyard.configuration.parse import show
@@ -170,7 +170,12 @@ def _prefect_problems(table: PrefectTable) -> Iterator[tuple[str, str]]:
 
 
 def _registry_problems(table: TargetTable, target: Target) -> Iterator[tuple[str, str]]:
-    if "{flow}" not in table.registry.repository:
+    if isinstance(table.registry, EcrRegistry):
+        problem = ecr_problem(table.registry)
+        if problem is not None:
+            yield f"registry.{problem[0]}", problem[1]
+            return
+    elif "{flow}" not in table.registry.repository:
         yield "registry.repository", "lacks `{flow}`: two flows would share one repository"
     if isinstance(table.registry, OciRegistry):
         text = _url_problem(table.registry.url, target.registry_host or "")

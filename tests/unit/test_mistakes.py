@@ -17,6 +17,7 @@ from flowyard.entry import main
 from tests.golden_files import GOLDEN
 from tests.mistakes.command_line import COMMAND_LINE
 from tests.mistakes.configuration import CONFIGURATION, HELLO
+from tests.mistakes.ecr import MISTAKES as ECR_MISTAKES
 from tests.mistakes.ecs import MISTAKES as ECS_MISTAKES
 from tests.mistakes.files import FILES
 from tests.mistakes.table import SOUND, Mistake, change, content, entry, put_back, read, written
@@ -25,6 +26,7 @@ from tests.support import lock, make_project, write_files
 FOLDER = GOLDEN / "mistakes"
 TABLES: Mapping[str, Mapping[str, Mistake]] = {
     "configuration": {name: Mistake(files) for name, files in CONFIGURATION.items()},
+    "ecr": {name: Mistake(files) for name, files in ECR_MISTAKES.items()},
     "ecs": {name: Mistake(files) for name, files in ECS_MISTAKES.items()},
     "command_line": COMMAND_LINE,
     "files": FILES,
