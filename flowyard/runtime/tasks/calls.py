@@ -157,6 +157,9 @@ def perform(call: Prepared, handle: Handle) -> Any:
     try:
         while True:
             run = _runs.create(call.request(generation), call.caller)
+            if run.state is not None and run.state.is_cancelling():
+                generation += 1  # an earlier attempt has let go of it: nothing comes of it any more
+                continue
             taken_up = run.state is not None and run.state.is_final()
             try:
                 return _value(call, run if taken_up else _followed(call, run, handle, deadline))
