@@ -16,7 +16,7 @@ from flowyard.values import Json
 
 STARTING_SECONDS = 2.0  # between two questions as long as the run has not begun
 RUNNING_SECONDS = 15.0
-UNHEARD_SECONDS = 60.0  # an event takes seconds; a worker that is started anew hears of it within this time
+UNHEARD_SECONDS = 45.0  # an event takes seconds; a worker that is started anew hears of it within this time
 LAST_LINES = 20
 _DEPLOY_EVENTS = "prefect-aws ecs-worker deploy-events"
 
