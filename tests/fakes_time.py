@@ -15,6 +15,7 @@ class FakeClock:
     def __init__(self) -> None:
         self._seconds = 0.0
         self._waiting: dict[threading.Event, float] = {}
+        self._ticking = threading.Lock()  # nobody takes the moment between set and clear for the end
 
     @property
     def seconds(self) -> float:
@@ -23,11 +24,12 @@ class FakeClock:
 
     @seconds.setter
     def seconds(self, value: float) -> None:
-        self._seconds = value
-        for event, until in tuple(self._waiting.items()):
-            if until <= value and not event.is_set():
-                event.set()  # wakes who waits for it, as time does
-                event.clear()
+        with self._ticking:
+            self._seconds = value
+            for event, until in self._waiting.items():
+                if until <= value and not event.is_set():
+                    event.set()  # wakes who waits for it, as time does
+                    event.clear()
 
     def now(self) -> Moment:
         """As Clock.now."""
@@ -38,8 +40,10 @@ class FakeClock:
         if threading.current_thread() is threading.main_thread():
             self.seconds += 0.0 if event.is_set() else seconds
             return event.is_set()
-        self._waiting[event] = until = self.seconds + seconds
+        with self._ticking:
+            self._waiting[event] = until = self.seconds + seconds
         while self.seconds < until and not event.is_set():
             event.wait(_LOOK_AGAIN)
-        del self._waiting[event]
-        return event.is_set()
+        with self._ticking:
+            del self._waiting[event]
+            return event.is_set()
