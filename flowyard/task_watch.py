@@ -186,7 +186,9 @@ def _shown(task: TaskState) -> tuple[str, str]:
 
 
 def _began(run: Mapping[str, Json]) -> bool:
-    return bool(run.get("start_time"))
+    """Whether its flow ran. To one that ends without, Prefect gives a start all the same, the moment of its end."""
+    start = run.get("start_time")
+    return bool(start) and start != run.get("end_time")
 
 
 def _unheard(run: Mapping[str, Json], task: TaskState) -> FlowFailed:

@@ -18,7 +18,7 @@ from flowyard.task_watch import (
     TaskWatch,
     task_text,
 )
-from flowyard.values import Json
+from flowyard.values import FINAL_STATES, Json
 from tests.fakes_tasks import FakeTasks
 
 PLACE = "flows::arn:aws:ecs:eu-west-1:123456789012:task/flows/7c98"
@@ -42,9 +42,12 @@ EXITED = task(
 
 
 def run(kind: str = "PENDING", *, place: str | None = PLACE, began: bool = False) -> dict[str, Any]:
+    """A run as Prefect has it: one that ends without having run has its end as its start."""
     state = {"type": kind, "name": kind.title(), "message": "no", "data": None}
-    start = "2026-03-06T10:00:00Z" if began else None
-    return {"name": "happy-cat", "state": state, "infrastructure_pid": place, "start_time": start}
+    end = "2026-03-06T10:00:09Z" if kind in FINAL_STATES else None
+    start = "2026-03-06T10:00:00Z" if began else end
+    times = {"start_time": start, "end_time": end}
+    return {"name": "happy-cat", "state": state, "infrastructure_pid": place, **times}
 
 
 class Hand:
