@@ -146,12 +146,13 @@ def read_secrets(secrets: tuple[str, ...], keys: tuple[str, ...]) -> tuple[State
 
 
 def keep_results(objects: str, keys: tuple[str, ...]) -> tuple[Statement, ...]:
-    """Write results, and read those of other flows.
+    """Write results, and read those of other flows. A large one goes in parts, which are removed when it fails.
 
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
     """
     return (
-        Statement("KeepResults", ("s3:GetObject", "s3:PutObject"), (objects,)),
+        Statement("KeepResults", ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"), (objects,)),
         *_when(keys, Statement("EncryptResults", ("kms:Decrypt", "kms:GenerateDataKey"), keys)),
     )
 

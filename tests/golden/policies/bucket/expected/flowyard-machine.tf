@@ -27,7 +27,7 @@ resource "aws_iam_instance_profile" "flowyard_machine_worker" {
 data "aws_iam_policy_document" "flowyard_machine_worker" {
   statement {
     sid       = "KeepResults"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     resources = ["arn:aws:s3:::acme-results/flows/*"]
   }
 }

@@ -281,7 +281,7 @@ resource "aws_iam_role" "flowyard_beijing_task" {
 data "aws_iam_policy_document" "flowyard_beijing_task" {
   statement {
     sid       = "KeepResults"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     resources = ["arn:aws-cn:s3:::acme-results-cn/flows/*"]
   }
 }

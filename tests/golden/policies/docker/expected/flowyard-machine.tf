@@ -91,7 +91,7 @@ data "aws_iam_policy_document" "flowyard_machine_worker" {
 
   statement {
     sid       = "KeepResults"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     resources = ["arn:aws:s3:::acme-results/*"]
   }
 }

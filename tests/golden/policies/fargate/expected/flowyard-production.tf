@@ -350,7 +350,7 @@ resource "aws_iam_role" "flowyard_production_task" {
 data "aws_iam_policy_document" "flowyard_production_task" {
   statement {
     sid       = "KeepResults"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     resources = ["arn:aws:s3:::acme-results/production/*"]
   }
 
