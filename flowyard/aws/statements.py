@@ -148,13 +148,23 @@ def read_secrets(secrets: tuple[str, ...], keys: tuple[str, ...]) -> tuple[State
 def keep_results(objects: str, keys: tuple[str, ...]) -> tuple[Statement, ...]:
     """Write results, and read those of other flows. A large one goes in parts, which are removed when it fails.
 
+    Whoever may not list is told 403 of an object that is not there, and could not tell the two apart:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestSyntax
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
     """
     return (
         Statement("KeepResults", ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"), (objects,)),
+        _see_results(objects),
         *_when(keys, Statement("EncryptResults", ("kms:Decrypt", "kms:GenerateDataKey"), keys)),
     )
+
+
+def _see_results(objects: str) -> Statement:
+    bucket, _, below = objects.partition("/")
+    # A question for one object has no prefix, so only where there is one it has to be ours.
+    condition = Condition("StringLikeIfExists", "s3:prefix", (below,))
+    return Statement("SeeResults", ("s3:ListBucket",), (bucket,), (condition,))
 
 
 def read_results(objects: str, keys: tuple[str, ...]) -> tuple[Statement, ...]:

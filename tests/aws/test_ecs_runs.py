@@ -193,7 +193,9 @@ def sleeping(site: Site) -> str:
     """A run whose flow has begun to sleep."""
     run = site.trigger("sleep")
     site.until(run, "RUNNING")
+    deadline = time.monotonic() + 60
     while "mode sleep" not in site.logs(run):
+        assert time.monotonic() < deadline, site.logs(run)
         time.sleep(0.2)
     return run
 

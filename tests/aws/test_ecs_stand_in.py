@@ -163,7 +163,9 @@ def test_a_task_that_is_stopped_gets_its_time(account: EcsAccount, python_image:
     deaf = start(account, python_image, python(DEAF, stopTimeout=2))
     for task in (polite, deaf):
         account.until(task, "RUNNING")
+        deadline = time.monotonic() + 60
         while "ready" not in account.lines(task):
+            assert time.monotonic() < deadline, account.lines(task)
             time.sleep(0.1)
     begun = time.monotonic()
     account.stop(polite, "enough")

@@ -25,6 +25,8 @@ UNRECORDED: Mapping[str, str] = MappingProxyType(
         "execution ecr:BatchCheckLayerAvailability": _LAYERS,
         "execution ecr:GetDownloadUrlForLayer": _LAYERS,
         "task s3:AbortMultipartUpload": "the runtime part, when a large result fails between its parts",
+        "task s3:ListBucket": "no call, but what makes S3 say that an object is not there: Docker tasks ask for values "
+        "before they store them",
         "task s3:GetObject": "the runtime part, when a flow reads what another one returned",
         "worker ecs:StopTask": "kill_infrastructure of prefect-aws: a run that is cancelled while it is submitted, or "
         "whose cancelling took too long",

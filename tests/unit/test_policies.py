@@ -45,6 +45,7 @@ CASES = {
 PERMISSION_ONLY = {
     "iam:PassRole",  # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+    "s3:ListBucket",  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
     "ssmmessages:CreateControlChannel",
     "ssmmessages:CreateDataChannel",
     "ssmmessages:OpenControlChannel",

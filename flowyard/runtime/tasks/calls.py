@@ -211,10 +211,12 @@ def _followed(call: Prepared, run: FlowRun, handle: Handle, deadline: float | No
 def _value(call: Prepared, run: FlowRun) -> Any:
     state = run.state
     assert state is not None, "it has ended"
-    if call.options.logs:
-        stuck.repeat_logs(run.id, call.task)
     ended = Ended(call.task, str(run.id), state.type.value, state.name or "", state.message or "")
-    return value_of(ended, call.storage)
+    try:
+        return value_of(ended, call.storage)
+    finally:
+        if call.options.logs:
+            stuck.repeat_logs(run.id, call.task)
 
 
 def _let_go(future: Future[FlowRun]) -> None:

@@ -81,7 +81,8 @@ def _full(what: str, limit: int) -> str:
 
 
 def repeat_logs(run: UUID, task: str) -> None:
-    """The lines that a run has logged, once more in the log of whoever called it."""
+    """The lines that a run has logged, once more in the log of whoever called it. Raises nothing: what the run
+    has returned does not hang on them."""
     from prefect.client.orchestration import get_client
     from prefect.logging import get_logger, get_run_logger
 
@@ -90,10 +91,13 @@ def repeat_logs(run: UUID, task: str) -> None:
         logger: Any = get_run_logger()
     except RuntimeError:
         logger = get_logger("docker_task")
-    with get_client(sync_client=True) as client:
-        for start in range(0, _LINES, 200):
-            lines = client._client.post("/logs/filter", json={**body, "offset": start}).json()
-            for line in lines:
-                logger.log(line["level"], "%s | %s", task, line["message"])
-            if len(lines) < 200:
-                return
+    try:
+        with get_client(sync_client=True) as client:
+            for start in range(0, _LINES, 200):
+                lines = client._client.post("/logs/filter", json={**body, "offset": start}).json()
+                for line in lines:
+                    logger.log(line["level"], "%s | %s", task, line["message"])
+                if len(lines) < 200:
+                    return
+    except Exception as error:  # whatever the client, the server or the answer did
+        logger.warning("the log lines of %s could not be had: %s", task, error)

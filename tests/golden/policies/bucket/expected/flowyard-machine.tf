@@ -30,6 +30,18 @@ data "aws_iam_policy_document" "flowyard_machine_worker" {
     actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     resources = ["arn:aws:s3:::acme-results/flows/*"]
   }
+
+  statement {
+    sid       = "SeeResults"
+    actions   = ["s3:ListBucket"]
+    resources = ["arn:aws:s3:::acme-results"]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "s3:prefix"
+      values   = ["flows/*"]
+    }
+  }
 }
 
 resource "aws_iam_policy" "flowyard_machine_worker" {

@@ -284,6 +284,18 @@ data "aws_iam_policy_document" "flowyard_beijing_task" {
     actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     resources = ["arn:aws-cn:s3:::acme-results-cn/flows/*"]
   }
+
+  statement {
+    sid       = "SeeResults"
+    actions   = ["s3:ListBucket"]
+    resources = ["arn:aws-cn:s3:::acme-results-cn"]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "s3:prefix"
+      values   = ["flows/*"]
+    }
+  }
 }
 
 resource "aws_iam_policy" "flowyard_beijing_task" {

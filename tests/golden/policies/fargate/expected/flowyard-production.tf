@@ -355,6 +355,18 @@ data "aws_iam_policy_document" "flowyard_production_task" {
   }
 
   statement {
+    sid       = "SeeResults"
+    actions   = ["s3:ListBucket"]
+    resources = ["arn:aws:s3:::acme-results"]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "s3:prefix"
+      values   = ["production/*"]
+    }
+  }
+
+  statement {
     sid       = "EncryptResults"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = ["arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"]
