@@ -70,7 +70,7 @@ def find_deployment(api: PrefectApi, project: Project, target: Target, word: str
         listed = ", ".join(sorted(live)) or "nothing yet"
         text = f"flow {flow!r} is not deployed on target {target.name}{did_you_mean(flow, live)}; deployed: {listed}"
         is_folder = any(flow == known.name for known in project.flows)
-        raise UsageError(text, hint=f"run `python build.py flows/{flow}` first" if is_folder else "")
+        raise UsageError(text, hint=_ship_first(project, target, flow) if is_folder else "")
     by_name = {str(deployment["name"]): deployment for deployment in live[flow]}
     if not name and len(by_name) > 1:
         listed = ", ".join(f"{flow}/{known}" for known in sorted(by_name))
@@ -81,6 +81,11 @@ def find_deployment(api: PrefectApi, project: Project, target: Target, word: str
             f"flow {flow} has no deployment {name!r}{did_you_mean(name, by_name)}; it has: {listed}"
         )
     return by_name[name or next(iter(by_name))]
+
+
+def _ship_first(project: Project, target: Target, flow: str) -> str:
+    where = "" if target.name == project.default_target else f" --target {target.name}"
+    return f"run `python build.py flows/{flow}{where}` first"
 
 
 def parse_parameters(words: tuple[str, ...], deployment: Mapping[str, Json], flow: str) -> dict[str, Json]:

@@ -21,7 +21,7 @@ from flowyard.configuration.models import (
     RegistryFile,
 )
 from flowyard.configuration.parse import did_you_mean, show
-from flowyard.configuration.paths import is_inside, leaves
+from flowyard.configuration.paths import is_file, is_folder, is_inside, leaves
 from flowyard.configuration.schedules import schedule_of
 from flowyard.configuration.targets import flow_problems, storages_of, target_problems, targets_of
 from flowyard.errors import Problem
@@ -94,7 +94,7 @@ def _build_secrets(sources: Sources) -> tuple[tuple[BuildSecret, ...], tuple[Pro
         if (source.file is None) == (source.env is None):
             problems.append(Problem("registry.local.toml", key, "needs exactly one of `file` and `env`"))
         path = None if source.file is None else sources.root / _expanded(source.file)
-        if path is not None and not path.is_file():
+        if path is not None and not is_file(path):
             problems.append(
                 Problem("registry.local.toml", f"{key}.file", f"{show(source.file)} is not a file")
             )
@@ -153,7 +153,7 @@ class _FlowBuilder:
         file = entrypoint.partition(":")[0]
         if leaves(file):
             self._problem(key, f"{show(entrypoint)} leaves the flow's folder; name a file inside it")
-        elif not (self._sources.root / self._folder / file).is_file():
+        elif not is_file(self._sources.root / self._folder / file):
             if self._file.entrypoint is None and key == "entrypoint":
                 text = "has no flow.py; add one, name another file as `entrypoint` in flow.toml, or remove the folder"
                 self.problems.append(Problem(self._folder.as_posix(), "", text))
@@ -198,7 +198,7 @@ class _FlowBuilder:
         if not PurePosixPath(include).parts:
             return f"{show(include)} is the whole repository; name a folder inside it"
         root = self._sources.root
-        if not (root / include).is_dir():
+        if not is_folder(root / include):
             return f"{show(include)}: there is no such folder in the repository"
         if not is_inside(root, root / include):
             return f"{show(include)} is a link that leaves the repository; copy the folder into it"

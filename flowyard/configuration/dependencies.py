@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.configuration.parse import read_toml, show
+from flowyard.configuration.paths import is_file
 from flowyard.errors import Problem
 from flowyard.texts import not_utf8
 from flowyard.values import Dependencies
@@ -51,7 +52,7 @@ def read_dependencies(root: Path, folder: Path, script: str) -> tuple[Dependenci
 def _is_there(path: Path, kind: str) -> bool:
     """A link that leads nowhere is a mistake and not a flow without dependencies; of the entrypoint's file it
     has been told already."""
-    return path.is_file() if kind == "script" else os.path.lexists(path)
+    return is_file(path) if kind == "script" else os.path.lexists(path)
 
 
 Reader = Callable[[str], "tuple[str, ...] | None"]

@@ -1,12 +1,24 @@
-"""Whether paths that the files name stay inside the folder they belong to, links followed.
+"""Whether paths that the files name are there, and stay inside the folder they belong to, links followed.
 
-A link can lead out of the repository where the text of a path does not: what lies there would be copied into an
-image, and nobody else's checkout has it.
+What somebody wrote may be no path that a system takes, such as a name of 300 characters: then it is not there.
+A link can lead out of the repository where the text of a path does not: what lies there would be copied into
+an image, and nobody else's checkout has it.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file. Unlike Path.is_file, False for what no system takes as a path."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder. Unlike Path.is_dir, False for what no system takes as a path."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def leaves(path: str) -> bool:

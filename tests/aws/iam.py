@@ -50,9 +50,12 @@ def _allows(statement: Json, question: Question) -> bool:
 
 
 def _holds(operator: str, wanted: list[str], found: str | None) -> bool:
-    """A key that is not in the request is no match: reference_policies_elements_condition_operators.html"""
+    """A key that is not in the request is no match, but for the operators that say so:
+    reference_policies_elements_condition_operators.html"""
+    plain = operator.removesuffix("IfExists")
     if found is None:
-        return False
+        return plain != operator
+    operator = plain
     if operator in ("StringEquals", "ForAnyValue:StringEquals"):
         return found in wanted
     if operator in ("ArnEquals", "ArnLike", "StringLike"):

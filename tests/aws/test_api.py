@@ -14,17 +14,18 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from tests.aws.api import AwsApi
+from tests.aws.api import REGION, AwsApi
 from tests.aws.faults import BROKEN, DENIED, THROTTLED, Cut, Refusal
 
 pytest_plugins = ("tests.aws.fixtures",)
 
+ELSEWHERE = "us-east-2"  # a region in which no registry of the session listens
 ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
 
-def client(service: str) -> Any:
+def client(service: str, region: str = REGION) -> Any:
     """A client as a program has it, that asks once."""
-    return boto3.client(service, config=ONCE)
+    return boto3.client(service, region_name=region, config=ONCE)
 
 
 def test_a_call_is_recorded_with_its_parameters_and_its_caller(in_aws: AwsApi) -> None:
@@ -146,10 +147,10 @@ def test_a_program_finds_it_by_the_environment(aws: AwsApi, tmp_path: Path) -> N
 
 class TestEcr:
     def test_tokens_differ_and_last_twelve_hours(self, in_aws: AwsApi) -> None:
-        found = [client("ecr").get_authorization_token()["authorizationData"][0] for _ in range(2)]
+        found = [client("ecr", ELSEWHERE).get_authorization_token()["authorizationData"][0] for _ in range(2)]
         passwords = [base64.b64decode(one["authorizationToken"]).decode().partition(":")[2] for one in found]
         assert passwords[0] != passwords[1]
-        assert found[0]["proxyEndpoint"] == "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+        assert found[0]["proxyEndpoint"] == "https://123456789012.dkr.ecr.us-east-2.amazonaws.com"
         assert abs(found[0]["expiresAt"].timestamp() - time.time() - 12 * 3600) < 60
         assert [in_aws.ecr.tokens.state(one) for one in (*passwords, "x")] == ["valid", "valid", "unknown"]
         in_aws.ecr.tokens.expire()
@@ -163,14 +164,14 @@ class TestEcr:
             client("ecr").create_repository(registryId="210987654321", repositoryName="flows/etl")
 
     def test_answers_name_the_registry_where_it_listens(self, in_aws: AwsApi) -> None:
-        in_aws.ecr.hosts["123456789012", "eu-west-1"] = "127.0.0.1:4711"
+        in_aws.ecr.hosts["123456789012", ELSEWHERE] = "127.0.0.1:4711"
         try:
-            made = client("ecr").create_repository(repositoryName="flows/etl")["repository"]
-            token = client("ecr").get_authorization_token()["authorizationData"][0]
+            made = client("ecr", ELSEWHERE).create_repository(repositoryName="flows/etl")["repository"]
+            token = client("ecr", ELSEWHERE).get_authorization_token()["authorizationData"][0]
         finally:
-            in_aws.ecr.hosts.clear()
+            del in_aws.ecr.hosts["123456789012", ELSEWHERE]
         assert made["repositoryUri"] == "127.0.0.1:4711/flows/etl"
-        assert made["repositoryArn"] == "arn:aws:ecr:eu-west-1:123456789012:repository/flows/etl"
+        assert made["repositoryArn"] == "arn:aws:ecr:us-east-2:123456789012:repository/flows/etl"
         assert token["proxyEndpoint"] == "http://127.0.0.1:4711"
 
     def test_in_china_hosts_end_otherwise(self, in_aws: AwsApi) -> None:
