@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowyard.adapters.prefect_address import address_from, profiles_file
+from flowyard.adapters.prefect_address import address_from
+from flowyard.adapters.prefect_settings import profiles_file
 from flowyard.configuration.parse import did_you_mean, quoted
 from flowyard.embedded.state import EmbeddedState, api_url, read_state, registry_host
 from flowyard.errors import UsageError

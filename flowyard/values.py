@@ -179,12 +179,16 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class PrefectAddress:
-    """Where the Prefect API is. The credentials are redacting values: they cannot be printed."""
+    """Where the Prefect API is, and how to speak to it. What may be a secret cannot be printed."""
 
     api_url: str
     key: Secret | None = None
     auth_string: Secret | None = None
     embedded: bool = False
+    headers: tuple[tuple[str, Secret], ...] = ()  # of every request
+    authorities: Path | None = None  # a file of certificates, instead of the system's
+    verify: bool = True
+    timeout: float | None = None
 
 
 class Secret:

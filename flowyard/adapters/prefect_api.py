@@ -55,7 +55,7 @@ class PrefectRest:
     def _http(self) -> Http:
         from flowyard.adapters.prefect_http import Http, Patience
 
-        return Http(self._patience or Patience())
+        return Http(self._address, self._patience or Patience())
 
     @property
     def _where(self) -> str:
@@ -82,7 +82,7 @@ class PrefectRest:
             headers["Authorization"] = f"Basic {token}"
         elif self._address.key is not None:
             headers["Authorization"] = f"Bearer {self._address.key.reveal()}"
-        return headers
+        return _with_own(headers, self._address)
 
     def _csrf_headers(self) -> Mapping[str, str]:
         """The headers a server with CSRF protection wants with every change."""
@@ -109,6 +109,13 @@ class PrefectRest:
         message = f"{request}: {self._where} answered {answer.status}" + (f": {detail}" if detail else "")
         kind = _BY_STATUS.get(answer.status, Refused)
         return kind(message, status=answer.status, hint=_hint(answer, request, self._address))
+
+
+def _with_own(headers: Mapping[str, str], address: PrefectAddress) -> dict[str, str]:
+    """The headers and those that the user wants sent, which win, as in Prefect's own client."""
+    own = {name.lower() for name, _ in address.headers}
+    kept = {name: value for name, value in headers.items() if name.lower() not in own}
+    return {**kept, **{name: value.reveal() for name, value in address.headers}}
 
 
 def read_all(api: PrefectApi, path: str, body: Mapping[str, Json]) -> list[Json]:

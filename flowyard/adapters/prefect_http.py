@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import random
 import re
+import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    InsecureRequestWarning,
     NewConnectionError,
     ProtocolError,
     ProxyError,
@@ -24,9 +26,11 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from flowyard.adapters.prefect_settings import AUTHORITIES
 from flowyard.adapters.proxies import open_pool, proxy_for
-from flowyard.errors import Unreachable
+from flowyard.errors import PrefectError, Unreachable
 from flowyard.ports import Timer
+from flowyard.values import PrefectAddress
 
 # Not done by whoever answered: a rate limiter, a timeout before the request was complete, or Prefect's own
 # 503, which it sends after its database transaction was rolled back.
@@ -84,21 +88,25 @@ class Answer:
 class Http:
     """The connections to one Prefect API. Threads may share it."""
 
-    def __init__(self, patience: Patience, clock: Timer = time) -> None:
-        self._patience = patience
+    def __init__(self, address: PrefectAddress, patience: Patience, clock: Timer = time) -> None:
+        self._address = address
+        self._patience = patience if address.timeout is None else replace(patience, read=address.timeout)
         self._clock = clock
         self._answered = False
         self._pool: urllib3.PoolManager | None = None
 
     def send(self, request: Request) -> Answer:
-        """The answer, whatever its status, after retries. Raises Unreachable when there is none."""
+        """The answer, whatever its status, after retries. Raises Unreachable when there is none.
+
+        Raises PrefectError when the file of authorities holds none.
+        """
         waits = _Waits(self._patience, self._clock)
         while True:
             try:
                 answer = self._once(request)
             except HTTPError as error:
                 if not (self._may_repeat(error, request) and waits.wait(None, self._limit())):
-                    raise _unreachable(request, error) from error
+                    raise self._unreachable(request, error) from error
                 continue
             self._answered = True
             again = answer.status in _NOT_DONE or (answer.status in _PERHAPS_DONE and request.repeatable)
@@ -115,7 +123,7 @@ class Http:
 
     def _once(self, request: Request) -> Answer:
         if self._pool is None:
-            self._pool = _pool_manager(request.url, self._patience)
+            self._pool = _pool_manager(self._address, self._patience)
         response = self._pool.request(
             request.method,
             request.url,
@@ -126,6 +134,19 @@ class Http:
         )
         headers = response.headers
         return Answer(response.status, headers.get("Retry-After"), headers.get("Location"), response.data)
+
+    def _unreachable(self, request: Request, error: HTTPError) -> Unreachable:
+        reason = _reason(error)
+        if isinstance(error, SSLError):
+            named = self._address.authorities
+            hint = f"set {AUTHORITIES} (or SSL_CERT_FILE) to a file that holds the authority which signed it"
+            if named is not None:
+                hint = f"{named}, which {AUTHORITIES} names, has to hold the authority which signed it"
+            return Unreachable(f"has a certificate that is not accepted ({reason})", sent=False, hint=hint)
+        if _never_sent(error):
+            return Unreachable(f"cannot be reached ({reason})", sent=False)
+        what = "did not answer" if request.repeatable else "may have done it, but the answer was lost"
+        return Unreachable(f"{what} ({reason})", sent=True)
 
 
 class _Waits:
@@ -161,28 +182,39 @@ def _seconds(retry_after: str | None) -> float:
         return 0.0  # not a Retry-After: our own wait serves
 
 
-def _pool_manager(url: str, patience: Patience) -> urllib3.PoolManager:
+def _pool_manager(address: PrefectAddress, patience: Patience) -> urllib3.PoolManager:
     options: dict[str, Any] = {
         "timeout": urllib3.Timeout(connect=patience.connect, read=patience.read),
         "maxsize": 8,
     }
-    parts = urllib3.util.parse_url(url)
+    parts = urllib3.util.parse_url(address.api_url)
+    if parts.scheme == "https":
+        options["ssl_context"] = _tls(address)
     return open_pool(proxy_for(parts.scheme or "", parts.host or ""), options)
+
+
+def _tls(address: PrefectAddress) -> ssl.SSLContext:
+    """As Prefect's client has it: the named authorities take the place of the system's."""
+    if not address.verify:
+        urllib3.disable_warnings(
+            InsecureRequestWarning
+        )  # whoever says so knows, and needs no line per request
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    try:
+        return ssl.create_default_context(cafile=address.authorities)
+    except (OSError, ssl.SSLError) as error:
+        raise PrefectError(
+            f"{AUTHORITIES} names {address.authorities}, which cannot be read as certificates in PEM form "
+            f"({error.strerror or error})",
+            hint="let it name a file with the authority's certificate",
+        ) from None
 
 
 def _never_sent(error: HTTPError) -> bool:
     return isinstance(error, (NewConnectionError, ConnectTimeoutError, ProxyError))
-
-
-def _unreachable(request: Request, error: HTTPError) -> Unreachable:
-    reason = _reason(error)
-    if isinstance(error, SSLError):
-        hint = "SSL_CERT_FILE names a file that also holds the authority which signed it"
-        return Unreachable(f"has a certificate that is not accepted ({reason})", sent=False, hint=hint)
-    if _never_sent(error):
-        return Unreachable(f"cannot be reached ({reason})", sent=False)
-    what = "did not answer" if request.repeatable else "may have done it, but the answer was lost"
-    return Unreachable(f"{what} ({reason})", sent=True)
 
 
 def _reason(error: HTTPError) -> str:

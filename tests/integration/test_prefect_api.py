@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -245,6 +246,24 @@ def test_a_key_is_sent_as_a_bearer_token_and_the_auth_string_first() -> None:
         Asked("GET", "/api/health", "Bearer k"),
         Asked("GET", "/api/health", "Basic YWRtaW46cGFzcw=="),
     ]
+
+
+def test_a_header_of_the_user_s_takes_the_place_of_ours() -> None:
+    """As in Prefect's own client; header names have no case."""
+    with ScriptedServer({"GET /api/health": [OK]}) as server:
+        headers = (("authorization", Secret("Bearer of a proxy")),)
+        address = PrefectAddress(f"http://{server.host}/api", key=Secret("k"), headers=headers)
+        PrefectRest(address).request("GET", "/health")
+    assert server.asked == [Asked("GET", "/api/health", "Bearer of a proxy")]
+
+
+def test_an_answer_is_waited_for_as_long_as_the_settings_say() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = PrefectAddress(f"http://127.0.0.1:{silent.getsockname()[1]}/api", timeout=0.2)
+        start = time.monotonic()
+        with pytest.raises(Unreachable, match=r"may have done it, but the answer was lost \(timed out\)"):
+            PrefectRest(address, SHORT).request("POST", "/artifacts/", {})
+        assert time.monotonic() - start < SHORT.read / 2
 
 
 def test_an_answer_that_is_no_json() -> None:

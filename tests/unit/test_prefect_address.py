@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.adapters.prefect_address import address_from, profiles_file
+from flowyard.adapters.prefect_address import address_from
 from flowyard.connect import ui_url
 from flowyard.errors import PrefectError
 from flowyard.target import PrefectChoice
@@ -157,18 +157,6 @@ def test_a_broken_profiles_file(tmp_path: Path) -> None:
 def test_the_embedded_api_is_not_looked_up(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="embedded"):
         address_from(PrefectChoice(api="embedded"), {}, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("env", "path"),
-    [
-        ({"PREFECT_PROFILES_PATH": "/p/x.toml", "PREFECT_HOME": "/h"}, Path("/p/x.toml")),
-        ({"PREFECT_HOME": "/h"}, Path("/h/profiles.toml")),
-        ({}, Path.home() / ".prefect" / "profiles.toml"),
-    ],
-)
-def test_profiles_file(env: dict[str, str], path: Path) -> None:
-    assert profiles_file(env) == path
 
 
 def test_a_target_s_url_and_the_environment_s_must_be_the_same(profiles: Path) -> None:

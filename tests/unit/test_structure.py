@@ -30,7 +30,7 @@ HEAVY = frozenset(
 )
 # Who may know which adapter. `prefect_api` holds the errors of the API and the paging, beside the client.
 ADAPTERS: Mapping[str, set[str]] = {
-    "connect": {"prefect_address"},
+    "connect": {"prefect_address", "prefect_settings"},
     "planning.observe": {"prefect_api"},
     "registering.pins": {"prefect_api"},
     "releasing.limits": {"prefect_api"},
