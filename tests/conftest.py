@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.counts import counted
+from tests.lanes import Lanes, hands_out
 
 pytest.register_assert_rewrite("tests.golden_files")
 
@@ -13,6 +14,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the expected files of tests/golden anew"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hands_out(config):
+        config.pluginmanager.register(Lanes())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,15 +14,14 @@ import urllib3  # noqa: F401  # it opens a socket when it is imported
 from tests.fuzz.cut_off import cut_off
 
 SECONDS = 30  # for one input; what takes longer hangs
-_INPUTS = pytest.StashKey[Counter[str]]()
+INPUTS = "fuzz inputs"  # a property of tests, as they may run in other processes than the one that sums up
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_INPUTS] = Counter()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    inputs = config.stash.get(_INPUTS, Counter())
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    inputs: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("", ()):
+        if getattr(report, "when", "") == "teardown":
+            inputs.update({kind: count for name, (kind, count) in report.user_properties if name == INPUTS})
     if inputs:
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(inputs.items()))
         terminalreporter.write_line(f"fuzz: {inputs.total()} inputs ({kinds})")
@@ -36,9 +35,11 @@ def alone() -> Iterator[None]:
 
 
 @pytest.fixture
-def inputs(pytestconfig: pytest.Config) -> Counter[str]:
-    """How many inputs of each kind were tried so far."""
-    return pytestconfig.stash[_INPUTS]
+def inputs(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
+    """How many inputs of each kind the test has tried."""
+    tried: Counter[str] = Counter()
+    yield tried
+    request.node.user_properties.extend((INPUTS, entry) for entry in tried.items())
 
 
 @contextmanager

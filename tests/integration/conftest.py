@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,26 +10,19 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.integration.leftovers import MARK, look
+from tests.integration.leftovers import MARK, watched
 from tests.integration.prefect_server import prefect_server
-
-PATIENCE = 60.0  # seconds; what was told to end may take a moment
 
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     """Fails when a process, a container, a volume or an image of the session is still there at its end."""
-    if MARK in os.environ:  # the tests of AWS share this, and came first
+    if MARK in os.environ:  # who runs several sessions side by side looks when the last has ended
         yield
         return
-    os.environ[MARK] = session = uuid.uuid4().hex
-    before = look(session)
-    yield
-    del os.environ[MARK]
-    deadline = time.monotonic() + PATIENCE
-    while (left := look(session).beyond(before)) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert left == ()
+    with watched() as left:
+        yield
+    assert left == []
 
 
 @pytest.fixture(scope="session")

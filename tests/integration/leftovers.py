@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 import re
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 import docker
 import psutil
 
 MARK = "FLOWYARD_TEST_SESSION"  # in the environment of every process that the session starts
+PATIENCE = 60.0  # seconds; what was told to end may take a moment
 # The registries of tests listen on loopback; what has other names may be somebody else's.
 _OURS = re.compile(r"^((127\.0\.0\.1|localhost):[0-9]+/|flowyard)")
 
@@ -58,3 +61,18 @@ def _processes(session: str) -> Iterator[str]:
             ours = process.pid != os.getpid() and process.environ().get(MARK) == session
             if ours and process.status() != psutil.STATUS_ZOMBIE:
                 yield f"{process.pid} {' '.join(process.cmdline())}"
+
+
+@contextmanager
+def watched() -> Iterator[list[str]]:
+    """Marks what is started inside; afterwards the list holds what is still there of it."""
+    os.environ[MARK] = session = uuid.uuid4().hex
+    before, left = look(session), list[str]()
+    try:
+        yield left
+    finally:
+        del os.environ[MARK]
+        deadline = time.monotonic() + PATIENCE
+        while (found := look(session).beyond(before)) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        left += found

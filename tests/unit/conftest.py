@@ -58,8 +58,10 @@ def pytest_runtest_call() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown() -> Iterator[None]:
-    """And for what is done behind it."""
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """And for what is done behind it, unless what other tests of the session share ends here too: their servers."""
+    if nextitem is None or not nextitem.path.is_relative_to(HERE):
+        return (yield)
     with no_network_and_no_processes():
         return (yield)
 
