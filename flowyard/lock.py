@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,13 +99,14 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
     """The flow's locks, found fresh. Raises LockError naming the one that is missing or stale."""
     shared = _shared(flow)
     for one in (_UV, *shared):
-        _require(root, one.path, one.fingerprint(root))
+        _require(root, one.path, one.fingerprint(root), (one.source, *one.constraints))
     uv, own = (_UV.name, _UV.path), (FLOW_LOCK, flow.folder / FLOW_LOCK)
     files = tuple((one.name, one.path) for one in shared)
     order = tuple(one.name for one in shared)
     if not flow.dependencies.requirements:
         return FlowLocks((uv, *files), order, own_prefect=False)
-    header = _require(root, own[1], flow_fingerprint(root, flow), f" {flow.name}")
+    made_from = (f"the flow's requirements, Python {_python(flow)}", *(one.path for one in shared))
+    header = _require(root, own[1], flow_fingerprint(root, flow), made_from, f" {flow.name}")
     if header.endswith(_OWN_PREFECT):
         return FlowLocks((uv, own), (FLOW_LOCK,), own_prefect=True)
     return FlowLocks((uv, *files, own), (*order, FLOW_LOCK), own_prefect=False)
@@ -126,13 +127,17 @@ def _python(flow: Flow) -> str:
     return flow.base.python
 
 
-def _require(root: Path, path: Path, fingerprint: str, flow: str = "") -> str:
+def _require(
+    root: Path, path: Path, fingerprint: str, made_from: Iterable[str | Path], flow: str = ""
+) -> str:
     if not (root / path).is_file():
         raise LockError(f"{path.as_posix()} is missing", hint=REMEDY.format(flow))
     header = _read(root, path).partition("\n")[0]
     if not header.startswith(f"{_HEADER}{fingerprint}"):
+        inputs = ", ".join(one if isinstance(one, str) else one.as_posix() for one in made_from)
         raise LockError(
-            f"{path.as_posix()} is stale: what it was made from has changed", hint=REMEDY.format(flow)
+            f"{path.as_posix()} is stale: what it was made from has changed ({inputs})",
+            hint=REMEDY.format(flow),
         )
     return header
 

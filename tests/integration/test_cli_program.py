@@ -125,10 +125,11 @@ def test_a_lock_that_is_missing_or_stale_stops_everything(project: SmallProject)
     project.write("flows/cli_stale/requirements.txt", "idna\n")
     path = "flows/cli_stale/requirements.lock"
     hint = "  hint: run `python build.py lock cli_stale` and commit what it writes\n"
-    for lock, found in (
-        (None, "is missing"),
-        (f"# flowyard lock {'0' * 32}\n", "is stale: what it was made from has changed"),
-    ):
+    stale = (
+        "is stale: what it was made from has changed "
+        "(the flow's requirements, Python 3.13, images/locks/prefect-3.13.lock)"
+    )
+    for lock, found in ((None, "is missing"), (f"# flowyard lock {'0' * 32}\n", stale)):
         if lock is not None:
             project.write(path, lock)
         for verb, flow in (("ship", ""), ("plan", ""), ("build", "cli_stale: "), ("render", "")):

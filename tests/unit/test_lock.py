@@ -122,9 +122,12 @@ def test_a_lock_with_its_own_prefect_has_the_library_for_the_bucket_inside(in_a_
         ({str(STORAGE): None}, f"{STORAGE} is missing"),
         (
             {"images/locks/storage-s3.in": "obstore>1\n"},
-            f"{STORAGE} is stale: what it was made from has changed",
+            f"{STORAGE} is stale: what it was made from has changed (images/locks/storage-s3.in, {SHARED})",
         ),
-        ({str(STORAGE): "obstore==9\n"}, f"{STORAGE} is stale: what it was made from has changed"),
+        (
+            {str(STORAGE): "obstore==9\n"},
+            f"{STORAGE} is stale: what it was made from has changed (images/locks/storage-s3.in, {SHARED})",
+        ),
     ],
 )
 def test_the_lock_for_the_bucket_is_insisted_on(
@@ -157,21 +160,25 @@ def test_what_cannot_be_resolved_at_all_is_an_error_and_nothing_is_written(root:
 
 
 @pytest.mark.parametrize(
-    ("change", "stale"),
+    ("change", "stale", "made_from"),
     [
-        ({"flows/hello/requirements.txt": "attrs>=2\nidna\n"}, OWN),
-        ({"images/locks/prefect.in": "prefect\n"}, SHARED),
-        ({"images/locks/uv.in": "uv>=1\n"}, UV),
-        ({"images/locks/uv.lock": "uv==1\n"}, UV),
+        (
+            {"flows/hello/requirements.txt": "attrs>=2\nidna\n"},
+            OWN,
+            f"the flow's requirements, Python 3.13, {SHARED}",
+        ),
+        ({"images/locks/prefect.in": "prefect\n"}, SHARED, "images/locks/prefect.in"),
+        ({"images/locks/uv.in": "uv>=1\n"}, UV, "images/locks/uv.in"),
+        ({"images/locks/uv.lock": "uv==1\n"}, UV, "images/locks/uv.in"),
     ],
 )
-def test_a_stale_lock_is_named(root: Path, change: dict[str, str], stale: Path) -> None:
+def test_a_stale_lock_is_named(root: Path, change: dict[str, str], stale: Path, made_from: str) -> None:
     locked(root, FakeUv())
     write_files(root, change)
     with pytest.raises(LockError) as caught:
         locks_of(root, flow_of(root))
     assert (caught.value.message, caught.value.hint) == (
-        f"{stale} is stale: what it was made from has changed",
+        f"{stale} is stale: what it was made from has changed ({made_from})",
         REMEDY.format(" hello" if stale.name == "requirements.lock" else ""),
     )
 
