@@ -105,7 +105,10 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
     order = tuple(one.name for one in shared)
     if not flow.dependencies.requirements:
         return FlowLocks((uv, *files), order, own_prefect=False)
-    made_from = (f"the flow's requirements, Python {_python(flow)}", *(one.path for one in shared))
+    made_from: tuple[str | Path, ...] = (
+        f"the flow's requirements, Python {_python(flow)}",
+        *(one.path for one in shared),
+    )
     header = _require(root, own[1], flow_fingerprint(root, flow), made_from, f" {flow.name}")
     if header.endswith(_OWN_PREFECT):
         return FlowLocks((uv, own), (FLOW_LOCK,), own_prefect=True)
