@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, Token, UnusedCliToken
 
 from flowyard.aws.options import PolicyOptions
 from flowyard.errors import UsageError
+from flowyard.reporting.options import CiOptions
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
 
@@ -21,6 +22,7 @@ PIPELINE = Group("The pipeline", sort_key=1)
 AROUND = Group("Around it", sort_key=2)
 PLAN_HAS_CHANGES = 3
 FROM_FILES = PolicyOptions()
+LOG_ONLY = CiOptions()
 
 
 def _version() -> str:
@@ -84,11 +86,12 @@ def plan(
     detailed_exitcode: Annotated[
         bool, Parameter(negative="", help="Exit with 0 when there is nothing to do, with 3 when there is.")
     ] = False,
+    ci: Annotated[CiOptions, Parameter(name="*")] = LOG_ONLY,
 ) -> int:
     """Say what ship would do to each flow, and why. Builds nothing."""
     from flowyard import verbs
 
-    changes = verbs.plan(flows, target, verbs.Output(json))
+    changes = verbs.plan(flows, target, verbs.Output(json, ci.comment, ci.split))
     return PLAN_HAS_CHANGES if changes and detailed_exitcode else 0
 
 

@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except UsageError as error:
         error.hint = error.hint or (verb_meant(given) if words != list(given) else "")
-        return _fail(error, as_json="--json" in words)
+        return _fail(error, words)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return interruption.exit_code
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUTPUT_CLOSED
     except Exception as error:  # the one place where a defect becomes a message and an exit code
-        return _fail(expected(error), as_json="--json" in words)
+        return _fail(expected(error), words)
     finally:
         interruption.remove()
 
@@ -101,10 +101,12 @@ def _call_plainly(verb: str, flows: Sequence[str]) -> int:
     return 0
 
 
-def _fail(error: FlowyardError, *, as_json: bool) -> int:
+def _fail(error: FlowyardError, words: Sequence[str]) -> int:
+    from flowyard.ci import tell_error
     from flowyard.report import error_json, error_text
 
     print(error_text(error), file=sys.stderr)
-    if as_json:
+    if "--json" in words:
         print(error_json(error))
+    tell_error(error, words, os.environ, sys.stderr)
     return error.exit_code

@@ -17,6 +17,7 @@ from flowyard import report
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.adapters.terminal import progress_for
+from flowyard.ci import listens, tell
 from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_url
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import FlowFailed, PrefectError, UsageError
@@ -30,6 +31,7 @@ from flowyard.wiring import open_project, open_results, open_tasks, open_worksho
 
 if TYPE_CHECKING:
     from flowyard.aws.options import PolicyOptions
+    from flowyard.reporting.account import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,23 @@ class Output:
     """How results are printed: for a person, or as JSON for a program."""
 
     json: bool
+    comment: bool = False
+    split: int = 1  # groups of flows to build, for the jobs of a CI
 
     def result(self, text: str, json: str) -> None:
         """Print the result on stdout; an empty text prints nothing."""
         shown = json if self.json else text
         if shown:
             print(shown)
+
+    def account(self, account: Account, asked: str | None = None) -> None:
+        """Tell the CI job, where there is one, and the pull or merge request, where that is asked for. `asked`
+        is the target as it was given."""
+        tell(account, os.environ, sys.stderr, split=self.split)
+        if self.comment:
+            from flowyard.ci import comment
+
+            comment(account, asked or "", os.environ, sys.stderr)
 
 
 def note(text: str) -> None:
@@ -88,6 +101,10 @@ def _end(target: str, outcomes: Sequence[Outcome], output: Output) -> int:
         for text in outcome.notes:
             note(f"note: {outcome.plan.name}: {text}")
     note(report.ship_summary(target, outcomes))
+    if listens(os.environ):
+        from flowyard.reporting.account import of_ship
+
+        output.account(of_ship("ship", target, outcomes))
     output.result(report.ship_text(outcomes), report.ship_json(target, outcomes))
     return report.exit_code(outcomes)
 
@@ -101,6 +118,10 @@ def plan(words: Sequence[str], target: str | None, output: Output) -> bool:
         made = plan_flows(yard, flows, whole=not words)
         foresee(yard, made)
     output.result(report.plan_text(made), report.plan_json(made))
+    if listens(os.environ) or output.comment:
+        from flowyard.reporting.account import of_plan
+
+        output.account(of_plan(made), target)
     return bool(made.changes)
 
 
@@ -128,6 +149,10 @@ def build(words: Sequence[str], target: str | None, output: Output, jobs: int | 
         if outcome.error is not None:
             note(report.error_text(outcome.error, outcome.flow))
     output.result(report.build_text(outcomes), report.build_json(outcomes))
+    if listens(os.environ):
+        from flowyard.reporting.account import of_build
+
+        output.account(of_build(chosen.name, outcomes))
     return report.exit_code(outcomes)
 
 

@@ -9,9 +9,9 @@ import getpass
 import os
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from flowyard.adapters.git import Git
 from flowyard.adapters.lease_notes import FileNotes
@@ -32,6 +32,8 @@ from flowyard.yard import TaskSide, Yard
 
 if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
+    from flowyard.ci import CiJob
+    from flowyard.reporting.comment import Comments
 
 
 def open_project(start: Path | None = None) -> Project:
@@ -204,6 +206,20 @@ def open_tasks(target: Target) -> Tasks | None:
     from flowyard.adapters.aws.tasks import EcsTasks
 
     return EcsTasks()
+
+
+def open_ci_job(environ: Mapping[str, str], stream: TextIO) -> CiJob:
+    """The CI job that this command runs in."""
+    from flowyard.adapters.ci_jobs import GithubJob, GitlabJob
+
+    return GithubJob(environ, stream) if "GITHUB_ACTIONS" in environ else GitlabJob(environ, stream)
+
+
+def open_comments(environ: Mapping[str, str]) -> Comments | None:
+    """The comments on the pull or merge request of this CI job, None where it is of none."""
+    from flowyard.adapters.merge_comments import github_comments, gitlab_comments
+
+    return github_comments(environ) if "GITHUB_ACTIONS" in environ else gitlab_comments(environ)
 
 
 class LogFolder:

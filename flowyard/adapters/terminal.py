@@ -58,12 +58,23 @@ class SilentProgress:
 
 
 class PlainProgress(SilentProgress):
-    """One line per event and no times: CI stamps them itself. What a flow said last is not said twice."""
+    """One line per event and no times: CI stamps them itself. What a flow said last is not said twice.
 
-    def __init__(self, stream: TextIO) -> None:
+    `folded` are the lines around all of it with which a CI's log folds it away.
+    """
+
+    def __init__(self, stream: TextIO, folded: tuple[str, str] = ("", "")) -> None:
         self._stream = stream
+        self._folded = folded
         self._last: dict[str, str] = {}
         self._lock = threading.Lock()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            if self._last and self._folded[1]:
+                print(self._folded[1], file=self._stream, flush=True)
 
     def step(self, flow: str, text: str) -> None:
         """As Progress.step."""
@@ -75,6 +86,8 @@ class PlainProgress(SilentProgress):
 
     def _say(self, flow: str, text: str) -> None:
         with self._lock:
+            if not self._last and self._folded[0]:
+                print(self._folded[0], file=self._stream)
             if self._last.get(flow) != text:
                 self._last[flow] = text
                 print(f"{flow}: {text}", file=self._stream, flush=True)
@@ -188,4 +201,17 @@ def progress_for(stream: TextIO, env: Mapping[str, str], *, silent: bool = False
     in_ci = env.get("CI", "").lower() not in ("", "0", "false")
     if stream.isatty() and not in_ci and env.get("TERM") != "dumb":
         return LiveProgress(stream)
-    return PlainProgress(stream)
+    return PlainProgress(stream, _folding(env))
+
+
+def _folding(env: Mapping[str, str]) -> tuple[str, str]:
+    """The lines with which the log of the CI that this runs in folds away what is between them."""
+    if env.get("GITHUB_ACTIONS") == "true":
+        return "::group::Steps", "::endgroup::"
+    if env.get("GITLAB_CI") == "true":
+        now = int(time.time())
+        return (
+            f"\x1b[0Ksection_start:{now}:steps[collapsed=true]\r\x1b[0KSteps",
+            f"\x1b[0Ksection_end:{now}:steps\r\x1b[0K",
+        )
+    return "", ""

@@ -224,7 +224,7 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_options_are_found_at_all() -> None:
-    assert options("plan") == ["--target", "--json", "--detailed-exitcode"]
+    assert options("plan") == ["--target", "--json", "--detailed-exitcode", "--comment", "--split"]
 
 
 @pytest.mark.parametrize("verb", ["ship", "build"])

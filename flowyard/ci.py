@@ -1,0 +1,94 @@
+"""Tells the CI job that a command runs in what the command came to. Outside of CI nobody is told anything.
+
+Telling never decides how a command ends: what cannot be told is said as a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from flowyard.errors import FlowyardError, UsageError
+
+if TYPE_CHECKING:
+    from flowyard.reporting.account import Account
+    from flowyard.reporting.comment import Comments
+
+
+class CiJob(Protocol):
+    """The job of a CI system."""
+
+    def tell(self, account: Account, root: Path, split: int) -> None:
+        """Show the account, and leave what later jobs may use. Flows to build are split into so many groups."""
+        ...
+
+
+def listens(environ: Mapping[str, str]) -> bool:
+    """Whether this is a CI job that is told."""
+    return environ.get("GITHUB_ACTIONS") == "true" or environ.get("GITLAB_CI") == "true"
+
+
+def tell(account: Account, environ: Mapping[str, str], stream: TextIO, *, split: int = 1) -> None:
+    """Tell the job, when there is one."""
+    if not listens(environ):
+        return
+    from flowyard.wiring import open_ci_job
+
+    try:
+        open_ci_job(environ, stream).tell(account, _root(), split)
+    except OSError as error:
+        print(f"warning: the CI job could not be told: {error}", file=stream)
+
+
+def comment(account: Account, asked: str, environ: Mapping[str, str], stream: TextIO) -> None:
+    """Keep the comment on the pull or merge request: one for each target that is `asked` for, empty for the
+    default one. Where there is no such request nothing is written, and that is said."""
+    from flowyard.reporting.comment import keep
+    from flowyard.reporting.markdown import COMMENT_BYTES, markdown
+    from flowyard.wiring import open_comments
+
+    try:
+        comments: Comments | None = open_comments(environ)
+        if comments is None:
+            print("note: this is no job of a pull or merge request: no comment is written", file=stream)
+            return
+        keep(comments, f"{account.verb} {asked or 'default'}", markdown(account, COMMENT_BYTES))
+    except (FlowyardError, OSError, ValueError, KeyError) as error:
+        hint = error.hint if isinstance(error, FlowyardError) else ""
+        print(f"warning: the comment was not written: {error}{f' ({hint})' if hint else ''}", file=stream)
+
+
+def tell_error(
+    error: FlowyardError, words: Sequence[str], environ: Mapping[str, str], stream: TextIO
+) -> None:
+    """Tell of an error that ended the whole command, whose words these are."""
+    if not listens(environ):
+        return
+    from flowyard.reporting.account import Account
+
+    account = Account(words[0], _target(words), error=error)
+    tell(account, environ, stream)
+    if "--comment" in words:
+        comment(account, account.target, environ, stream)
+
+
+def _target(words: Sequence[str]) -> str:
+    """The target that the words name; empty for the default one, which only the files know."""
+    for name in ("--target", "-t"):
+        for number, word in enumerate(words):
+            if word == name:
+                return "".join(words[number + 1 : number + 2])
+            if word.startswith(f"{name}="):
+                return word.removeprefix(f"{name}=")
+    return ""
+
+
+def _root() -> Path:
+    """The project's root, or the current folder where there is no project."""
+    from flowyard.load import find_root
+
+    try:
+        return find_root(Path.cwd().resolve())
+    except UsageError:
+        return Path.cwd().resolve()

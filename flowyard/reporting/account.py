@@ -1,0 +1,117 @@
+"""What a command did, or would do, in one form for every verb: summaries, annotations and outputs are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowyard.errors import FlowyardError
+from flowyard.outcome import Outcome
+from flowyard.plan import Action, FlowPlan, Plan
+
+if TYPE_CHECKING:
+    from flowyard.building.workshop import BuildOutcome
+
+BUILT = "built"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowAccount:
+    """One flow: what was done, or would be, and why. `calls` are the flows it calls as Docker tasks; flows with
+    the same `layer` have the same dependencies, and so a layer in common."""
+
+    flow: str
+    action: str
+    reasons: tuple[str, ...] = ()
+    image: str | None = None
+    deployments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: FlowyardError | None = None
+    calls: tuple[str, ...] = ()
+    layer: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done to it, or would be."""
+        return self.action != Action.UNCHANGED.value
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a verb came to on a target. `error` ended the whole command, before or beside the flows."""
+
+    verb: str
+    target: str
+    flows: tuple[FlowAccount, ...] = ()
+    error: FlowyardError | None = None
+
+    @property
+    def changes(self) -> tuple[FlowAccount, ...]:
+        """The flows to which something was done, or would be, without an error."""
+        return tuple(flow for flow in self.flows if flow.changed and flow.error is None)
+
+    @property
+    def unchanged(self) -> tuple[FlowAccount, ...]:
+        """The flows with which all is as it should be."""
+        return tuple(flow for flow in self.flows if not flow.changed and flow.error is None)
+
+    @property
+    def failed(self) -> tuple[FlowAccount, ...]:
+        """The flows that have an error."""
+        return tuple(flow for flow in self.flows if flow.error is not None)
+
+
+def of_plan(plan: Plan) -> Account:
+    """The account of a plan."""
+    return Account("plan", plan.target, tuple(_planned(flow) for flow in plan.flows))
+
+
+def of_ship(
+    verb: str, target: str, outcomes: Iterable[Outcome], error: FlowyardError | None = None
+) -> Account:
+    """The account of a ship, or of `register`."""
+    return Account(verb, target, tuple(_shipped(outcome) for outcome in outcomes), error)
+
+
+def of_build(target: str, outcomes: Iterable[BuildOutcome]) -> Account:
+    """The account of a build."""
+    return Account("build", target, tuple(_built(outcome) for outcome in outcomes))
+
+
+def _planned(flow: FlowPlan) -> FlowAccount:
+    desired = flow.desired
+    return FlowAccount(
+        flow.name,
+        flow.action.value,
+        reasons=flow.reasons,
+        image=str(flow.image) if flow.image else None,
+        notes=desired.notes if desired else (),
+        calls=desired.docker_tasks if desired else (),
+        layer=_layer(desired.inputs) if desired else "",
+    )
+
+
+def _layer(inputs: Mapping[str, str]) -> str:
+    """What the layer with the dependencies is made from: the locks that lie below flows/."""
+    return " ".join(inputs[name] for name in sorted(inputs) if name.endswith(".lock") and "/" in name)
+
+
+def _shipped(outcome: Outcome) -> FlowAccount:
+    planned = _planned(outcome.plan)
+    return FlowAccount(
+        planned.flow,
+        planned.action,
+        reasons=planned.reasons,
+        image=str(outcome.image) if outcome.image else None,
+        deployments=tuple(item.name for item in outcome.deployments),
+        notes=(*planned.notes, *outcome.notes),
+        error=outcome.error,
+        calls=planned.calls,
+        layer=planned.layer,
+    )
+
+
+def _built(outcome: BuildOutcome) -> FlowAccount:
+    image = str(outcome.built.reference) if outcome.built else None
+    return FlowAccount(outcome.flow, BUILT, image=image, error=outcome.error)
