@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from flowyard.configuration.parse import did_you_mean
 from flowyard.delay import START_LOGGER
-from flowyard.errors import FlowFailed, UsageError
+from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, UsageError
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi, Results, Timer
 from flowyard.registering.requests import read_deployment
@@ -25,7 +25,9 @@ from flowyard.values import FINAL_STATES, Json, Project, ResultPlace
 
 POLL_SECONDS = 0.5
 LAST_LOGS_SECONDS = 4.0
+AWAY_SECONDS = 300.0  # for which a server may give no answer: restarts and busy hours end no run
 _LOG_PAGE = 200
+_AWAY = frozenset({429, 502, 503, 504})
 _LATE = timedelta(seconds=20)  # a line can reach the server so much later than one that was written after it
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 
@@ -139,11 +141,13 @@ def follow(
 ) -> Finished:
     """Wait for the run's final state; hand each state and log line to `say`.
 
-    Raises FlowFailed when `timeout` seconds have passed; the run goes on then.
+    Raises FlowFailed when `timeout` seconds have passed, PrefectError when the server gives no answer for so long,
+    or for AWAY_SECONDS; the run goes on then.
     """
     clock = waiting.clock
     watch = None if waiting.tasks is None else TaskWatch(waiting.tasks, say, clock)
     deadline = None if timeout is None else clock.monotonic() + timeout
+    api = Patient(api, say, clock, deadline)
     lines, shown = _Lines(api, run, say, clock), ""
     while True:
         found = api.request("GET", f"/flow_runs/{run.id}")
@@ -161,6 +165,45 @@ def follow(
         if deadline is not None and clock.monotonic() > deadline:
             raise FlowFailed(f"run {run.name} was still {shown} after {timeout:g} s", hint="it goes on")
         clock.sleep(POLL_SECONDS)
+
+
+class Patient:
+    """A PrefectApi for questions, which asks again while the server is away."""
+
+    def __init__(
+        self, api: PrefectApi, say: Callable[[str], None], clock: Timer = time, deadline: float | None = None
+    ) -> None:
+        self._api = api
+        self._say = say
+        self._clock = clock
+        self._deadline = deadline
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        """As PrefectApi.request. Raises what was wrong last when that takes too long."""
+        since = None
+        while True:
+            try:
+                found = self._api.request(method, path, body)
+            except PrefectError as error:
+                now = self._clock.monotonic()
+                if not _is_away(error) or self._is_late(now, now if since is None else since):
+                    raise
+                if since is None:
+                    since = now
+                    self._say(f"Prefect gives no answer, it is asked again: {error.message}")
+                self._clock.sleep(POLL_SECONDS)
+            else:
+                if since is not None:
+                    self._say("Prefect answers again")
+                return found
+
+    def _is_late(self, now: float, since: float) -> bool:
+        return now - since > AWAY_SECONDS or (self._deadline is not None and now > self._deadline)
+
+
+def _is_away(error: PrefectError) -> bool:
+    """Whether there was no answer of the server itself, or the answer that it is too busy."""
+    return isinstance(error, Unreachable) or (isinstance(error, Refused) and error.status in _AWAY)
 
 
 def _result_place(state: Mapping[str, Json]) -> ResultPlace | None:

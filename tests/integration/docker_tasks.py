@@ -8,9 +8,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from flowyard.run import Triggered
+from flowyard.ports import PrefectApi
+from flowyard.run import Patient, Triggered
 from tests.integration.pipeline_projects import SmallProject
 
+SECONDS = 600.0  # that a machine may need which is busy with other tests
 CALLED = '''"""Made by a test."""
 
 import os
@@ -122,7 +124,7 @@ def failures(key):
         "exit": called.submit("exit"),
         "kill": called.submit("kill"),
         "result": called.submit("socket"),
-        "timeout": called.with_options(timeout=4).submit("echo", 1, 60),
+        "timeout": called.with_options(timeout=4).submit("echo", 1, 600),
         "image": called.with_options(deployment="missing").submit(),
         "memory": called.with_options(deployment="small").submit("memory"),
         "retried": called.with_options(retries=1).submit("fail once", key),
@@ -170,7 +172,7 @@ async def calling_async(act: str, value: str) -> object:
     except DockerTaskError as error:
         refused = str(error)
     if act == "wait":
-        await asyncio.gather(called.acall(seconds=90), called.acall(seconds=91))
+        await asyncio.gather(called.acall(seconds=600), called.acall(seconds=601))
     return [await called.acall(value=value), *[await one.aresult() for one in many], refused]
 
 
@@ -184,6 +186,8 @@ def calling(act: str, seconds: float = 0.0, value: object = None) -> object:
         return told(lambda: called.with_options(start_timeout=4)(value=value))
     if act == "wait":
         return called("echo", value, seconds)
+    if act == "when":
+        return {**told(lambda: called("echo", value, seconds)), "when": time.time()}
     if act == "map":
         return [one.result() for one in called.map(value=[1, 2, 3], seconds=seconds)]
 '''
@@ -212,6 +216,11 @@ class Pinned:
     project: SmallProject
     pins: dict[str, dict[str, dict[str, str]]]
 
+    @property
+    def asked(self) -> PrefectApi:
+        """The server, when it is asked something: it may be busy for a while."""
+        return Patient(self.project.api, print)
+
     def trigger(self, act: str, name: str = "default", **more: Any) -> Triggered:
         """Begin a run of a deployment of `calling` that does this."""
         deployment = self.project.deployment("calling", name)
@@ -223,7 +232,7 @@ class Pinned:
 
     def run(self, run: str) -> dict[str, Any]:
         """A flow run as the server has it."""
-        found: dict[str, Any] = self.project.api.request("GET", f"/flow_runs/{run}")
+        found: dict[str, Any] = self.asked.request("GET", f"/flow_runs/{run}")
         return found
 
     def cancel(self, run: str) -> None:
@@ -234,10 +243,10 @@ class Pinned:
     def called(self, run: str) -> list[dict[str, Any]]:
         """The runs that this run has called, in the order in which they were made."""
         body = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
-        found: list[dict[str, Any]] = self.project.api.request("POST", "/flow_runs/filter", body)
+        found: list[dict[str, Any]] = self.asked.request("POST", "/flow_runs/filter", body)
         return sorted(found, key=lambda one: str(one["created"]))
 
-    def until(self, run: str, states: tuple[str, ...], seconds: float = 240.0) -> dict[str, Any]:
+    def until(self, run: str, states: tuple[str, ...], seconds: float = SECONDS) -> dict[str, Any]:
         """The run once it is in one of these states."""
         deadline = time.monotonic() + seconds
         while True:
@@ -247,7 +256,7 @@ class Pinned:
             assert time.monotonic() < deadline, (found["state"], states)
             time.sleep(0.1)
 
-    def until_called(self, run: str, count: int, seconds: float = 240.0) -> list[dict[str, Any]]:
+    def until_called(self, run: str, count: int, seconds: float = SECONDS) -> list[dict[str, Any]]:
         """The runs that this one has called, once so many of them are being executed."""
         deadline = time.monotonic() + seconds
         while True:

@@ -14,13 +14,19 @@ import pytest
 
 from flowyard.run import Triggered, follow, result_of
 from flowyard.wiring import open_results
-from tests.integration.docker_tasks import CALLED, CALLED_DEPLOYMENTS, Pinned, pins_of, ship_both
+from tests.integration.docker_tasks import (
+    CALLED,
+    CALLED_DEPLOYMENTS,
+    SECONDS,
+    Pinned,
+    pins_of,
+    ship_both,
+)
 from tests.integration.pipeline_projects import SmallProject, fill
 from tests.integration.yard import RunningYard
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 
-SECONDS = 300.0
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 KILLER = """
 import os
@@ -117,38 +123,36 @@ def test_in_an_event_loop(pinned: Pinned) -> None:
 
 
 def test_what_a_cancelled_flow_has_called_is_cancelled(pinned: Pinned) -> None:
-    runs = [pinned.trigger("map", seconds=90.0), pinned.trigger("wait", "async", value="v")]
+    runs = [pinned.trigger("map", seconds=600.0), pinned.trigger("wait", "async", value="v")]
     called = [*pinned.until_called(runs[0].id, 3), *pinned.until_called(runs[1].id, 2)]
+    began = time.time()
     for run in runs:
         pinned.cancel(run.id)
-    began = time.monotonic()
-    ended = [pinned.until(one["id"], FINAL, SECONDS) for one in called]
-    took = time.monotonic() - began
-    assert ([one["state_type"] for one in ended], took < 15) == (["CANCELLED"] * 5, True)
+    ended = [pinned.until(one["id"], FINAL) for one in called]
+    assert [one["state_type"] for one in ended] == ["CANCELLED"] * 5
+    assert max(when(one) for one in ended) - began < 15
     assert {pinned.until(run.id, FINAL)["state_type"] for run in runs} == {"CANCELLED"}
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_what_a_killed_flow_has_called_ends(pinned: Pinned, engine: docker.DockerClient, whole: bool) -> None:
-    run = pinned.trigger("wait", seconds=90.0)
+    run = pinned.trigger("wait", seconds=600.0)
     (called,) = pinned.until_called(run.id, 1)
+    began = time.time()
     kill(engine, run.id, whole=whole)
-    began = time.monotonic()
-    ended = pinned.until(called["id"], FINAL, SECONDS)
-    took = time.monotonic() - began
+    ended = pinned.until(called["id"], FINAL)
     assert (ended["state_type"], pinned.run(run.id)["state_type"]) == ("CANCELLED", "CRASHED")
-    assert took < 20
+    assert when(ended) - began < 60
 
 
 def test_a_killed_container_is_noticed_at_once(pinned: Pinned, engine: docker.DockerClient) -> None:
-    run = pinned.trigger("wait", seconds=90.0)
+    run = pinned.trigger("when", seconds=600.0)
     (called,) = pinned.until_called(run.id, 1)
     kill(engine, called["id"], whole=True)
-    known = pinned.until(called["id"], ("CRASHED",))["state"]["timestamp"]
-    failed = pinned.until(run.id, FINAL)["state"]
-    assert ("ChildCrashed" in failed["message"], failed["type"]) == (True, "FAILED")
-    late = datetime.fromisoformat(failed["timestamp"]) - datetime.fromisoformat(known)
-    assert late.total_seconds() < 2
+    found = result_of_run(pinned, run)
+    crashed = pinned.run(called["id"])
+    assert (crashed["state_type"], found["raised"]) == ("CRASHED", "ChildCrashed")
+    assert found["when"] - when(crashed) < 2
 
 
 def test_a_pool_without_room_is_told_of(pinned: Pinned) -> None:
@@ -180,6 +184,11 @@ def test_a_caller_calls_what_it_was_shipped_with(pinned: Pinned) -> None:
     again = Pinned(project, after)
     assert result(again, "wait", value="anew") == "anew"
     assert project.plan()["calling"] == ("unchanged", ())
+
+
+def when(run: dict[str, Any]) -> float:
+    """When a run came to its state, by the clock of this machine and its containers."""
+    return datetime.fromisoformat(run["state"]["timestamp"]).timestamp()
 
 
 def kill(engine: docker.DockerClient, run: str, *, whole: bool) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from flowyard.errors import FlowFailed, UsageError
+from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, UsageError
 from flowyard.load import load
 from flowyard.run import (
+    AWAY_SECONDS,
     Finished,
     Triggered,
     Waiting,
@@ -200,6 +201,60 @@ def test_following_ends_at_the_timeout_and_the_run_goes_on() -> None:
     with pytest.raises(FlowFailed, match=r"^run happy-cat was still Running after 0 s$") as caught:
         follow(Runs({"type": "RUNNING", "name": "Running"}), RUN, lambda text: None, 0, Waiting(Hand()))
     assert caught.value.hint == "it goes on"
+
+
+AWAY = Unreachable("GET /flow_runs/7: it did not answer (timed out)", sent=True)
+BUSY = Refused("GET /flow_runs/7: it answered 503", status=503)
+
+
+class Away(Runs):
+    """A PrefectApi that gives an answer only after it has failed so often, at every question."""
+
+    def __init__(self, error: PrefectError, times: int) -> None:
+        super().__init__({"type": "FAILED", "name": "Failed", "message": "no", "data": None})
+        self.error = error
+        self.times = times
+        self.left = times
+
+    def request(self, method: str, path: str, body: Json = None) -> Json:
+        if self.left:
+            self.left -= 1
+            raise self.error
+        self.left = self.times
+        return super().request(method, path, body)
+
+
+@pytest.mark.parametrize("error", [AWAY, BUSY])
+def test_a_server_that_is_away_for_a_while_is_asked_again(error: PrefectError) -> None:
+    said: list[str] = []
+    assert follow(Away(error, 3), RUN, said.append, waiting=Waiting(Hand())).state == "FAILED"
+    assert said[:2] == [
+        f"Prefect gives no answer, it is asked again: {error.message}",
+        "Prefect answers again",
+    ]
+    assert "happy-cat: Failed" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "timeout", "seconds"),
+    [(AWAY, None, AWAY_SECONDS), (BUSY, None, AWAY_SECONDS), (AWAY, 10.0, 10.0)],
+)
+def test_a_server_that_stays_away_ends_the_following(
+    error: PrefectError, timeout: float | None, seconds: float
+) -> None:
+    said: list[str] = []
+    clock = Hand()
+    with pytest.raises(type(error)) as caught:
+        follow(Away(error, 10_000), RUN, said.append, timeout, Waiting(clock))
+    assert (caught.value, len(said)) == (error, 1)
+    assert seconds <= clock.seconds <= seconds + 1
+
+
+def test_a_refusal_is_no_absence() -> None:
+    clock = Hand()
+    with pytest.raises(Refused, match="is not there"):
+        follow(Away(Refused("is not there", status=404), 1), RUN, lambda _: None, waiting=Waiting(clock))
+    assert clock.seconds == 0
 
 
 class Held:
