@@ -6,23 +6,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
 from typing import Any
 
 import docker
 import pytest
 
-from flowyard.run import Triggered, follow, result_of
-from flowyard.wiring import open_results
-from tests.integration.docker_tasks import (
-    CALLED,
-    CALLED_DEPLOYMENTS,
-    SECONDS,
-    Pinned,
-    pins_of,
-    ship_both,
-)
-from tests.integration.pipeline_projects import SmallProject, fill
+from tests.integration.docker_task_flows import CALLED, CALLED_DEPLOYMENTS
+from tests.integration.docker_tasks import Pinned, pinned_project, pins_of, when
 from tests.integration.yard import RunningYard
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
@@ -46,24 +36,13 @@ def engine() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="module")
 def pinned(session_yard: RunningYard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pinned]:
     """Both flows, shipped once for the module."""
-    project = SmallProject(
-        tmp_path_factory.mktemp("tasks") / "project", f"test-{uuid.uuid4().hex[:12]}", session_yard
-    )
-    fill(project)
-    yield ship_both(project)
-    for deployment in project.deployments().values():
-        project.api.request("DELETE", f"/deployments/{deployment['id']}")
+    with pinned_project(session_yard, tmp_path_factory.mktemp("tasks") / "project") as made:
+        yield made
 
 
 def result(pinned: Pinned, act: str, name: str = "default", **more: Any) -> Any:
     """What a run of a deployment of `calling` returns."""
-    run = pinned.trigger(act, name, **more)
-    return result_of_run(pinned, run)
-
-
-def result_of_run(pinned: Pinned, run: Triggered) -> Any:
-    finished = follow(pinned.project.api, run, lambda _: None, SECONDS)
-    return result_of(run, finished, open_results(pinned.project.running.target))["json"]
+    return pinned.result(pinned.trigger(act, name, **more))
 
 
 def test_values_come_back_as_they_are(pinned: Pinned) -> None:
@@ -111,7 +90,7 @@ def test_a_flow_that_runs_again_takes_up_what_it_called(pinned: Pinned, act: str
         pinned.until(run.id, ("CRASHED",))
         again = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}
         pinned.project.api.request("POST", f"/flow_runs/{run.id}/set_state", again)
-    assert result_of_run(pinned, run) == ["done"] * 4
+    assert pinned.result(run) == ["done"] * 4
     wanted = [f"{key}-equal", f"{key}-equal", f"{key}-single", f"{key}-task"]
     assert sorted(one["parameters"]["value"] for one in pinned.called(run.id)) == wanted
     assert {one["run_count"] for one in pinned.called(run.id)} == {1}
@@ -149,7 +128,7 @@ def test_a_killed_container_is_noticed_at_once(pinned: Pinned, engine: docker.Do
     run = pinned.trigger("when", seconds=600.0)
     (called,) = pinned.until_called(run.id, 1)
     kill(engine, called["id"], whole=True)
-    found = result_of_run(pinned, run)
+    found = pinned.result(run)
     crashed = pinned.run(called["id"])
     assert (crashed["state_type"], found["raised"]) == ("CRASHED", "ChildCrashed")
     assert found["when"] - when(crashed) < 2
@@ -184,11 +163,6 @@ def test_a_caller_calls_what_it_was_shipped_with(pinned: Pinned) -> None:
     again = Pinned(project, after)
     assert result(again, "wait", value="anew") == "anew"
     assert project.plan()["calling"] == ("unchanged", ())
-
-
-def when(run: dict[str, Any]) -> float:
-    """When a run came to its state, by the clock of this machine and its containers."""
-    return datetime.fromisoformat(run["state"]["timestamp"]).timestamp()
 
 
 def kill(engine: docker.DockerClient, run: str, *, whole: bool) -> None:

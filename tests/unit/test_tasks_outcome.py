@@ -101,6 +101,13 @@ FAILED = "Flow run encountered an exception: "
         (ended("CRASHED", message="exited with status code 17"), errors.ChildCrashed, "status code 17"),
         (ended("FAILED", message=f"{FAILED}StorageFailed: full"), errors.StorageFailed, "'clean': full"),
         (
+            ended(
+                "FAILED", message="Validation of flow parameters failed with error: StorageFailed: no file"
+            ),
+            errors.StorageFailed,
+            "'clean': no file",
+        ),
+        (
             ended("FAILED", message=f"{FAILED}flowyard.runtime.tasks.errors.ResultNotSerialisable: a socket"),
             errors.ResultNotSerialisable,
             "a socket",

@@ -35,7 +35,11 @@ _NOT_PULLED = re.compile(
     re.IGNORECASE,
 )
 _NO_MEMORY = re.compile(rf"{OUT_OF_MEMORY}|OutOfMemory", re.IGNORECASE)
-_EXCEPTION = re.compile(r"^Flow run encountered an exception: (?:[\w.]*\.)?(\w+): (.*)", re.DOTALL)
+_EXCEPTION = re.compile(
+    r"^(?:Flow run encountered an exception|Validation of flow parameters failed with error):"
+    r" (?:[\w.]*\.)?(\w+): (.*)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
