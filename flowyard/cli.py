@@ -132,7 +132,7 @@ def lock(
     *flows: Flow,
     upgrade: Annotated[bool, Parameter(negative="", help="Take the newest versions that fit.")] = False,
 ) -> int:
-    """Pin base images by digest, and dependencies with hashes. Commit what it writes."""
+    """Pin base images by digest, and dependencies with hashes; write the types of Docker tasks. Commit it all."""
     from flowyard import verbs
 
     return verbs.lock(flows, upgrade)

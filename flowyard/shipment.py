@@ -33,7 +33,9 @@ from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.lease import Guarded, Lease
 from flowyard.releasing.order import Commit
 from flowyard.releasing.records import ReleaseRecord
-from flowyard.values import ImageReference, Json, PublishedImage
+from flowyard.stubs.files import StubFiles
+from flowyard.stubs.refresh import refresh_stubs
+from flowyard.values import ImageReference, Json, PublishedImage, published
 from flowyard.work_pools.ensure import WorkPool
 from flowyard.yard import Yard
 
@@ -127,6 +129,7 @@ class Shipment:
         self._tasks = TaskSteps(
             side=yard.tasks, target=yard.target, project=yard.project.name, pool=pool.id if pool else ""
         )
+        self._stubs = StubFiles(yard.project.root)
         self._lease = lease
         self._build = build
         self._one_at_a_time = threading.Lock()  # parallel writes are slower, and on SQLite collide
@@ -164,9 +167,12 @@ class Shipment:
         notes = self._tasks.check(desired)
         image = plan.image or self._build_and_publish(desired)
         self._progress.step(plan.name, "registering")
-        registered, revisions = self._register(plan, self._pinned(desired), image)
+        desired = self._pinned(desired)
+        registered, revisions = self._register(plan, desired, image)
         names = {*revisions, *(str(live["name"]) for live in plan.live)}
         notes += self._tasks.retire(self._yard.api, plan.name, sorted(names), revisions.values())
+        images = {plan.name: image, **{task: published(text) for task, text in desired.pinned.items()}}
+        notes += refresh_stubs(self._stubs, self._yard.project, self._yard.registry, plan.name, images)
         self._progress.done(plan.name, "registered " + ", ".join(item.name for item in registered))
         return Outcome(plan, image, registered, notes=notes)
 

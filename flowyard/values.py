@@ -262,7 +262,8 @@ class FlowDescription:
 
     `id` is the attribute the runtime wrapper serves it under; `requested` the entrypoint as the
     configuration asked for it, `entrypoint` as it was found (`flow.py:etl`); `parameter_schema` is
-    Prefect's parameter OpenAPI schema.
+    Prefect's parameter OpenAPI schema. `signature` says how it is called in Python (None in images that were made
+    before there was one).
     """
 
     id: str
@@ -272,6 +273,7 @@ class FlowDescription:
     description: str | None
     parameter_schema: Mapping[str, Json]
     enforce_parameter_schema: bool = True
+    signature: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,10 +165,11 @@ def list_flows(target: str | None, output: Output) -> int:
 
 
 def lock(words: Sequence[str], upgrade: bool) -> int:
-    """Pin bases and lock dependencies; say what was written."""
+    """Pin bases, lock dependencies and write the types of Docker tasks; say what was written."""
     from flowyard.adapters.oci import OciRegistry
     from flowyard.bases import pin_bases
     from flowyard.lock import Locker
+    from flowyard.stubs.refresh import lock_stubs
     from flowyard.wiring import uv_program
 
     project = open_project()
@@ -178,6 +179,7 @@ def lock(words: Sequence[str], upgrade: bool) -> int:
     for flow in select(project, words, Path.cwd()):
         note(f"locking {flow.name}")
         written += locker.lock(flow)
+    written += lock_stubs(project, select(project, words, Path.cwd()), whole=not words)
     for path in dict.fromkeys(written):
         print(path.as_posix())
     note("commit the files above" if written else "every lock is fresh")

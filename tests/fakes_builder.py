@@ -61,6 +61,7 @@ def description_json(description: ImageDescription) -> bytes:
             "description": flow.description,
             "parameter_schema": flow.parameter_schema,
             "enforce_parameter_schema": flow.enforce_parameter_schema,
+            "signature": flow.signature,
         }
         for flow in description.flows
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowyard.adapters.terminal import SilentProgress
@@ -17,7 +17,7 @@ from flowyard.planning.render_memo import RenderMemo
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import Commit, Relation
 from flowyard.releasing.records import read_head
-from flowyard.values import ImageDescription
+from flowyard.values import ImageDescription, Json
 from flowyard.yard import TaskSide, Yard
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_aws import FakeSecrets, FakeTaskDefinitions
@@ -56,9 +56,15 @@ class Site:
     clock: FakeClock = field(default_factory=FakeClock)
     definitions: FakeTaskDefinitions = field(default_factory=FakeTaskDefinitions)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
+    signatures: dict[str, Json] = field(default_factory=dict)  # what images say of how their flow is called
 
     def __post_init__(self) -> None:
-        self.builder = FakeBuilder(self.registry, described)
+        self.builder = FakeBuilder(self.registry, self._described)
+
+    def _described(self, flow: str) -> ImageDescription:
+        image = described(flow)
+        signature = self.signatures.get(flow)
+        return replace(image, flows=tuple(replace(one, signature=signature) for one in image.flows))
 
     def yard(self) -> Yard:
         project = load(self.root)

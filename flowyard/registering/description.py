@@ -40,6 +40,7 @@ def parse_description(data: bytes, shown: str) -> ImageDescription:
                 description=flow["description"],
                 parameter_schema=flow["parameter_schema"],
                 enforce_parameter_schema=flow["enforce_parameter_schema"],
+                signature=flow.get("signature"),
             )
             for flow in content["flows"]
         )

@@ -78,6 +78,7 @@ def describe(request: Request, progress: Progress) -> dict[str, Any]:
 def _describe_flow(folder: str, requested: str, request: Request, progress: Progress) -> dict[str, Any]:
     from flowyard.runtime.load import find_flow, load_module, split
     from flowyard.runtime.parameters import describe_parameters
+    from flowyard.runtime.signature import describe_signature
 
     file, function = split(requested)
     progress.importing(file)
@@ -97,6 +98,7 @@ def _describe_flow(folder: str, requested: str, request: Request, progress: Prog
         "parameter_schema": parameters.schema,
         "enforce_parameter_schema": flow.should_validate_parameters,
         "types": parameters.types,
+        "signature": describe_signature(flow.fn, folder),
     }
 
 

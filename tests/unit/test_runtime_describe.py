@@ -57,6 +57,7 @@ def test_the_description(check: Describe, tmp_path: Path, capsys: pytest.Capture
     distributions = document.pop("distributions")
     assert (distributions["prefect"], "typing-extensions" in distributions) == (prefect.__version__, True)
     assert sorted(document["flows"][0]["parameter_schema"]["properties"].pop("tags")["default"]) == ["a", "b"]
+    kind = "POSITIONAL_OR_KEYWORD"
     assert document == {
         "version": 1,
         "python": platform.python_version(),
@@ -78,6 +79,14 @@ def test_the_description(check: Describe, tmp_path: Path, capsys: pytest.Capture
                 },
                 "enforce_parameter_schema": False,
                 "types": [],
+                "signature": {
+                    "parameters": [
+                        {"name": "tags", "kind": kind, "type": "set", "default": "..."},
+                        {"name": "day", "kind": kind, "type": "str", "default": "'today'"},
+                    ],
+                    "returns": {"type": "Any"},
+                    "imports": [],
+                },
             }
         ],
     }
