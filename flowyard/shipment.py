@@ -19,7 +19,7 @@ from flowyard.heads import note_head
 from flowyard.interruption import ShipInterrupted, uninterrupted
 from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, Desired, FlowPlan, Plan
-from flowyard.planning.docker_tasks import INPUT, in_layers, with_pins
+from flowyard.planning.docker_tasks import INPUT, calls_of, in_layers, with_pins
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
 from flowyard.publish import publish
@@ -239,6 +239,7 @@ class Shipment:
             spec=desired.spec,
             commit=self._commit.sha if self._commit else "",
             repository=str(desired.reference.repository),
+            calls=calls_of(desired),
         )
         description = read_description(yard.registry, image)
         check_image(plan.name, description.prefect, server_version(yard.api))

@@ -16,7 +16,7 @@ from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import ConfigurationError, Problem
 from flowyard.planning.context import ContextFile
 from flowyard.planning.key import KEY_LENGTH, fingerprint
-from flowyard.registering.deployment import Marks
+from flowyard.registering.deployment import calls_in, released
 from flowyard.releasing.records import release_name
 from flowyard.target import Target
 from flowyard.values import Flow, Json, Project
@@ -156,20 +156,9 @@ def _behind(one: Desired, wanted: Mapping[str, Desired], live: Live) -> Iterator
     """What to know about flows that call this one and are not shipped with it."""
     release = release_name(one.key, one.spec)
     for caller in sorted(live.keys() - wanted.keys()):
-        pinned = {
-            pin["release"]
-            for deployment in live[caller]
-            for pin in pins_in(deployment).get(one.flow.name, {}).values()
-        }
-        if pinned - {release}:
+        called = {calls_in(deployment).get(one.flow.name, release) for deployment in live[caller]}
+        if called - {release}:
             yield f"flows/{caller} calls it as it was, until {caller} is shipped as well"
-
-
-def pins_in(live: Mapping[str, Json]) -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    """The pins that a registered deployment carries, by task and deployment."""
-    env = (live.get("job_variables") or {}).get("env") or {}
-    found: Mapping[str, Mapping[str, Mapping[str, str]]] = json.loads(env.get(PINS_ENV) or "{}")
-    return found
 
 
 def _with_releases(one: Desired, wanted: Mapping[str, Desired], live: Live) -> Desired:
@@ -189,11 +178,10 @@ def _with_releases(one: Desired, wanted: Mapping[str, Desired], live: Live) -> D
     return replace(one, spec=spec, inputs={**one.inputs, **releases})
 
 
-def released(live: Iterable[Mapping[str, Json]]) -> str | None:
-    """The one release that a flow's live deployments are of; None where they are of several, or of none."""
-    marks = [Marks.of(deployment) for deployment in live]
-    found = {release_name(one.key, one.spec) for one in marks if one is not None}
-    return found.pop() if len(found) == 1 else None
+def calls_of(desired: Desired) -> str:
+    """The releases that a flow calls, as its deployments are marked with them."""
+    calls = {task: desired.inputs[f"{INPUT}{task}"] for task in desired.docker_tasks}
+    return json.dumps(calls, sort_keys=True, separators=(",", ":")) if calls else ""
 
 
 def with_pins(one: Desired, pins: Mapping[str, Mapping[str, Mapping[str, str]]]) -> Desired:

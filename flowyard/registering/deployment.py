@@ -6,12 +6,14 @@ compared with what was sent, its hash marks the deployment, and `plan` sees whet
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.planning.key import KEY_LENGTH, MAPPED, fingerprint
+from flowyard.releasing.records import release_name
 from flowyard.render import PROJECT_FOLDER
 from flowyard.target import Target
 from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule
@@ -41,7 +43,8 @@ def project_tag(project: str) -> str:
 class Marks:
     """What Flowyard writes on a deployment, as labels below `flowyard.`.
 
-    `repository` is where the files say that the image lies; an ECR registry's own name for it is another.
+    `repository` is where the files say that the image lies; an ECR registry's own name for it is another. `calls`
+    are the releases of its Docker tasks, as JSON: what carries their pins is not in a deployment on every work pool.
     """
 
     project: str
@@ -51,6 +54,12 @@ class Marks:
     spec: str
     commit: str = ""
     repository: str = ""
+    calls: str = ""
+
+    @property
+    def release(self) -> str:
+        """Which release of the flow this is."""
+        return release_name(self.key, self.spec)
 
     def labels(self) -> dict[str, str]:
         """The marks as deployment labels."""
@@ -62,6 +71,23 @@ class Marks:
         labels = live.get("labels") or {}
         found = {name: str(labels.get(f"{MARK}{name}", "")) for name in cls.__slots__}
         return cls(**found) if found["project"] else None
+
+
+def released(live: Iterable[Mapping[str, Json]]) -> str | None:
+    """The one release that a flow's live deployments are of; None where they are of several, or of none."""
+    marks = [Marks.of(deployment) for deployment in live]
+    found = {one.release for one in marks if one is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def calls_in(live: Mapping[str, Json]) -> Mapping[str, str]:
+    """The releases of the Docker tasks that a registered deployment calls, by their flow's name."""
+    marks = Marks.of(live)
+    try:
+        calls: Mapping[str, str] = json.loads(marks.calls) if marks and marks.calls else {}
+    except ValueError:  # somebody changed the mark
+        return {}
+    return calls
 
 
 def spec_inputs(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[str, str]:

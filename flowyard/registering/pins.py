@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping
 from flowyard.adapters.prefect_api import read_all
 from flowyard.errors import FlowFailed
 from flowyard.plan import was_touched
-from flowyard.planning.docker_tasks import released
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import MARK, Marks
+from flowyard.registering.deployment import MARK, Marks, released
 from flowyard.values import Json
 
 PINNED_ENV = "FLOWYARD_DOCKER_TASK"  # as flowyard.runtime.tasks.pins reads it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from flowyard.errors import ConfigurationError, FlowFailed
+from flowyard.pipeline import plan_flows
 from flowyard.plan import Desired
 from flowyard.planning.context import ContextFile
 from flowyard.planning.docker_tasks import (
@@ -17,15 +19,13 @@ from flowyard.planning.docker_tasks import (
     check,
     in_layers,
     named_in,
-    pins_in,
-    released,
     tasks_of,
     with_pins,
     with_releases,
 )
 from flowyard.planning.key import fingerprint
 from flowyard.planning.room import Room, with_warnings
-from flowyard.registering.deployment import MARK, normal
+from flowyard.registering.deployment import MARK, calls_in, normal, released
 from flowyard.registering.pins import ensure_pins, pin_body, pin_name
 from flowyard.target import PrefectChoice, Target, VolumeStorage
 from flowyard.values import (
@@ -38,6 +38,10 @@ from flowyard.values import (
     Project,
     Repository,
 )
+from tests.ecs_site import REGISTRY as ECS
+from tests.ecs_site import ecs_site
+from tests.support import FLOW, REGISTRY, lock, make_project, write_files
+from tests.yard_site import Site
 
 TARGET = Target(
     "local",
@@ -70,6 +74,7 @@ def desired(name: str, *tasks: str) -> Desired:
 
 def live(name: str, key: str = "k" * 32, **more: Any) -> dict[str, Json]:
     """A deployment of a flow as the server has it after a ship."""
+    labels = more.pop("labels", {})
     body: dict[str, Json] = {
         "id": f"id-{name}",
         "flow_id": f"flow-{name}",
@@ -84,7 +89,7 @@ def live(name: str, key: str = "k" * 32, **more: Any) -> dict[str, Json]:
         **more,
     }
     marks = {"project": "acme", "target": "local", "flow": name, "key": key, "spec": "s" * 32}
-    labels = {f"{MARK}{mark}": value for mark, value in marks.items()}
+    labels |= {f"{MARK}{mark}": value for mark, value in marks.items()}
     return {**body, "labels": {**labels, f"{MARK}state": fingerprint(normal(body))}}
 
 
@@ -191,13 +196,56 @@ def test_a_task_that_is_not_deployed_has_to_be_shipped_as_well() -> None:
 
 
 def test_who_calls_what_is_shipped_without_it_is_told_of() -> None:
-    pins = {"clean": {"default": {"id": "1", "image": "image", "release": "old/old"}}}
-    caller = live("etl", job_variables={"image": "i", "env": {PINS_ENV: json.dumps(pins)}})
-    (one,) = with_releases([desired("clean")], {"etl": (caller,)})
+    caller = live("etl", labels={f"{MARK}calls": json.dumps({"clean": "old/old"})})
+    (one,) = with_releases([desired("clean")], {"etl": (caller,), "other": (live("other"),)})
     assert one.notes == ("flows/etl calls it as it was, until etl is shipped as well",)
     both = with_releases([desired("clean"), desired("etl", "clean")], {"etl": (caller,)})
     assert [one.notes for one in both] == [(), ()]
-    assert pins_in(live("clean")) == {}
+    assert calls_in(live("etl", labels={f"{MARK}calls": "changed by somebody"})) == {}
+
+
+CALLER = "from flowyard import docker_task\n\nhello = docker_task('hello')\n" + FLOW.replace(
+    "hello", "caller"
+)
+
+
+def in_docker(root: Path) -> Site:
+    project = make_project(root, {"registry.toml": f'{REGISTRY}results = "volume:r"\n', **CALLERS})
+    lock(project)
+    return Site(project)
+
+
+def on_ecs(root: Path) -> Site:
+    return ecs_site(root, {"registry.toml": f"{ECS.replace('order =', STORED)}", **CALLERS})
+
+
+CALLERS = {"flows/caller/flow.py": CALLER}
+STORED = 'results = "s3://acme-results/flows"\norder ='
+
+
+@pytest.mark.parametrize("made", [in_docker, on_ecs])
+def test_a_caller_lags_behind_until_it_is_shipped(tmp_path: Path, made: Callable[[Path], Site]) -> None:
+    site = made(tmp_path / "project")
+    assert {name: one.error for name, one in site.ship().items()} == {"caller": None, "hello": None}
+    assert [flow.action for flow in site.plan().changes] == []
+    write_files(site.root, {"flows/hello/flow.py": f"{FLOW}\nCHANGED = 1\n"})
+    behind = ("flows/caller calls it as it was, until caller is shipped as well",)
+    assert notes(site, "hello") == behind
+    site.ship("hello")
+    assert notes(site, "hello") == behind  # nothing to do for it, and still true
+    assert [(flow.name, flow.reasons) for flow in site.plan().changes] == [
+        ("caller", ("docker task hello changed",))
+    ]
+    site.ship()
+    assert (notes(site, "hello"), site.plan().changes) == ((), ())
+
+
+def notes(site: Site, flow: str) -> tuple[str, ...]:
+    """What a plan of this flow alone says beside what would happen."""
+    yard = site.yard()
+    (planned,) = plan_flows(yard, [one for one in yard.project.flows if one.name == flow]).flows
+    assert planned.desired is not None
+    return planned.desired.notes
 
 
 def test_several_releases_are_none() -> None:
