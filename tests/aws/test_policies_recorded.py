@@ -10,6 +10,7 @@ import docker
 import pytest
 
 from tests.aws.api import AwsApi
+from tests.aws.docker_tasks import Crossed, cross, write_both
 from tests.aws.iam import allowed_by
 from tests.aws.recorded import CLUSTER, POOL, Recorded, recorded_project
 
@@ -27,17 +28,28 @@ UNRECORDED: Mapping[str, str] = MappingProxyType(
         "task s3:AbortMultipartUpload": "the runtime part, when a large result fails between its parts",
         "task s3:ListBucket": "no call, but what makes S3 say that an object is not there: Docker tasks ask for values "
         "before they store them",
-        "task s3:GetObject": "the runtime part, when a flow reads what another one returned",
         "worker ecs:StopTask": "kill_infrastructure of prefect-aws: a run that is cancelled while it is submitted, or "
         "whose cancelling took too long",
         "worker sqs:ChangeMessageVisibility": "the observer of prefect-aws, when an event takes four minutes",
     }
 )
+# The engine asks for a layer after all when its build cache has let go of it.
+SOMETIMES = frozenset(action for action, why in UNRECORDED.items() if why == _LAYERS)
+
+
+@pytest.fixture(scope="module")
+def crossings() -> list[Crossed]:
+    """What came of the run that called another flow."""
+    return []
 
 
 @pytest.fixture(scope="module")
 def recorded(
-    aws_api: AwsApi, prefect_api: str, tmp_path_factory: pytest.TempPathFactory, engine: docker.DockerClient
+    aws_api: AwsApi,
+    prefect_api: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    engine: docker.DockerClient,
+    crossings: list[Crossed],
 ) -> Iterator[Recorded]:
     """Everything that is done with a target was done once."""
     tmp = tmp_path_factory.mktemp("recorded")
@@ -47,11 +59,13 @@ def recorded(
         )
         made.flow("greet", 1)
         made.flow("lost", 1)
+        write_both(made, 1)
         made.program("ci")
         with made.worker(tmp / "worker"):
             finished = made.program("run", "run", "greet")
             assert json.loads(finished.stdout) == [1, 4, 5], finished.stderr
             lose_an_image(made)
+            crossings.append(cross(made))
         leave_an_old_definition(made)
         made.flow("greet", 2)
         made.program("ci")
@@ -85,6 +99,14 @@ def leave_an_old_definition(made: Recorded) -> None:
     ecs.register_task_definition(**{name: held[name] for name in names})
 
 
+@pytest.mark.usefixtures("recorded")
+def test_a_docker_task_crosses_from_one_ecs_task_to_another(crossings: list[Crossed]) -> None:
+    (crossed,) = crossings
+    assert crossed.returned == {"edition": 1, "same": True, "raised": ["there is nothing to see", True]}
+    caller, *called = [str(task.definition["taskDefinitionArn"]) for task in crossed.tasks]
+    assert (caller.count("-calling-"), called) == (1, [crossed.pinned] * 2)
+
+
 def test_everybody_is_one_of_the_roles(recorded: Recorded) -> None:
     assert {caller for caller, _ in recorded.asked()} == set(recorded.roles)
     assert (recorded.site.cluster, recorded.site.target.work_pool) == (CLUSTER, POOL)
@@ -107,5 +129,5 @@ def test_nothing_is_there_that_nobody_uses(recorded: Recorded) -> None:
         for statement in role.statements
         for action in statement.actions
     }
-    assert there - used == set(UNRECORDED)
+    assert (there - used) | SOMETIMES == set(UNRECORDED)
     assert used <= there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from flowyard.runtime.tasks.storage import open_storage
 from flowyard.runtime.tasks.values import Values, is_reference
 from tests.aws.api import AwsApi
+from tests.integration.prefect_server import free_port
 
 pytest_plugins = ("tests.aws.fixtures",)
 
@@ -39,3 +41,18 @@ def test_a_bucket_that_is_not_there_is_told_of(in_aws: AwsApi) -> None:
     storage = open_storage({"FLOWYARD_RESULTS": "s3://elsewhere/flows"})
     with pytest.raises(OSError, match="there is no bucket elsewhere"):
         Values(storage).argument((1, 2), "value", room=100)
+
+
+@pytest.mark.usefixtures("in_aws")
+def test_a_storage_that_cannot_be_reached_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", nowhere)
+    storage = open_storage({"FLOWYARD_RESULTS": f"s3://{BUCKET}/flows"})
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: Values(storage).argument((1, 2), "value", room=100),
+        lambda: Values(storage).argument(b"\x01" * 3_000_000, "value", room=100),
+        lambda: storage.read("runs/1/outcome.json"),
+    )
+    for ask in asked:
+        with pytest.raises(OSError, match=f"no answer from {nowhere}: "):
+            ask()
