@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flowyard.planning.context import ContextFile
-from flowyard.planning.key import differences, fingerprint
-from flowyard.registering.deployment import MARK, Marks, normal
+from flowyard.planning.key import differences
+from flowyard.registering.deployment import MARK, Marks, was_touched
 from flowyard.target import is_ecr
 from flowyard.values import DeploymentSpec, Flow, ImageReference, Json, PublishedImage, published
 
@@ -180,8 +180,3 @@ def _registration_reasons(
 def _is_current(live: Mapping[str, Json], desired: Desired) -> bool:
     marks = Marks.of(live)
     return marks is not None and marks.key == desired.key and marks.spec == desired.spec
-
-
-def was_touched(live: Mapping[str, Json]) -> bool:
-    """Whether a deployment is no longer what Flowyard registered (pausing does not count)."""
-    return bool((live.get("labels") or {}).get(f"{MARK}state") != fingerprint(normal(live)))

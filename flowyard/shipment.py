@@ -18,15 +18,15 @@ from flowyard.errors import FlowFailed, FlowyardError, PushFailed, RegistryError
 from flowyard.heads import note_head
 from flowyard.interruption import ShipInterrupted, uninterrupted
 from flowyard.outcome import Outcome, Registered
+from flowyard.pinning import Pinning
 from flowyard.plan import Action, Desired, FlowPlan, Plan
-from flowyard.planning.docker_tasks import INPUT, calls_of, in_layers, with_pins
-from flowyard.planning.observe import deployments_by_flow
+from flowyard.planning.docker_tasks import calls_of, in_layers
 from flowyard.ports import PrefectApi
 from flowyard.publish import publish
 from flowyard.register import Unit, register, remove
 from flowyard.registering.deployment import Marks
 from flowyard.registering.description import read_description
-from flowyard.registering.pins import ensure_pins
+from flowyard.registering.pruning import Pins
 from flowyard.registering.tasks import TaskSteps
 from flowyard.registering.versions import check_image, server_version
 from flowyard.releasing.entry import RecordEntry
@@ -130,6 +130,7 @@ class Shipment:
             side=yard.tasks, target=yard.target, project=yard.project.name, pool=pool.id if pool else ""
         )
         self._stubs = StubFiles(yard.project.root)
+        self._pinning = Pinning(Pins(yard.api, yard.project.name, yard.target.name), yard.holder)
         self._lease = lease
         self._build = build
         self._one_at_a_time = threading.Lock()  # parallel writes are slower, and on SQLite collide
@@ -151,6 +152,7 @@ class Shipment:
         try:
             self._lease.check()
             note_head(self._yard, [one.plan for one in good], self._commit, whole=whole)
+            outcomes = self._pinning.pruned(Guarded(self._yard.api, self._lease), outcomes)
         except FlowyardError as error:
             error.message = f"shipped, but the target's head was not moved: {error.message}"
             error.hint = error.hint or "ship again"
@@ -167,8 +169,11 @@ class Shipment:
         notes = self._tasks.check(desired)
         image = plan.image or self._build_and_publish(desired)
         self._progress.step(plan.name, "registering")
-        desired = self._pinned(desired)
-        registered, revisions = self._register(plan, desired, image)
+        with self._pinning.held(desired):
+            if desired.docker_tasks:
+                with self._writing() as api:
+                    desired = self._pinning.ensured(api, desired)
+            registered, revisions = self._register(plan, desired, image)
         names = {*revisions, *(str(live["name"]) for live in plan.live)}
         notes += self._tasks.retire(self._yard.api, plan.name, sorted(names), revisions.values())
         images = {plan.name: image, **{task: published(text) for task, text in desired.pinned.items()}}
@@ -183,19 +188,6 @@ class Shipment:
         notes = self._tasks.retire(self._yard.api, plan.name, names)
         self._progress.done(plan.name, "removed")
         return Outcome(plan, plan.image, notes=notes)
-
-    def _pinned(self, desired: Desired) -> Desired:
-        """The flow with pins of all that it calls in the environment of its runs. Raises FlowFailed."""
-        if not desired.docker_tasks:
-            return desired
-        yard = self._yard
-        live = deployments_by_flow(yard.api, yard.project.name, yard.target.name)
-        with self._writing() as api:
-            pins = {
-                task: ensure_pins(api, task, desired.inputs[f"{INPUT}{task}"], live.get(task, ()))
-                for task in desired.docker_tasks
-            }
-        return with_pins(desired, pins)
 
     def _build_and_publish(self, desired: Desired) -> PublishedImage:
         workshop = self._yard.workshop

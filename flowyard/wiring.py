@@ -24,7 +24,7 @@ from flowyard.load import find_root, load
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.ports import ContainerRegistry, LogFiles, Logins, Progress, Repositories, Results
 from flowyard.releasing.holder import Holder
-from flowyard.releasing.limits import limited_flow
+from flowyard.releasing.limits import PINS, limited_flow
 from flowyard.target import Target, VolumeStorage
 from flowyard.task_watch import Tasks
 from flowyard.values import Credentials, ImageReference, Project, PublishedImage, Repository
@@ -93,7 +93,7 @@ def open_task_side(target: Target) -> TaskSide | None:
 def open_holder(notes: Path, progress: Progress) -> Holder:
     """Who holds the leases of a ship: this process, which notes them in a folder of its machine."""
 
-    shown = {"": "head", "*": "all flows"}
+    shown = {"": "head", "*": "all flows", PINS: "Docker tasks"}
 
     def waiting(names: tuple[str, ...], hint: str) -> None:
         for name in names:

@@ -71,6 +71,7 @@ class FakeServer(FakePrefect):
         self.pools: dict[str, Row] = {
             "pool": {"id": "pool-1", "type": "docker", "base_job_template": TEMPLATE}
         }
+        self.runs: list[Row] = []
         self.version: str | None = "3.8.8"
         self.refuse: Callable[[str, str, Json], str | None] = lambda method, path, body: None
         self.alter: Callable[[Row], None] = lambda row: None
@@ -241,6 +242,13 @@ def _filter_deployments(server: FakeServer, _: str, body: Any) -> Json:
     return sorted(found, key=lambda row: str(row["name"]))[start : start + body.get("limit", 200)]
 
 
+def _filter_runs(server: FakeServer, _: str, body: Any) -> Json:
+    state = body["flow_runs"]["state"]
+    types, names = state.get("type", {}).get("any_", ()), state.get("name", {}).get("any_", ())
+    found = [run for run in server.runs if run["state_type"] in types or run["state_name"] in names]
+    return found[body.get("offset", 0) :]
+
+
 def _get_pool(server: FakeServer, name: str, _: Any) -> Json:
     if name not in server.pools:
         raise NotFound("Work pool not found", status=404)
@@ -271,6 +279,7 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     (r"PATCH /deployments/([^/]+)", _patch_deployment),
     (r"PATCH /deployments/([^/]+/schedules/[^/]+)", _patch_schedule),
     (r"DELETE /v2/concurrency_limits/([^/]+)", _delete_limit),
+    (r"POST /flow_runs/filter", _filter_runs),
     (r"GET /work_pools/([^/]+)", _get_pool),
     (r"POST /work_pools/", _post_pool),
     (r"POST /work_pools/([^/]+)/queues/filter", _filter_queues),

@@ -16,16 +16,14 @@ from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import ConfigurationError, Problem
 from flowyard.planning.context import ContextFile
 from flowyard.planning.key import KEY_LENGTH, fingerprint
-from flowyard.registering.deployment import calls_in, released
-from flowyard.releasing.records import release_name
+from flowyard.registering.deployment import PINS_ENV, calls_in, released
+from flowyard.releasing.records import CALLED, release_name
 from flowyard.target import Target
 from flowyard.values import Flow, Json, Project
 
 if TYPE_CHECKING:
     from flowyard.plan import Desired
 
-PINS_ENV = "FLOWYARD_DOCKER_TASKS"  # as flowyard.runtime.tasks.pins reads it
-INPUT = "docker task "  # and the flow's name: what an input of the release is called
 _FUNCTION = "docker_task"
 Live = Mapping[str, tuple[Mapping[str, Json], ...]]
 
@@ -171,7 +169,7 @@ def _with_releases(one: Desired, wanted: Mapping[str, Desired], live: Live) -> D
             text = f"flows/{task} is not deployed here; ship it as well: python build.py flows/{task}"
             missing.append(Problem(f"flows/{one.flow.name}", f"docker_task({task!r})", text))
         else:
-            releases[f"{INPUT}{task}"] = release
+            releases[f"{CALLED}{task}"] = release
     if missing:
         raise ConfigurationError(missing)
     spec = fingerprint([one.spec, releases])[:KEY_LENGTH]
@@ -180,7 +178,7 @@ def _with_releases(one: Desired, wanted: Mapping[str, Desired], live: Live) -> D
 
 def calls_of(desired: Desired) -> str:
     """The releases that a flow calls, as its deployments are marked with them."""
-    calls = {task: desired.inputs[f"{INPUT}{task}"] for task in desired.docker_tasks}
+    calls = {task: desired.inputs[f"{CALLED}{task}"] for task in desired.docker_tasks}
     return json.dumps(calls, sort_keys=True, separators=(",", ":")) if calls else ""
 
 

@@ -20,6 +20,7 @@ from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImag
 from flowyard.work_pools import job_variables, mapped
 
 MARK = "flowyard."
+PINS_ENV = "FLOWYARD_DOCKER_TASKS"  # pins of what a flow calls, as flowyard.runtime.tasks.pins reads them
 # Raised when Flowyard itself registers the same settings differently.
 REGISTRATION_FORMAT = "2"
 # Settings that reach Prefect as job variables only.
@@ -248,3 +249,8 @@ def _normal_schedule(schedule: Mapping[str, Json]) -> dict[str, Json]:
         name: when[name] for name in ("cron", "interval", "rrule", "timezone") if when.get(name) is not None
     }
     return {"slug": schedule["slug"], "when": kept, "parameters": schedule.get("parameters") or {}}
+
+
+def was_touched(live: Mapping[str, Json]) -> bool:
+    """Whether a deployment is no longer what Flowyard registered (pausing does not count)."""
+    return bool((live.get("labels") or {}).get(f"{MARK}state") != fingerprint(normal(live)))

@@ -7,12 +7,12 @@ image's own entrypoint and schema, and runs as the flow itself does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from flowyard.adapters.prefect_api import read_all
 from flowyard.errors import FlowFailed
-from flowyard.plan import was_touched
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import MARK, Marks, released
+from flowyard.registering.deployment import MARK, Marks, released, was_touched
 from flowyard.values import Json
 
 PINNED_ENV = "FLOWYARD_DOCKER_TASK"  # as flowyard.runtime.tasks.pins reads it
@@ -20,6 +20,25 @@ _COPIED = (
     *("flow_id", "entrypoint", "pull_steps", "version", "description", "parameters"),
     *("parameter_openapi_schema", "work_pool_name", "work_queue_name"),
 )
+_DECIDES = (
+    *_COPIED,
+    "job_variables",
+    "enforce_parameter_schema",
+)  # what a run of it is; its name does not say all
+_RELEASE = f"{MARK}pin-release"
+_OF = f"{MARK}pin-of"
+_MOST = (
+    9  # pins of one release: of several only where somebody changed one, or a task definition was made anew
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A pin that is there: its id, the flow it is of, and which release."""
+
+    id: str
+    flow: str
+    release: str
 
 
 def pin_name(live: Mapping[str, Json]) -> str:
@@ -49,7 +68,8 @@ def pin_body(live: Mapping[str, Json]) -> dict[str, Json]:
         "enforce_parameter_schema": False,
         "job_variables": {**variables, "env": {**variables.get("env", {}), PINNED_ENV: marks.flow}},
         "labels": {
-            f"{MARK}pin-of": f"{marks.flow}/{live['name']}",
+            _OF: f"{marks.flow}/{live['name']}",
+            _RELEASE: marks.release,
             f"{MARK}pin-project": marks.project,
             f"{MARK}pin-target": marks.target,
             f"{MARK}image": variables["image"],
@@ -69,17 +89,47 @@ def ensure_pins(
     if released(live) != release or touched:
         why = f"deployment {touched[0]} of it was changed" if touched else "another ship changed it"
         raise FlowFailed(f"its Docker task {task} is not as it was planned: {why}", hint="ship again")
-    names = {pin_name(one): one for one in live}
+    names = {f"{pin_name(one)}{more}" for one in live for more in _endings()}
     wanted = {"deployments": {"name": {"any_": sorted(names)}}, "sort": "CREATED_DESC"}
-    flows = {str(one["flow_id"]) for one in live}
     there = {
-        str(one["name"]): str(one["id"])
-        for one in read_all(api, "/deployments/filter", wanted)
-        if str(one["flow_id"]) in flows
+        (str(one["flow_id"]), str(one["name"])): one for one in read_all(api, "/deployments/filter", wanted)
     }
     pins = {}
-    for name, one in names.items():
-        identity = there.get(name) or str(api.request("POST", "/deployments/", pin_body(one))["id"])
+    for one in live:
+        identity = _ensure(api, pin_body(one), there)
         image = str(one["job_variables"]["image"])
         pins[str(one["name"])] = {"id": identity, "image": image, "release": release}
     return pins
+
+
+def _endings() -> tuple[str, ...]:
+    return ("", *(f"-{number}" for number in range(2, _MOST + 1)))
+
+
+def _ensure(
+    api: PrefectApi, body: dict[str, Json], there: Mapping[tuple[str, str], Mapping[str, Json]]
+) -> str:
+    """The id of the pin with this body, made where there is none. One of its name that is not the same, because
+    somebody changed it or the task definition is another, is let alone: runs that were begun may call it."""
+    for ending in _endings():
+        name = f"{body['name']}{ending}"
+        found = there.get((str(body["flow_id"]), name))
+        if found is None:
+            return str(api.request("POST", "/deployments/", {**body, "name": name})["id"])
+        if all(found.get(field) == body[field] for field in _DECIDES):
+            return str(found["id"])
+    raise FlowFailed(
+        f"{body['name']} and {_MOST - 1} more pins of it in Prefect were changed, so none can be called",
+        hint="delete them in Prefect, with the runs that call them, and ship again",
+    )
+
+
+def pins_of(api: PrefectApi, project: str, target: str) -> list[Pin]:
+    """The pins of a project on a target, but those that do not say of which release they are."""
+    tagged = {"deployments": {"tags": {"all_": [pin_tag(project)]}}, "sort": "CREATED_DESC"}
+    found = [(one, one.get("labels") or {}) for one in read_all(api, "/deployments/filter", tagged)]
+    return [
+        Pin(str(one["id"]), str(labels[_OF]).partition("/")[0], str(labels[_RELEASE]))
+        for one, labels in found
+        if labels.get(f"{MARK}pin-target") == target and _OF in labels and _RELEASE in labels
+    ]

@@ -14,6 +14,7 @@ from flowyard.ports import PrefectApi
 from flowyard.values import Json
 
 LIMITS = "/v2/concurrency_limits"
+PINS = "*pins"  # where a limit's name has a flow; no flow is called so
 
 
 class Busy(OrderError):
@@ -32,6 +33,11 @@ def flow_limit(project: str, target: str, flow: str) -> str:
 def head_limit(project: str, target: str) -> str:
     """The name of the limit around changes of the target's head."""
     return f"flowyard:{project}:{target}"
+
+
+def pins_limit(project: str, target: str) -> str:
+    """The name of the limit around making and removing pins of Docker tasks."""
+    return f"{head_limit(project, target)}:{PINS}"
 
 
 def limited_flow(name: str) -> str:

@@ -22,6 +22,7 @@ from flowyard.values import Json
 
 TOKEN = "ship"  # in a record's metadata: which ship wrote it
 WHOLE = "*"  # stands for all flows of a target; no flow is called so
+CALLED = "docker task "  # and a flow's name: an input of what calls it, and the image it is pinned to
 _TASK_DEFINITION = "task definition "
 _HEAD_TERMS = Terms(wait=120.0, poll=0.2)  # moving takes a moment; one that died at it holds it for a minute
 
@@ -50,6 +51,11 @@ class ReleaseRecord:
     task_definitions: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
+
+    @property
+    def calls(self) -> Mapping[str, str]:
+        """The releases of its Docker tasks, by their flow's name."""
+        return _prefixed(tuple(self.inputs.items()), CALLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +178,7 @@ def record_artifact(record: ReleaseRecord) -> Json:
         ("shipped by", record.shipped_by),
     ]
     rows += [("deployment", name) for name in record.deployments]
-    rows += [(f"docker task {name}", image) for name, image in sorted(record.docker_tasks.items())]
+    rows += [(f"{CALLED}{name}", image) for name, image in sorted(record.docker_tasks.items())]
     rows += [(f"{_TASK_DEFINITION}{name}", arn) for name, arn in sorted(record.task_definitions.items())]
     rows += [(f"input {path}", content) for path, content in sorted(record.inputs.items())]
     commit = f"`{record.commit}`" if record.commit else "none"
@@ -204,7 +210,7 @@ def record_of(artifact: Json, time: str) -> ReleaseRecord:
             dirty=single["dirty"],
             shipped_by=single["shipped by"],
             deployments=tuple(str(value) for name, value in rows if name == "deployment"),
-            docker_tasks=_prefixed(rows, "docker task "),
+            docker_tasks=_prefixed(rows, CALLED),
             task_definitions=_prefixed(rows, _TASK_DEFINITION),
             inputs=_prefixed(rows, "input "),
             created=str(artifact[time]),

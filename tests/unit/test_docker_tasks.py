@@ -15,7 +15,6 @@ from flowyard.pipeline import plan_flows
 from flowyard.plan import Desired
 from flowyard.planning.context import ContextFile
 from flowyard.planning.docker_tasks import (
-    PINS_ENV,
     check,
     in_layers,
     named_in,
@@ -25,8 +24,9 @@ from flowyard.planning.docker_tasks import (
 )
 from flowyard.planning.key import fingerprint
 from flowyard.planning.room import Room, with_warnings
-from flowyard.registering.deployment import MARK, calls_in, normal, released
-from flowyard.registering.pins import ensure_pins, pin_body, pin_name
+from flowyard.registering.deployment import MARK, PINS_ENV, calls_in, normal, released
+from flowyard.registering.pins import PINNED_ENV, ensure_pins, pin_body, pin_name
+from flowyard.runtime.tasks import pins as runtime_pins
 from flowyard.target import PrefectChoice, Target, VolumeStorage
 from flowyard.values import (
     BaseImage,
@@ -306,6 +306,34 @@ def test_a_pin_is_made_once_for_a_release() -> None:
     assert ensure_pins(server, "clean", RELEASE, [deployed]) == expected
     assert ensure_pins(server, "clean", RELEASE, [deployed]) == expected
     assert server.made == [pin_body(deployed)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"job_variables": {"image": "another", "env": {}}},
+        {"entrypoint": "flowyard.runtime.flows.other"},
+        {"parameters": {"day": "today"}},
+    ],
+)
+def test_a_pin_that_somebody_changed_is_let_alone(change: dict[str, Json]) -> None:
+    server = Server()
+    ensure_pins(server, "clean", RELEASE, [live("clean")])
+    server.there[0] |= change
+    assert ensure_pins(server, "clean", RELEASE, [live("clean")])["default"]["id"] == "new-2"
+    assert [one["name"] for one in server.made] == [pin_name(live("clean")), f"{pin_name(live('clean'))}-2"]
+    assert ensure_pins(server, "clean", RELEASE, [live("clean")])["default"]["id"] == "new-2"
+    for _ in range(7):
+        server.there[-1] |= change
+        ensure_pins(server, "clean", RELEASE, [live("clean")])
+    server.there[-1] |= change
+    with pytest.raises(FlowFailed, match="and 8 more pins of it in Prefect were changed"):
+        ensure_pins(server, "clean", RELEASE, [live("clean")])
+
+
+def test_both_sides_use_the_same_names() -> None:
+    """The host imports nothing of the runtime part, so what both have to know is written in both."""
+    assert (PINS_ENV, PINNED_ENV) == (runtime_pins.ENV, runtime_pins.CHILD_ENV)
 
 
 def test_what_a_pin_is() -> None:

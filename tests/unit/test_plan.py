@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flowyard.plan import Action, Desired, FlowPlan, Observed, Plan, make_plan, plan_flow, was_touched
-from flowyard.registering.deployment import Marks, Pinned, payload
+from flowyard.plan import Action, Desired, FlowPlan, Observed, Plan, make_plan, plan_flow
+from flowyard.registering.deployment import Marks, Pinned, payload, was_touched
 from flowyard.target import PrefectChoice, Target
 from flowyard.values import (
     BaseImage,

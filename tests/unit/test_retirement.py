@@ -11,7 +11,7 @@ import pytest
 from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.errors import AwsError
 from flowyard.pipeline import ship
-from flowyard.planning.docker_tasks import PINS_ENV
+from flowyard.registering.deployment import PINS_ENV
 from flowyard.releasing.records import ReleaseRecord, record_artifact
 from flowyard.yard import TaskSide
 from tests.ecs_site import HELLO, REGISTRY, TWO, arns, ecs_site, records

@@ -1,0 +1,91 @@
+"""Pins that nothing names any more: which they are.
+
+A pin that is removed cannot be called again, so all that may still want one is asked: every deployment of the
+server, the newest release records of the flows that are deployed, and runs that are not finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flowyard.ports import PrefectApi
+from flowyard.registering.deployment import PINS_ENV, Marks, calls_in
+from flowyard.registering.pins import Pin, pins_of
+from flowyard.releasing.history import all_deployments, records_of_all, unfinished_runs
+from flowyard.releasing.records import ReleaseRecord
+from flowyard.values import Json
+
+KEPT_RELEASES = 20  # of each flow: what of its history can be gone back to with what it called
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """The pins of one project on one target."""
+
+    api: PrefectApi
+    project: str
+    target: str
+
+    def unneeded(self) -> Sequence[Pin]:
+        """Those that nothing names any more. Raises PrefectError."""
+        pins = pins_of(self.api, self.project, self.target)
+        if pins:
+            deployments = all_deployments(self.api)
+            pins = [pin for pin in pins if not any(self._names(one, pin) for one in deployments)]
+        if pins:
+            ours = {str(one["id"]): marks for one in deployments if (marks := self._marks(one))}
+            records = _by_flow(records_of_all(self.api, self.project, self.target))
+            recorded = _recorded(records, {marks.flow for marks in ours.values()})
+            pins = [pin for pin in pins if (pin.flow, pin.release) not in recorded]
+        if pins:
+            runs = unfinished_runs(self.api)
+            called = {str(run["deployment_id"]) for run in runs}
+            older = _called_by_older_runs(runs, ours, records)
+            pins = [pin for pin in pins if pin.id not in called and pin.flow not in older]
+        return pins
+
+    def _marks(self, deployment: Mapping[str, Json]) -> Marks | None:
+        marks = Marks.of(deployment)
+        return marks if marks and (marks.project, marks.target) == (self.project, self.target) else None
+
+    def _names(self, deployment: Mapping[str, Json], pin: Pin) -> bool:
+        """By its mark, or, as a copy that somebody made, by the pin's id in its environment."""
+        env = (deployment.get("job_variables") or {}).get("env") or {}
+        ours = self._marks(deployment) is not None
+        return (ours and calls_in(deployment).get(pin.flow) == pin.release) or pin.id in str(
+            env.get(PINS_ENV)
+        )
+
+
+def _by_flow(records: Iterable[ReleaseRecord]) -> Mapping[str, list[ReleaseRecord]]:
+    """The records of each flow, the newest first."""
+    found: dict[str, list[ReleaseRecord]] = {}
+    for record in records:
+        found.setdefault(record.flow, []).append(record)
+    return found
+
+
+def _recorded(records: Mapping[str, list[ReleaseRecord]], deployed: Iterable[str]) -> set[tuple[str, str]]:
+    """The flow and release of what the newest releases of the deployed flows called."""
+    kept = [record for flow in deployed for record in records.get(flow, ())[:KEPT_RELEASES]]
+    return {call for record in kept for call in record.calls.items()}
+
+
+def _called_by_older_runs(
+    runs: Iterable[Mapping[str, Json]], ours: Mapping[str, Marks], records: Mapping[str, list[ReleaseRecord]]
+) -> set[str]:
+    """What flows call that have a run which began before they were shipped last: with which pins, nobody can say."""
+    older: set[str] = set()
+    for run in runs:
+        marks = ours.get(str(run["deployment_id"]))
+        history = records.get(marks.flow, []) if marks else []
+        began = run.get("start_time") or run.get("expected_start_time")
+        if history and (not began or _time(began) < _time(history[0].created)):
+            older |= {flow for record in history for flow in record.calls}
+    return older
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
