@@ -108,6 +108,10 @@ class Revisions(Protocol):
         ...
 
 
+class DefinitionStore(TaskDefinitions, Revisions, Protocol):
+    """All that is asked of where task definitions are kept."""
+
+
 class SecretStore(Protocol):
     """Where secrets are kept, as far as one may look without reading them."""
 

@@ -27,7 +27,7 @@ from flowyard.register import Unit, register, remove
 from flowyard.registering.deployment import Marks
 from flowyard.registering.description import read_description
 from flowyard.registering.pruning import Pins
-from flowyard.registering.tasks import TaskSteps
+from flowyard.registering.task_definitions import DefinitionSteps
 from flowyard.registering.versions import check_image, server_version
 from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.lease import Guarded, Lease
@@ -126,8 +126,8 @@ class Shipment:
         self._progress = yard.workshop.progress
         self._commit = commit
         self._base_job_template: Mapping[str, Json] = pool.base_job_template if pool else {}
-        self._tasks = TaskSteps(
-            side=yard.tasks, target=yard.target, project=yard.project.name, pool=pool.id if pool else ""
+        self._definitions = DefinitionSteps(
+            side=yard.ecs, target=yard.target, project=yard.project.name, pool=pool.id if pool else ""
         )
         self._stubs = StubFiles(yard.project.root)
         self._pinning = Pinning(Pins(yard.api, yard.project.name, yard.target.name), yard.holder)
@@ -166,7 +166,7 @@ class Shipment:
         desired = plan.desired
         if desired is None or plan.action is Action.UNCHANGED:
             return Outcome(plan, plan.image)
-        notes = self._tasks.check(desired)
+        notes = self._definitions.check(desired)
         image = plan.image or self._build_and_publish(desired)
         self._progress.step(plan.name, "registering")
         with self._pinning.held(desired):
@@ -175,7 +175,7 @@ class Shipment:
                     desired = self._pinning.ensured(api, desired)
             registered, revisions = self._register(plan, desired, image)
         names = {*revisions, *(str(live["name"]) for live in plan.live)}
-        notes += self._tasks.retire(self._yard.api, plan.name, sorted(names), revisions.values())
+        notes += self._definitions.retire(self._yard.api, plan.name, sorted(names), revisions.values())
         images = {plan.name: image, **{task: published(text) for task, text in desired.pinned.items()}}
         notes += refresh_stubs(self._stubs, self._yard.project, self._yard.registry, plan.name, images)
         self._progress.done(plan.name, "registered " + ", ".join(item.name for item in registered))
@@ -185,7 +185,7 @@ class Shipment:
         with self._writing() as api:
             remove(api, plan.live)
         names = sorted(str(live["name"]) for live in plan.live)
-        notes = self._tasks.retire(self._yard.api, plan.name, names)
+        notes = self._definitions.retire(self._yard.api, plan.name, names)
         self._progress.done(plan.name, "removed")
         return Outcome(plan, plan.image, notes=notes)
 
@@ -235,7 +235,7 @@ class Shipment:
         )
         description = read_description(yard.registry, image)
         check_image(plan.name, description.prefect, server_version(yard.api))
-        revisions = self._tasks.register(desired, image)
+        revisions = self._definitions.register(desired, image)
         unit = Unit(yard.target, desired.deployments, image, description, marks, revisions)
         with self._writing() as api:
             record = RecordEntry(api, self._record(desired, image, revisions))

@@ -28,7 +28,7 @@ from flowyard.releasing.limits import PINS, limited_flow
 from flowyard.target import Target, VolumeStorage
 from flowyard.task_watch import Tasks
 from flowyard.values import Credentials, ImageReference, Project, PublishedImage, Repository
-from flowyard.yard import TaskSide, Yard
+from flowyard.yard import EcsSide, Yard
 
 if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
@@ -73,11 +73,11 @@ def open_yard(project: Project, target: str | None, progress: Progress, jobs: in
         user=shipper(),
         jobs=jobs,
         holder=open_holder(project.root / STATE_FOLDER / "leases" / connection.target.name, progress),
-        tasks=open_task_side(connection.target),
+        ecs=open_ecs_side(connection.target),
     )
 
 
-def open_task_side(target: Target) -> TaskSide | None:
+def open_ecs_side(target: Target) -> EcsSide | None:
     """Where the target's task definitions and secrets are, None where it has none. Nothing is asked yet."""
     if target.ecs is None:
         return None
@@ -86,8 +86,7 @@ def open_task_side(target: Target) -> TaskSide | None:
     from flowyard.adapters.aws.session import AwsSession
 
     session = AwsSession(target.ecs.region)
-    definitions = EcsTaskDefinitions(session)
-    return TaskSide(definitions=definitions, revisions=definitions, secrets=AwsSecrets(session))
+    return EcsSide(definitions=EcsTaskDefinitions(session), secrets=AwsSecrets(session))
 
 
 def open_holder(notes: Path, progress: Progress) -> Holder:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from flowyard.building.workshop import Workshop
 from flowyard.ports import (
     ContainerRegistry,
+    DefinitionStore,
     PrefectApi,
     Repositories,
-    Revisions,
     SecretStore,
-    TaskDefinitions,
 )
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import History
@@ -20,17 +19,16 @@ from flowyard.values import Project
 
 
 @dataclass(frozen=True, slots=True)
-class TaskSide:
+class EcsSide:
     """What shipping to a work pool needs whose tasks are defined before they run."""
 
-    definitions: TaskDefinitions
-    revisions: Revisions
+    definitions: DefinitionStore
     secrets: SecretStore
 
 
 @dataclass(frozen=True, slots=True)
 class Yard:
-    """All that shipping to one target needs of the outside world. `tasks` is None where it defines none."""
+    """All that shipping to one target needs of the outside world. `ecs` is None where runs are no tasks of ECS."""
 
     workshop: Workshop
     api: PrefectApi
@@ -40,7 +38,7 @@ class Yard:
     user: str
     jobs: int | None  # images built at once; None: as many as there are cores, at most four
     holder: Holder = field(default_factory=Holder)
-    tasks: TaskSide | None = None
+    ecs: EcsSide | None = None
 
     @property
     def project(self) -> Project:

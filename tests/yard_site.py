@@ -18,7 +18,7 @@ from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import Commit, Relation
 from flowyard.releasing.records import read_head
 from flowyard.values import ImageDescription, Json
-from flowyard.yard import TaskSide, Yard
+from flowyard.yard import EcsSide, Yard
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_aws import FakeSecrets, FakeTaskDefinitions
 from tests.fakes_builder import FakeBuilder
@@ -78,7 +78,7 @@ class Site:
             commit=lambda paths: None if self.commit is None else Commit(self.commit, dirty=False),
             contexts=self.root / ".flowyard/contexts",
         )
-        tasks = TaskSide(self.definitions, self.definitions, self.secrets)
+        ecs = EcsSide(self.definitions, self.secrets)
         return Yard(
             workshop,
             self.server,
@@ -88,7 +88,7 @@ class Site:
             "ada",
             2,
             Holder(self.clock),
-            tasks if workshop.target.ecs else None,
+            ecs if workshop.target.ecs else None,
         )
 
     def ship(self, *names: str, build: bool = True) -> dict[str, Outcome]:

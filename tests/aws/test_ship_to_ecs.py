@@ -14,7 +14,7 @@ import pytest
 from flowyard.errors import AwsRefused
 from flowyard.outcome import Outcome
 from flowyard.pipeline import ship
-from flowyard.wiring import open_task_side
+from flowyard.wiring import open_ecs_side
 from tests.aws.api import REGION, AwsApi
 from tests.aws.ecs_definitions import keep_manners
 from tests.aws.faults import BROKEN, DENIED, THROTTLED, Cut, Fault
@@ -56,7 +56,7 @@ class Account:
         """Ship with the real adapters; only what is asked from now on is recorded."""
         self.aws.calls.clear()
         yard = self.site.yard()
-        yard = replace(yard, tasks=open_task_side(yard.target))
+        yard = replace(yard, ecs=open_ecs_side(yard.target))
         (outcome,) = ship(yard, yard.project.flows, whole=True)
         return outcome
 

@@ -18,7 +18,7 @@ from flowyard.plan import Desired, Observed, make_plan
 from flowyard.planning.desired import want
 from flowyard.planning.key import KEY_LENGTH, key_of
 from flowyard.registering.deployment import Marks, Pinned, payload
-from flowyard.registering.tasks import definitions
+from flowyard.registering.task_definitions import definitions
 from flowyard.releasing.order import Commit
 from flowyard.render import render
 from flowyard.report import plan_json, plan_text

@@ -13,7 +13,7 @@ from flowyard.errors import AwsError
 from flowyard.pipeline import ship
 from flowyard.registering.deployment import PINS_ENV
 from flowyard.releasing.records import ReleaseRecord, record_artifact
-from flowyard.yard import TaskSide
+from flowyard.yard import EcsSide
 from tests.ecs_site import HELLO, REGISTRY, TWO, arns, ecs_site, records
 from tests.fakes_aws import FakeTaskDefinitions
 from tests.support import FLOW, write_files
@@ -148,7 +148,7 @@ def test_a_refusal_is_noted_and_the_flow_is_shipped(site: Site, question: str) -
     forget(site)
     yard = site.yard()
     failing = Failing(site.definitions, question)
-    yard = replace(yard, tasks=TaskSide(site.definitions, failing, site.secrets))
+    yard = replace(yard, ecs=EcsSide(failing, site.secrets))
     (outcome,) = ship(yard, yard.project.flows, whole=True)
     assert outcome.error is None
     assert outcome.notes == ("old task definitions were not retired: AWS refused it",)

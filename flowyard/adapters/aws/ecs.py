@@ -8,10 +8,9 @@ from __future__ import annotations
 import random
 import time
 
-from flowyard.adapters.aws.session import AwsSession
 from flowyard.aws.task_definition import TaskDefinition
 from flowyard.errors import AwsRefused
-from flowyard.ports import Timer
+from flowyard.ports import AwsCalls, Timer
 from flowyard.values import Json
 
 TRIES = 6  # to register, while somebody else makes a revision of the family as well
@@ -25,7 +24,7 @@ _LOOKED_AT = 20  # newest revisions of a family that may be the one that is want
 class EcsTaskDefinitions:
     """TaskDefinitions and Revisions of one region. Safe to use from several threads."""
 
-    def __init__(self, session: AwsSession, timer: Timer = time) -> None:
+    def __init__(self, session: AwsCalls, timer: Timer = time) -> None:
         self._session = session
         self._timer = timer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 
 from flowyard.adapters.aws.refusals import hint_of_name, is_denied
-from flowyard.adapters.aws.session import AwsSession
 from flowyard.errors import AwsError, AwsRefused
+from flowyard.ports import AwsCalls
 from flowyard.results import BEGINNING, MOST, ResultFile, describe_result
 from flowyard.target import BucketStorage
 from flowyard.values import Json, ResultPlace
@@ -17,7 +17,7 @@ _SCHEME = "s3://"
 class BucketResults:
     """Reads what runs left in the target's bucket."""
 
-    def __init__(self, storage: BucketStorage, aws: AwsSession) -> None:
+    def __init__(self, storage: BucketStorage, aws: AwsCalls) -> None:
         self._storage = storage
         self._aws = aws
 

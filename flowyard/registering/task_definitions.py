@@ -18,17 +18,17 @@ from flowyard.registering.retirement import retire_unneeded
 from flowyard.target import Target
 from flowyard.values import PublishedImage
 from flowyard.work_pools import task_definition
-from flowyard.yard import TaskSide
+from flowyard.yard import EcsSide
 
 
 @dataclass(frozen=True, slots=True)
-class TaskSteps:
+class DefinitionSteps:
     """The steps of a ship that concern task definitions; none of them does anything without a `side`.
 
     `pool` is the work pool's id.
     """
 
-    side: TaskSide | None
+    side: EcsSide | None
     target: Target
     project: str
     pool: str
@@ -64,7 +64,7 @@ class TaskSteps:
         """Retire task definitions of these deployments that nothing names. Returns notes, raises nothing."""
         if self.side is None:
             return ()
-        return retire_unneeded(api, self.side.revisions, self._owner(flow), deployments, current)
+        return retire_unneeded(api, self.side.definitions, self._owner(flow), deployments, current)
 
     def _owner(self, flow: str) -> FlowOwner:
         return FlowOwner(self.project, self.target.name, flow, self.pool)
