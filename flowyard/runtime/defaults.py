@@ -10,7 +10,8 @@ import inspect
 import reprlib
 from typing import Any
 
-from flowyard.runtime.annotations import annotation_text
+from flowyard.runtime.annotations import annotation_text, strict_property
+from flowyard.runtime.varying import Again
 
 _UNTYPED = (Any, inspect.Parameter.empty)
 _ALIKE: tuple[tuple[type, ...], ...] = (
@@ -58,6 +59,29 @@ def check_default(annotation: Any, default: Any, found: dict[str, Any]) -> None:
     back = read(annotation, given)
     if not (same(back, value) or same(back, expected)):
         raise LossError(f"would get {short(back)} for its default {short(value)}: {_advice(annotation)}")
+
+
+def check_constant(annotation: Any, again: Again) -> bool:
+    """Whether the default is the same twice. Raises LossError when it depends on the time of the import."""
+    if not _told_alike(annotation, again.first, again.second):
+        return False
+    if not _told_alike(annotation, again.first, again.later):
+        first, later = short(plain_default(again.first)), short(plain_default(again.later))
+        raise LossError(
+            f"has a default that depends on the time of the import ({first} now, {later} at another time): {_ADVICE}"
+        )
+    return True
+
+
+def _told_alike(annotation: Any, left: Any, right: Any) -> bool:
+    """Whether both are the same value, or the same in a schema: not every object knows its equals."""
+    if same(left, right):
+        return True
+    try:
+        told = [strict_property(annotation, value).schema.get("default") for value in (left, right)]
+    except Exception:
+        return True
+    return repr(told[0]) == repr(told[1])  # NaN is not equal to itself
 
 
 def read(annotation: Any, value: Any) -> Any:

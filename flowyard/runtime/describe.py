@@ -18,6 +18,7 @@ from typing import Any
 
 from flowyard.runtime import inside
 from flowyard.runtime.bounds import START
+from flowyard.runtime.defaults import short
 from flowyard.runtime.failures import CheckError
 from flowyard.runtime.guard import Ended, Relay, run
 from flowyard.runtime.traces import TIMED_OUT, place_of
@@ -29,15 +30,59 @@ _PROXIES = frozenset(("ALL_PROXY", "FTP_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO
 def main(arguments: Sequence[str]) -> int:
     """Describe the requested entrypoints of the working directory. Returns the exit code, 0 or 1."""
     options = inside.parse("flowyard.runtime.describe", arguments)
-    # The flow's threads and processes may still write there.
-    with tempfile.TemporaryDirectory(prefix="flowyard-check-", ignore_cleanup_errors=True) as home:
-        command = [sys.executable, "-m", "flowyard.runtime.inside", home, *arguments]
-        relay = Relay(sys.stderr.buffer)
-        ended = run(command, environment(os.environ, home), START + options.seconds, relay)
-        relay.close()
-        code, said = conclude(options, outcome(Path(home)), ended, Path(home))
+    with _home() as home:
+        ended = _import(home, arguments, options.seconds)
+        found = outcome(Path(home))
+        if found is not None and found.get("doubtful"):
+            with _home() as other:
+                _import(other, arguments, options.seconds)
+                found = judged(found, outcome(Path(other)))
+        code, said = conclude(options, found, ended, Path(home))
     sys.stderr.write(said)
     return code
+
+
+def _home() -> tempfile.TemporaryDirectory[str]:
+    # The flow's threads and processes may still write there.
+    return tempfile.TemporaryDirectory(prefix="flowyard-check-", ignore_cleanup_errors=True)
+
+
+def _import(home: str, arguments: Sequence[str], seconds: float) -> Ended:
+    """Let a process of its own import the flows and leave what it found in `home`."""
+    command = [sys.executable, "-m", "flowyard.runtime.inside", home, *arguments]
+    relay = Relay(sys.stderr.buffer)
+    ended = run(command, environment(os.environ, home), START + seconds, relay)
+    relay.close()
+    return ended
+
+
+def judged(found: dict[str, Any], again: dict[str, Any] | None) -> dict[str, Any]:
+    """What was found, or the finding that a doubtful default really was another one in the second import.
+
+    A second import that came to nothing is no verdict: every run makes its own first one.
+    """
+    if again is None or "document" not in again:
+        return found
+    varying = [
+        f"{each['shown']} has a default that is another one at every import ({short(first)}, then {short(second)})"
+        for each in found["doubtful"]
+        for first, second in [[_default(each, one["document"]) for one in (found, again)]]
+        if first != second
+    ]
+    if not varying:
+        return found
+    finding = CheckError(
+        "lossy-parameter",
+        f"{'; '.join(varying)}: use None and make the value inside the flow",
+        file=found["doubtful"][0]["file"],
+        hint="The image's description holds one value, for every run.",
+    )
+    return {"finding": finding.as_json(""), "traceback": ""}
+
+
+def _default(doubtful: dict[str, str], document: dict[str, Any]) -> Any:
+    (flow,) = [flow for flow in document["flows"] if flow["id"] == doubtful["id"]]
+    return flow["parameter_schema"]["properties"][doubtful["parameter"]].get("default")
 
 
 def environment(given: Mapping[str, str], home: str) -> dict[str, str]:

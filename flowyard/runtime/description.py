@@ -49,7 +49,18 @@ class Progress:
             self._note.write_text(file, encoding="utf-8")
 
 
-def describe(request: Request, progress: Progress) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Described:
+    """The description, and the defaults that may be others at the next import.
+
+    Each of those: the flow's `id`, the `parameter`, and how a message names both.
+    """
+
+    document: dict[str, Any]
+    doubtful: list[dict[str, str]]
+
+
+def describe(request: Request, progress: Progress) -> Described:
     """The description of the flows that are asked for, imported from the working directory. Raises CheckError."""
     running = platform.python_version()
     python = request.python
@@ -63,9 +74,10 @@ def describe(request: Request, progress: Progress) -> dict[str, Any]:
     from prefect import __version__ as prefect
 
     folder = str(Path.cwd())
-    flows = [_describe_flow(folder, requested, request, progress) for requested in request.entrypoints]
+    found = [_describe_flow(folder, requested, request, progress) for requested in request.entrypoints]
+    flows = [flow for flow, _ in found]
     _require_unique(flows)
-    return {
+    document = {
         "version": FORMAT,
         "python": running,
         "prefect": prefect,
@@ -73,9 +85,12 @@ def describe(request: Request, progress: Progress) -> dict[str, Any]:
         "folder": folder,
         "flows": flows,
     }
+    return Described(document, [each for _, doubtful in found for each in doubtful])
 
 
-def _describe_flow(folder: str, requested: str, request: Request, progress: Progress) -> dict[str, Any]:
+def _describe_flow(
+    folder: str, requested: str, request: Request, progress: Progress
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
     from flowyard.runtime.load import find_flow, load_module, split
     from flowyard.runtime.parameters import describe_parameters
     from flowyard.runtime.signature import describe_signature
@@ -89,8 +104,13 @@ def _describe_flow(folder: str, requested: str, request: Request, progress: Prog
     progress.importing("")
     attribute, flow = find_flow(module, file, function, request.name)
     parameters = describe_parameters(flow, file)
+    identity = attribute.replace(".", "_")
+    doubtful = [
+        {"id": identity, "parameter": name, "file": file, "shown": f"flow {flow.name!r} in {file}: {shown}"}
+        for name, shown in parameters.doubtful.items()
+    ]
     return {
-        "id": attribute.replace(".", "_"),
+        "id": identity,
         "requested": requested,
         "entrypoint": f"{file}:{attribute}",
         "name": flow.name,
@@ -99,7 +119,7 @@ def _describe_flow(folder: str, requested: str, request: Request, progress: Prog
         "enforce_parameter_schema": flow.should_validate_parameters,
         "types": parameters.types,
         "signature": describe_signature(flow.fn, folder),
-    }
+    }, doubtful
 
 
 def _require_unique(flows: Sequence[dict[str, Any]]) -> None:

@@ -45,10 +45,11 @@ def bounds_of(options: argparse.Namespace) -> Bounds:
 
 
 def find(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    """`{"document": ...}`, or `{"finding": ..., "traceback": ...}` of the check that ended with an error."""
+    """`{"document": ..., "doubtful": ...}`, or `{"finding": ..., "traceback": ...}` of a check that failed."""
     request = Request(options.name, options.python, options.entrypoints, bounds_of(options))
     try:
-        return {"document": describe(request, progress)}
+        described = describe(request, progress)
+        return {"document": described.document, "doubtful": described.doubtful}
     except CheckError as failure:
         allow_reserve()
         cause = failure.__cause__

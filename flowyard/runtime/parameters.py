@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,19 @@ from flowyard.runtime.annotations import (
     strip_optional,
     values_without_json,
 )
-from flowyard.runtime.defaults import SECRET_ADVICE, LossError, check_default, plain_default, read, short
+from flowyard.runtime.defaults import (
+    SECRET_ADVICE,
+    LossError,
+    check_constant,
+    check_default,
+    plain_default,
+    read,
+    short,
+)
 from flowyard.runtime.failures import CheckError
 from flowyard.runtime.schemas import fields_with_secrets, holds_secret, impossible_keys, inline, is_json
 from flowyard.runtime.source import parameter_places
+from flowyard.runtime.varying import Again, evaluated_again
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -36,10 +45,14 @@ _BESIDE = frozenset(("title", "description", "default", "position"))
 
 @dataclass(frozen=True)
 class Parameters:
-    """The parameter schema to register, and the types in it that only travel by reference."""
+    """The parameter schema to register, and the types in it that only travel by reference.
+
+    `doubtful` are parameters whose default looks like another one at every import, each as a message names it.
+    """
 
     schema: dict[str, Any]
     types: list[str]
+    doubtful: dict[str, str]
 
 
 def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
@@ -51,7 +64,9 @@ def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
 
     losses: list[str] = []
     types: list[str] = []
+    doubtful: dict[str, str] = {}
     places = parameter_places(flow.fn, file)
+    again = evaluated_again(flow.fn)
     with warnings.catch_warnings():
         # Pydantic warns about a default it leaves out; that is found and named below.
         warnings.simplefilter("ignore")
@@ -59,16 +74,13 @@ def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
         for parameter in inspect.signature(flow.fn).parameters.values():
             if parameter.name in ("self", "cls"):
                 continue  # bound by Python, not given by the run
+            shown = _shown(parameter, places)
             try:
+                if _is_doubtful(parameter, flow.fn, again.get(parameter.name)):
+                    doubtful[parameter.name] = shown
                 types += _check(parameter, schema, flow.fn)
             except LossError as loss:
-                words = [
-                    "parameter",
-                    repr(parameter.name),
-                    _written(parameter),
-                    places.get(parameter.name, ""),
-                ]
-                losses.append(" ".join([*filter(None, words), str(loss)]))
+                losses.append(f"{shown} {loss}")
     if losses:
         raise CheckError(
             "lossy-parameter",
@@ -76,13 +88,20 @@ def describe_parameters(flow: Flow[..., Any], file: str) -> Parameters:
             file=file,
             hint="What a run can be given is known from the schema alone, so nothing may be missing there.",
         )
-    return Parameters(schema, sorted(set(types)))
+    return Parameters(schema, sorted(set(types)), doubtful)
 
 
-def _written(parameter: inspect.Parameter) -> str:
-    if parameter.annotation is inspect.Parameter.empty:
-        return ""
-    return f"({annotation_text(parameter.annotation)})"
+def _shown(parameter: inspect.Parameter, places: Mapping[str, str]) -> str:
+    """`parameter 'day' (int) on line 3`."""
+    written = ""
+    if parameter.annotation is not inspect.Parameter.empty:
+        written = f"({annotation_text(parameter.annotation)})"
+    words = ["parameter", repr(parameter.name), written, places.get(parameter.name, "")]
+    return " ".join(filter(None, words))
+
+
+def _is_doubtful(parameter: inspect.Parameter, function: Callable[..., Any], again: Again | None) -> bool:
+    return again is not None and not check_constant(_annotation(parameter, function), again)
 
 
 def _check(parameter: inspect.Parameter, schema: dict[str, Any], function: Callable[..., Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where a flow's parameters are written: the line of each, for messages that people act on.
+"""How a flow's parameters are written: the line of each, for messages that people act on, and its default.
 
 A function object knows only where its definition begins, and a long signature has a line for each parameter.
 """
@@ -28,17 +28,42 @@ def parameter_places(function: Callable[..., Any], file: str) -> dict[str, str]:
     return {name: f"on line {line}{elsewhere}" for name, line in _lines(code).items()}
 
 
-def _lines(code: CodeType) -> dict[str, int]:
+def parsed(code: CodeType) -> ast.Module:
+    """The source of the function's file; empty when it cannot be read, or was never Python."""
     try:
-        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
-    except SyntaxError:  # a file that was never Python, such as a notebook's cell
+        return ast.parse("".join(linecache.getlines(code.co_filename)))
+    except SyntaxError:  # such as a notebook's cell
+        return ast.Module([], [])
+
+
+def defaults_of(tree: ast.Module, code: CodeType) -> dict[str, ast.expr]:
+    """The expression of every default of the function, by parameter."""
+    node = _definition(tree, code)
+    if node is None:
         return {}
+    positional = [*node.args.posonlyargs, *node.args.args]
+    given = node.args.defaults
+    found = [*zip(positional[len(positional) - len(given) :], given, strict=True)]
+    found += [
+        (each, default)
+        for each, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+        if default is not None
+    ]
+    return {each.arg: default for each, default in found}
+
+
+def _lines(code: CodeType) -> dict[str, int]:
+    node = _definition(parsed(code), code)
+    return {} if node is None else {each.arg: each.lineno for each in _arguments(node.args)}
+
+
+def _definition(tree: ast.Module, code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == code.co_name:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             if first == code.co_firstlineno:
-                return {each.arg: each.lineno for each in _arguments(node.args)}
-    return {}
+                return node
+    return None
 
 
 def _arguments(arguments: ast.arguments) -> list[ast.arg]:

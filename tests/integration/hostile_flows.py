@@ -12,7 +12,8 @@ FLOW = "\n\n@flow\ndef {name}({signature}): ...\n"
 class Hostile:
     """What its file does at module level, on line 3 and on; its flow's signature and its flow.toml.
 
-    `message` is what the ship says of it, exactly; empty for a flow that is shipped all the same.
+    `message` is what the ship says of it, exactly (ANY stands for a value that is never the same); empty for a
+    flow that is shipped all the same.
     """
 
     does: str
@@ -77,6 +78,19 @@ REFUSED = {
     "shouts": Hostile(
         "import sys\nfor number in range(300_000):\n    print('line', number)\nsys.stderr = None\n1 / 0",
         "flow.py cannot be imported: ZeroDivisionError: division by zero (flow.py, line 7: 1 / 0)",
+    ),
+    "today": Hostile(
+        "from datetime import date\n",
+        "flow 'today' in flow.py: parameter 'day' (datetime.date) on line 7 has a default that depends on the time of "
+        "the import (datetime.date(ANY) now, datetime.date(ANY) at another time): use None and make the value inside "
+        "the flow",
+        signature="day: date = date.today()",
+    ),
+    "ticket": Hostile(
+        "from uuid import UUID, uuid4\n",
+        "flow 'ticket' in flow.py: parameter 'id' (uuid.UUID) on line 7 has a default that is another one at every "
+        "import ('ANY', then 'ANY'): use None and make the value inside the flow",
+        signature="id: UUID = uuid4()",
     ),
     "parameters": Hostile(
         "import enum\n\nfrom pydantic import BaseModel, SecretStr\n\n\n"
