@@ -2,13 +2,20 @@
 
 Same means: files, contents, modes, owners, links and configuration. Times are not compared: the parent folders
 that COPY makes bear the time of the build, which no builder of Engine 26 can rewrite.
+
+Of two inputs less is built. Another Python needs a base and locks of its own, of which there is one. Of another
+platform only what this processor runs by itself can be made; the first stage of it has to do. In what keys they differ
+is in tests/unit/test_changes.py.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +70,8 @@ LEFT_OVERS = (
     *(".flow.py.swp", "flow.py~", "#flow.py#", ".idea/x", ".vscode/y", ".DS_Store", "key.pem"),
 )
 EMPTY_LAYER = f"sha256:{hashlib.sha256(bytes(1024)).hexdigest()}"
+# What the processor runs by itself beside its plain platform, and BuildKit takes for another one.
+VARIANTS = {"amd64": "linux/amd64/v2"}
 SECRET = "# a remark that only this machine's CA bundle has\n"
 
 
@@ -240,6 +249,54 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, set[str]], set[str]
         set(),
     ),
 }
+
+
+def rebased(root: Path, label: str) -> None:
+    """Pin the base of the clone to another digest: the same layers, and a label that tells it."""
+    file = root / "registry.local.toml"
+    found = re.search(r'reference = "(\S+)@(sha256:\w+)"', file.read_text())
+    assert found
+    folder = root.with_name(f"{root.name}-base")
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(f"FROM {found[1]}@{found[2]}\nLABEL base={label}\n")
+    metadata = folder / "metadata.json"
+    options = (
+        "--push",
+        "--provenance=false",
+        "--tag",
+        f"{found[1]}:{label}",
+        "--metadata-file",
+        str(metadata),
+    )
+    subprocess.run(["docker", "buildx", "build", *options, str(folder)], check=True, capture_output=True)
+    digest = json.loads(metadata.read_text())["containerimage.digest"]
+    assert digest != found[2]
+    file.write_text(file.read_text().replace(found[2], digest))
+
+
+def test_another_digest_of_the_base_is_another_image(
+    registry: Registry, first: tuple[Desired, Content]
+) -> None:
+    root = make_clone(registry, registry.folder / "rebased", 0o022)
+    rebased(root, "other")
+    desired, content = built(root)
+    before, after = first[1].configuration["config"], content.configuration["config"]
+    labels = {"base": "other", "io.flowyard.key": desired.key}
+    assert desired.key != first[0].key
+    assert (after, content.layers) == ({**before, "Labels": before["Labels"] | labels}, first[1].layers)
+
+
+def test_another_platform_is_another_image(registry: Registry, first: tuple[Desired, Content]) -> None:
+    root = make_clone(registry, registry.folder / "platform", 0o022)
+    _, before = built(root, stage="base")
+    settings(f'platforms = ["{VARIANTS[before.configuration["architecture"]]}"]\n')(root)
+    desired, after = built(root, stage="base")
+    assert desired.key != first[0].key
+    assert differing(before, after) == {}
+    assert "variant" not in before.configuration
+    labels = {**before.configuration["config"]["Labels"], "io.flowyard.key": desired.key}
+    config = {**before.configuration["config"], "Labels": labels}
+    assert after.configuration == {**before.configuration, "config": config, "variant": "v2"}
 
 
 @pytest.mark.parametrize("name", CHANGES)
