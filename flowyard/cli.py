@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Group, Parameter, Token, UnusedCliTokensError, validators
+from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from flowyard.aws.options import PolicyOptions
 from flowyard.errors import UsageError
+from flowyard.options import Exclude, FailFast, Filters, Flow, Json, Speed, TargetName
 from flowyard.reporting.options import CiOptions
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
@@ -23,6 +24,7 @@ AROUND = Group("Around it", sort_key=2)
 PLAN_HAS_CHANGES = 3
 FROM_FILES = PolicyOptions()
 LOG_ONLY = CiOptions()
+EVERY, UNHURRIED = Filters(), Speed()
 
 
 def _version() -> str:
@@ -36,14 +38,6 @@ def _positive(kind: object, value: float | None) -> None:
         raise ValueError("Must be > 0.")
 
 
-def _whole_number(kind: object, tokens: Sequence[Token]) -> int:
-    found = tokens[0].value
-    try:
-        return int(found)  # the library's own conversion also takes 1.5, and rounds it
-    except ValueError:
-        raise ValueError(f'"{found}" is not a whole number.') from None
-
-
 app = App(
     name="flowyard",
     help=HELP,
@@ -53,29 +47,22 @@ app = App(
     suppress_keyboard_interrupt=False,  # entry.py says that it was interrupted
 )
 
-Flow = Annotated[str, Parameter(help="Flow name, folder or glob; none means all flows.")]
-TargetName = Annotated[
-    str | None,
-    Parameter(name=["--target", "-t"], help="Target of registry.toml; default: project.default-target."),
-]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for a program on stdout.")]
-Jobs = Annotated[
-    int | None,
-    Parameter(
-        name=["--jobs", "-j"],
-        help="Images built at once; default: as many as there are cores, at most 4.",
-        converter=_whole_number,
-        validator=validators.Number(gte=1),
-    ),
-]
+Filtered = Annotated[Filters, Parameter(name="*")]
+Paced = Annotated[Speed, Parameter(name="*")]
 
 
 @app.command(group=PIPELINE)
-def ship(*flows: Flow, target: TargetName = None, json: Json = False, jobs: Jobs = None) -> int:
+def ship(
+    *flows: Flow,
+    target: TargetName = None,
+    json: Json = False,
+    speed: Paced = UNHURRIED,
+    filters: Filtered = EVERY,
+) -> int:
     """Build, check, push and register what changed. The default verb."""
     from flowyard import verbs
 
-    return verbs.ship(flows, target, verbs.Output(json), jobs)
+    return verbs.ship(filters.of(flows), target, verbs.Output(json), speed.pace())
 
 
 @app.command(group=PIPELINE)
@@ -87,36 +74,49 @@ def plan(
         bool, Parameter(negative="", help="Exit with 0 when there is nothing to do, with 3 when there is.")
     ] = False,
     ci: Annotated[CiOptions, Parameter(name="*")] = LOG_ONLY,
+    filters: Filtered = EVERY,
 ) -> int:
     """Say what ship would do to each flow, and why. Builds nothing."""
     from flowyard import verbs
 
-    changes = verbs.plan(flows, target, verbs.Output(json, ci.comment, ci.split))
+    changes = verbs.plan(filters.of(flows), target, verbs.Output(json, ci.comment, ci.split))
     return PLAN_HAS_CHANGES if changes and detailed_exitcode else 0
 
 
 @app.command(group=PIPELINE)
-def render(*flows: Flow) -> int:
+def render(*flows: Flow, exclude: Exclude = ()) -> int:
     """Print the Dockerfile of each flow."""
     from flowyard import verbs
 
-    return verbs.render(flows)
+    return verbs.render(flows, exclude)
 
 
 @app.command(group=PIPELINE)
-def build(*flows: Flow, target: TargetName = None, json: Json = False, jobs: Jobs = None) -> int:
+def build(
+    *flows: Flow,
+    target: TargetName = None,
+    json: Json = False,
+    speed: Paced = UNHURRIED,
+    filters: Filtered = EVERY,
+) -> int:
     """Build and check the images on this machine; push and register nothing."""
     from flowyard import verbs
 
-    return verbs.build(flows, target, verbs.Output(json), jobs)
+    return verbs.build(filters.of(flows), target, verbs.Output(json), speed.pace())
 
 
 @app.command(group=PIPELINE)
-def register(*flows: Flow, target: TargetName = None, json: Json = False) -> int:
+def register(
+    *flows: Flow,
+    target: TargetName = None,
+    json: Json = False,
+    fail_fast: FailFast = False,
+    filters: Filtered = EVERY,
+) -> int:
     """Register deployments of images that are in the container registry already; build nothing."""
     from flowyard import verbs
 
-    return verbs.register(flows, target, verbs.Output(json))
+    return verbs.register(filters.of(flows), target, verbs.Output(json), Speed(fail_fast=fail_fast).pace())
 
 
 @app.command(name="list", group=AROUND)
@@ -131,11 +131,12 @@ def list_(*, target: TargetName = None, json: Json = False) -> int:
 def lock(
     *flows: Flow,
     upgrade: Annotated[bool, Parameter(negative="", help="Take the newest versions that fit.")] = False,
+    exclude: Exclude = (),
 ) -> int:
     """Pin base images by digest, and dependencies with hashes; write the types of Docker tasks. Commit it all."""
     from flowyard import verbs
 
-    return verbs.lock(flows, upgrade)
+    return verbs.lock(flows, upgrade, exclude)
 
 
 @app.command(group=AROUND)

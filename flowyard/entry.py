@@ -89,15 +89,16 @@ def _call(words: Sequence[str]) -> int:
 def _call_plainly(verb: str, flows: Sequence[str]) -> int:
     """What cli.py does for a verb with nothing but names of flows behind it."""
     from flowyard import verbs
+    from flowyard.planning.selection import Selection
 
-    text = verbs.Output(json=False)
+    text, asked = verbs.Output(json=False), Selection(tuple(flows))
     if verb == "ship":
-        return verbs.ship(flows, None, text, None)
+        return verbs.ship(asked, None, text)
     if verb == "render":
         return verbs.render(flows)
     if verb == "list":
         return verbs.list_flows(None, text)
-    verbs.plan(flows, None, text)
+    verbs.plan(asked, None, text)
     return 0
 
 

@@ -37,6 +37,13 @@ class PushFailed(BuildFailed):
     """The image was built, and the push of it failed: what the registry holds is for the registry to say."""
 
 
+class Unfinished(FlowFailed):
+    """Not begun, or ended early, because another flow failed first or somebody interrupted: no failure of its own.
+
+    Beside others that failed it does not count for the exit code.
+    """
+
+
 class CheckFailed(FlowFailed):
     """The image was built but could not import or describe its own flow."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowyard.errors import FlowyardError
-from flowyard.plan import FlowPlan
+from flowyard.plan import Action, FlowPlan
 from flowyard.values import PublishedImage
 
 
@@ -29,3 +29,8 @@ class Outcome:
     deployments: tuple[Registered, ...] = ()
     error: FlowyardError | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything happened to the flow, or should have."""
+        return self.error is not None or self.plan.action is not Action.UNCHANGED

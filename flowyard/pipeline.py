@@ -14,7 +14,7 @@ from flowyard.errors import ConfigurationError, FlowyardError
 from flowyard.heads import out_of_order, settling, touched
 from flowyard.interruption import ShipInterrupted
 from flowyard.outcome import Outcome
-from flowyard.plan import Plan, make_plan
+from flowyard.plan import Action, Plan, make_plan
 from flowyard.planning.desired import want_all
 from flowyard.planning.observe import observe
 from flowyard.releasing.lease import Terms, bury, hold
@@ -33,6 +33,13 @@ def plan_flows(yard: Yard, flows: Sequence[Flow], *, whole: bool = False) -> Pla
     desired = want_all(yard.project, flows, yard.target, yard.workshop.render)
     desired, observed = observe(yard.api, yard.registry, yard.project, yard.target, desired)
     return make_plan(yard.target.name, desired, observed, whole=whole)
+
+
+def changed_images(yard: Yard, flows: Sequence[Flow]) -> tuple[Flow, ...]:
+    """Those of the flows whose image is another than what is deployed."""
+    changes = plan_flows(yard, flows).changes
+    names = {flow.name for flow in changes if flow.action in (Action.BUILD, Action.REUSE)}
+    return tuple(flow for flow in flows if flow.name in names)
 
 
 def foresee(yard: Yard, plan: Plan) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
-from flowyard.errors import FlowyardError
+from flowyard.errors import FlowyardError, Unfinished
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.target import Target
@@ -42,16 +42,20 @@ class Ended(Protocol):
 
 
 def exit_code(outcomes: Iterable[Ended]) -> int:
-    """0 when everything went well; the error's own code when all failures have the same; else 1."""
-    codes = {outcome.error.exit_code for outcome in outcomes if outcome.error is not None}
+    """0 when everything went well; the error's own code when all failures have the same; else 1. What was not
+    begun, or was ended early, because another failed does not count beside it."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    own = [error for error in errors if not isinstance(error, Unfinished)]
+    codes = {error.exit_code for error in own or errors}
     return codes.pop() if len(codes) == 1 else int(bool(codes))
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: Plan, changes_only: bool = False) -> str:
     """The plan for a person: one line a flow, with the reasons."""
-    width = max((len(flow.name) for flow in plan.flows), default=0)
+    flows = plan.changes if changes_only else plan.flows
+    width = max((len(flow.name) for flow in flows), default=0)
     lines = [f"target {plan.target}"]
-    for flow in plan.flows:
+    for flow in flows:
         reasons = f"  ({_reasons(flow.reasons)})" if flow.reasons else ""
         lines.append(f"  {_SIGNS[flow.action]} {flow.name:<{width}}  {flow.action.value}{reasons}")
         lines += [f"    note: {flow.name} {note}" for note in (flow.desired.notes if flow.desired else ())]
@@ -65,9 +69,10 @@ def _reasons(reasons: tuple[str, ...]) -> str:
     return ", ".join(reasons[:_SHOWN_REASONS]) + (f" and {more} more" if more > 0 else "")
 
 
-def plan_json(plan: Plan) -> str:
+def plan_json(plan: Plan, changes_only: bool = False) -> str:
     """The plan for a program."""
-    return _dump({"target": plan.target, "flows": [_plan_entry(flow) for flow in plan.flows]})
+    flows = plan.changes if changes_only else plan.flows
+    return _dump({"target": plan.target, "flows": [_plan_entry(flow) for flow in flows]})
 
 
 def _plan_entry(flow: FlowPlan) -> dict[str, Json]:
@@ -104,12 +109,14 @@ def ship_json(target: str, outcomes: Iterable[Outcome]) -> str:
 def ship_summary(target: str, outcomes: Iterable[Outcome]) -> str:
     """One line on what a ship came to."""
     outcomes = tuple(outcomes)
-    failed = sum(outcome.error is not None for outcome in outcomes)
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    unfinished = sum(isinstance(error, Unfinished) for error in errors)
     same = sum(outcome.plan.action is Action.UNCHANGED for outcome in outcomes if outcome.error is None)
-    shipped = len(outcomes) - failed - same
-    if not shipped and not failed:
+    shipped = len(outcomes) - len(errors) - same
+    if not shipped and not errors:
         return f"target {target}: nothing to do, {same} unchanged"
-    return f"target {target}: {shipped} shipped, {same} unchanged, {failed} failed"
+    text = f"target {target}: {shipped} shipped, {same} unchanged, {len(errors) - unfinished} failed"
+    return f"{text}, {unfinished} not begun or stopped" if unfinished else text
 
 
 def build_text(outcomes: Iterable[BuildOutcome]) -> str:

@@ -14,10 +14,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from flowyard.building.workshop import build_image
-from flowyard.errors import FlowFailed, FlowyardError, PushFailed, RegistryError, expected
+from flowyard.errors import FlowFailed, FlowyardError, PushFailed, RegistryError, Unfinished, expected
 from flowyard.heads import note_head
 from flowyard.interruption import ShipInterrupted, uninterrupted
 from flowyard.outcome import Outcome, Registered
+from flowyard.pace import Pace
 from flowyard.pinning import Pinning
 from flowyard.plan import Action, Desired, FlowPlan, Plan
 from flowyard.planning.docker_tasks import calls_of, in_layers
@@ -57,7 +58,7 @@ def ship_leased(
     done: list[Outcome] = []
     try:
         for layer in _layers(ready):
-            done += _ship_layer(shipment, layer, done)
+            done += _ship_layer(shipment, layer, [*rest, *done])
     except Stopped as stopped:
         done += [_outcome(one) for one in stopped.outcomes]
         begun = {one.plan.name for one in done}
@@ -75,27 +76,36 @@ def _layers(flows: Sequence[FlowPlan]) -> Iterator[list[FlowPlan]]:
 
 
 def _ship_layer(shipment: Shipment, flows: Sequence[FlowPlan], before: Sequence[Outcome]) -> list[Outcome]:
-    """Ship these flows, but those that call one which could not be shipped."""
+    """Ship these flows, but those that call one which could not be shipped; none of them after a failure that is
+    to end the rest."""
     from flowyard.building.parallel import run_parallel
 
     failed = {one.plan.name for one in before if one.error is not None}
     kept = {
-        flow.name: FlowFailed(
+        flow.name: Unfinished(
             f"its Docker task {sorted(bad)[0]} could not be shipped", hint="mend that first"
         )
         for flow in flows
         if flow.desired and (bad := failed & set(flow.desired.docker_tasks))
     }
-    ready = [flow for flow in flows if flow.name not in kept]
-    done = run_parallel(ready, shipment.ship_flow, shipment.jobs, shipment.stop)
-    return [
-        *map(_outcome, done),
-        *(Outcome(flow, error=kept[flow.name]) for flow in flows if flow.name in kept),
-    ]
+    rest = [flow for flow in flows if flow.name not in kept]
+    same = [Outcome(flow, flow.image) for flow in rest if flow.action is Action.UNCHANGED]
+    ready = [flow for flow in rest if flow.action is not Action.UNCHANGED]
+    if shipment.pace.fail_fast and failed:
+        done = [Outcome(flow, error=_not_begun()) for flow in ready]
+    else:
+        done = [*map(_outcome, run_parallel(ready, shipment.ship_flow, shipment.pace, shipment.stop))]
+    return [*same, *done, *(Outcome(flow, error=kept[flow.name]) for flow in flows if flow.name in kept)]
 
 
-def _interrupted() -> FlowFailed:
-    return FlowFailed("interrupted before it began", hint="ship again")
+def _interrupted() -> Unfinished:
+    return Unfinished("interrupted before it began", hint="ship again")
+
+
+def _not_begun() -> Unfinished:
+    from flowyard.building.parallel import FAILED_BEFORE
+
+    return Unfinished(FAILED_BEFORE, hint="ship again")
 
 
 def _settle(
@@ -137,9 +147,9 @@ class Shipment:
         self._stopped = threading.Event()
 
     @property
-    def jobs(self) -> int | None:
-        """How many flows are shipped at once."""
-        return self._yard.jobs
+    def pace(self) -> Pace:
+        """How the flows are gone through."""
+        return self._yard.pace
 
     def stop(self) -> None:
         """End the builds that run, and register nothing more."""
@@ -246,7 +256,7 @@ class Shipment:
         """One flow at a time, and only while the lease is ours and nobody interrupted the ship."""
         with self._one_at_a_time:
             if self._stopped.is_set():
-                raise FlowFailed("interrupted before anything of it was registered", hint="ship again")
+                raise Unfinished("stopped before anything of it was registered", hint="ship again")
             self._lease.check()
             yield Guarded(self._yard.api, self._lease)
 

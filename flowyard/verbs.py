@@ -24,13 +24,16 @@ from flowyard.errors import FlowFailed, PrefectError, UsageError
 from flowyard.interruption import ShipInterrupted
 from flowyard.load import find_root
 from flowyard.outcome import Outcome
-from flowyard.pipeline import foresee, plan_flows
+from flowyard.pace import UNHURRIED, Pace
+from flowyard.pipeline import changed_images, foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
-from flowyard.planning.desired import select, want
-from flowyard.wiring import open_project, open_results, open_tasks, open_workshop, open_yard
+from flowyard.planning.desired import want
+from flowyard.planning.selection import Chosen, Selection, choose, named
+from flowyard.wiring import open_around, open_project, open_results, open_tasks, open_workshop, open_yard
 
 if TYPE_CHECKING:
     from flowyard.aws.options import PolicyOptions
+    from flowyard.building.workshop import Workshop
     from flowyard.reporting.account import Account
 
 
@@ -63,38 +66,45 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def ship(words: Sequence[str], target: str | None, output: Output, jobs: int | None) -> int:
+def ship(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
     """Ship the flows and print their references."""
-    return _ship(words, target, output, jobs, build=True)
+    return _ship(asked, target, output, pace, build=True)
 
 
-def register(words: Sequence[str], target: str | None, output: Output) -> int:
+def register(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
     """Register images that exist; a flow whose image does not is an error."""
-    return _ship(words, target, output, 1, build=False)
+    return _ship(asked, target, output, Pace(1, pace.fail_fast), build=False)
 
 
-def _ship(words: Sequence[str], target: str | None, output: Output, jobs: int | None, *, build: bool) -> int:
+def _ship(asked: Selection, target: str | None, output: Output, pace: Pace, *, build: bool) -> int:
     project = open_project()
-    flows = select(project, words, Path.cwd())
     with progress_for(sys.stderr, os.environ) as progress:
-        yard = open_yard(project, target, progress, jobs)
+        yard = open_yard(project, target, progress, pace.jobs, fail_fast=pace.fail_fast)
+        chosen = _choose(asked, yard.workshop)
         stopped = None
         try:
-            outcomes = ship_flows(yard, flows, build=build, whole=not words)
+            outcomes = ship_flows(yard, chosen.flows, build=build, whole=chosen.whole)
         except ShipInterrupted as interruption:
             stopped, outcomes = interruption, interruption.outcomes
         except KeyboardInterrupt:
-            stopped_early = FlowFailed("interrupted before anything was shipped")
-            output.result("", report.error_json(stopped_early))
+            output.result("", report.error_json(FlowFailed("interrupted before anything was shipped")))
             note(f"target {yard.target.name}: nothing was shipped")
             raise
-    code = _end(yard.target.name, outcomes, output)
+    code = _end(yard.target.name, outcomes, output, changes_only=asked.changed)
     if stopped is not None:
         raise stopped
     return code
 
 
-def _end(target: str, outcomes: Sequence[Outcome], output: Output) -> int:
+def _choose(asked: Selection, workshop: Workshop) -> Chosen:
+    """The flows that are meant, and on stderr what a filter left out of them."""
+    chosen = choose(workshop.project, asked, open_around(workshop))
+    for text in chosen.notes:
+        note(f"note: {text}")
+    return chosen
+
+
+def _end(target: str, outcomes: Sequence[Outcome], output: Output, *, changes_only: bool) -> int:
     for outcome in outcomes:
         if outcome.error is not None:
             note(report.error_text(outcome.error, outcome.plan.name))
@@ -105,19 +115,20 @@ def _end(target: str, outcomes: Sequence[Outcome], output: Output) -> int:
         from flowyard.reporting.account import of_ship
 
         output.account(of_ship("ship", target, outcomes))
-    output.result(report.ship_text(outcomes), report.ship_json(target, outcomes))
+    shown = [one for one in outcomes if one.changes or not changes_only]
+    output.result(report.ship_text(shown), report.ship_json(target, shown))
     return report.exit_code(outcomes)
 
 
-def plan(words: Sequence[str], target: str | None, output: Output) -> bool:
+def plan(asked: Selection, target: str | None, output: Output) -> bool:
     """Print the plan; whether there is anything to do."""
     project = open_project()
-    flows = select(project, words, Path.cwd())
     with progress_for(sys.stderr, os.environ, silent=True) as progress:
         yard = open_yard(project, target, progress, 1)
-        made = plan_flows(yard, flows, whole=not words)
+        chosen = _choose(asked, yard.workshop)
+        made = plan_flows(yard, chosen.flows, whole=chosen.whole)
         foresee(yard, made)
-    output.result(report.plan_text(made), report.plan_json(made))
+    output.result(report.plan_text(made, asked.changed), report.plan_json(made, asked.changed))
     if listens(os.environ) or output.comment:
         from flowyard.reporting.account import of_plan
 
@@ -125,26 +136,28 @@ def plan(words: Sequence[str], target: str | None, output: Output) -> bool:
     return bool(made.changes)
 
 
-def render(words: Sequence[str]) -> int:
+def render(words: Sequence[str], exclude: Sequence[str] = ()) -> int:
     """Print the Dockerfiles."""
     project = open_project()
     target = locate(choose_target(project, None), project.root)
-    print(
-        "\n".join(want(project, flow, target).dockerfile for flow in select(project, words, Path.cwd())),
-        end="",
-    )
+    flows = named(project, words, exclude, Path.cwd())
+    print("\n".join(want(project, flow, target).dockerfile for flow in flows), end="")
     return 0
 
 
-def build(words: Sequence[str], target: str | None, output: Output, jobs: int | None) -> int:
+def build(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
     """Build and check the images, and leave them in the engine."""
     from flowyard.building.workshop import build_images
 
     project = open_project()
-    flows = select(project, words, Path.cwd())
-    chosen = locate(choose_target(project, target), project.root)
     with progress_for(sys.stderr, os.environ) as progress:
-        outcomes = build_images(open_workshop(project, chosen, progress), flows, jobs)
+        if asked.changed:  # the one case in which building asks Prefect
+            yard = open_yard(project, target, progress, pace.jobs)
+            workshop, flows = yard.workshop, changed_images(yard, _choose(asked, yard.workshop).flows)
+        else:
+            workshop = open_workshop(project, locate(choose_target(project, target), project.root), progress)
+            flows = _choose(asked, workshop).flows
+        outcomes = build_images(workshop, flows, pace)
     for outcome in outcomes:
         if outcome.error is not None:
             note(report.error_text(outcome.error, outcome.flow))
@@ -152,7 +165,7 @@ def build(words: Sequence[str], target: str | None, output: Output, jobs: int | 
     if listens(os.environ):
         from flowyard.reporting.account import of_build
 
-        output.account(of_build(chosen.name, outcomes))
+        output.account(of_build(workshop.target.name, outcomes))
     return report.exit_code(outcomes)
 
 
@@ -164,7 +177,7 @@ def list_flows(target: str | None, output: Output) -> int:
     return 0
 
 
-def lock(words: Sequence[str], upgrade: bool) -> int:
+def lock(words: Sequence[str], upgrade: bool, exclude: Sequence[str] = ()) -> int:
     """Pin bases, lock dependencies and write the types of Docker tasks; say what was written."""
     from flowyard.adapters.oci import OciRegistry
     from flowyard.bases import pin_bases
@@ -173,13 +186,15 @@ def lock(words: Sequence[str], upgrade: bool) -> int:
     from flowyard.wiring import uv_program
 
     project = open_project()
-    written = list(pin_bases(project, select(project, words, Path.cwd()), OciRegistry(), upgrade=upgrade))
+    flows = named(project, words, exclude, Path.cwd())
+    written = list(pin_bases(project, flows, OciRegistry(), upgrade=upgrade))
     project = open_project()  # the pins that were just written count
     locker = Locker(project.root, SystemProcesses(), uv_program(), upgrade=upgrade)
-    for flow in select(project, words, Path.cwd()):
+    flows = named(project, words, exclude, Path.cwd())
+    for flow in flows:
         note(f"locking {flow.name}")
         written += locker.lock(flow)
-    written += lock_stubs(project, select(project, words, Path.cwd()), whole=not words)
+    written += lock_stubs(project, flows, whole=not (words or exclude))
     for path in dict.fromkeys(written):
         print(path.as_posix())
     note("commit the files above" if written else "every lock is fresh")

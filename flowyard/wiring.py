@@ -22,6 +22,7 @@ from flowyard.configuration.platforms import with_platforms
 from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
 from flowyard.planning.render_memo import RenderMemo
+from flowyard.planning.selection import Surroundings
 from flowyard.ports import ContainerRegistry, LogFiles, Logins, Progress, Repositories, Results
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import PINS, limited_flow
@@ -55,12 +56,14 @@ def open_workshop(
         builder=builder,
         stop=builder.stop,
         progress=progress,
-        commit=Git(project.root, SystemProcesses()).commit,
+        commit=open_git(project).commit,
         contexts=state / "contexts" / str(os.getpid()),  # two commands may build the same flow at once
     )
 
 
-def open_yard(project: Project, target: str | None, progress: Progress, jobs: int | None) -> Yard:
+def open_yard(
+    project: Project, target: str | None, progress: Progress, jobs: int | None, *, fail_fast: bool = False
+) -> Yard:
     """Everything a ship to this target needs. Raises UsageError when the target is not up."""
     connection = connect(choose_target(project, target), project.root, os.environ)
     registry = LateRegistry(connection.target)
@@ -69,12 +72,23 @@ def open_yard(project: Project, target: str | None, progress: Progress, jobs: in
         api=PrefectRest(connection.prefect),
         registry=registry,
         repositories=registry,
-        history=Git(project.root, SystemProcesses()),
+        history=open_git(project),
         user=shipper(),
         jobs=jobs,
         holder=open_holder(project.root / STATE_FOLDER / "leases" / connection.target.name, progress),
         ecs=open_ecs_side(connection.target),
+        fail_fast=fail_fast,
     )
+
+
+def open_git(project: Project) -> Git:
+    """What git knows of the project. Nothing is asked yet."""
+    return Git(project.root, SystemProcesses())
+
+
+def open_around(workshop: Workshop) -> Surroundings:
+    """What choosing flows looks at, from the current folder. Git is asked only for `--since`."""
+    return Surroundings(Path.cwd(), open_git(workshop.project), workshop.render, workshop.target)
 
 
 def open_ecs_side(target: Target) -> EcsSide | None:

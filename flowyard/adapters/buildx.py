@@ -36,7 +36,7 @@ from flowyard.build import (
 )
 from flowyard.building.buildkit_progress import BuildReader, Event, StepEvent, log_line
 from flowyard.building.hints import MINIMUM_BUILDX
-from flowyard.errors import BuildFailed, EngineError, FlowyardError
+from flowyard.errors import BuildFailed, EngineError, FlowyardError, Unfinished
 from flowyard.ports import LogFiles, Logins, Progress
 
 _GRACE = 10.0  # seconds between SIGTERM and SIGKILL
@@ -51,7 +51,7 @@ class LineProcesses(Protocol):
     def run(self, argv: Sequence[str], env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
         """Run to the end, hand over each line of stderr, return the exit code.
 
-        Raises EngineError when the program is not there, BuildFailed when `stop` was called.
+        Raises EngineError when the program is not there, Unfinished when `stop` was called.
         """
         ...
 
@@ -90,7 +90,7 @@ class SystemLineProcesses:
             process.stderr.close()
             leash.communicate(b"ended\n")
         if self._stopped.is_set():
-            raise BuildFailed("the build was stopped")
+            raise Unfinished("the build was stopped")
         return code
 
     def pause(self, seconds: float) -> None:
@@ -110,7 +110,7 @@ class SystemLineProcesses:
     def _start(self, argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
         with self._lock:
             if self._stopped.is_set():
-                raise BuildFailed("the build was stopped")
+                raise Unfinished("the build was stopped")
             try:
                 process = subprocess.Popen(
                     list(argv),

@@ -10,11 +10,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowyard.errors import OrderError
+from flowyard.errors import OrderError, UsageError
 from flowyard.ports import Completed, Processes
 from flowyard.releasing.order import Commit, Relation
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_FETCH = (
+    "fetch it with its history (git fetch --unshallow; in GitHub Actions, checkout with fetch-depth: 0), or leave "
+    "--since out: what is deployed decides anyway"
+)
 
 
 class Git:
@@ -67,6 +71,33 @@ class Git:
         if older:
             return "ancestor"
         return "unknown" if newer is None or older is None or self._shallow() else "diverged"
+
+    def changed_since(self, reference: str) -> tuple[str, ...]:
+        """As FileChanges.changed_since: also what is not committed, and files that git does not know yet."""
+        base = self._fork_point(reference)
+        compared = ("diff", "--name-only", "--no-renames", "--relative", "-z", base, "--")
+        found = [self._git(*compared), self._git("ls-files", "--others", "--exclude-standard", "-z")]
+        for done in found:
+            if done.returncode != 0:
+                raise _failed("which files were changed", done)
+        return tuple(sorted({path for done in found for path in done.stdout.split("\0") if path}))
+
+    def _fork_point(self, reference: str) -> str:
+        """The newest commit that `reference` and ours have in common. Raises UsageError."""
+        unknown = reference.startswith("-")  # it would be an option of git's command line
+        done = None if unknown else self._git("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
+        if done is None or done.returncode != 0:
+            if self.head() is None:
+                raise UsageError(f"--since {reference}: here is no git commit to compare with")
+            raise UsageError(
+                f"--since {reference}: git knows no such commit, branch or tag here", hint=_FETCH
+            )
+        base = self._git("merge-base", done.stdout.strip(), "HEAD")
+        if base.returncode != 0:
+            why = "this clone is shallow" if self._shallow() else "they share no history"
+            text = f"--since {reference}: git finds no commit that it and ours have in common; {why}"
+            raise UsageError(text, hint=_FETCH)
+        return base.stdout.strip()
 
     def _is_ancestor(self, first: str, second: str) -> bool | None:
         """None when git cannot tell, such as for a commit that is not in this clone."""

@@ -6,16 +6,27 @@ Outcomes are values because one flow's failure must not end, or hide, the work o
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    ALL_COMPLETED,
+    FIRST_EXCEPTION,
+    CancelledError,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from flowyard.errors import FlowFailed
+from flowyard.errors import Unfinished
+from flowyard.pace import UNHURRIED, Pace
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+INTERRUPTED = "interrupted before it began"
+FAILED_BEFORE = "not begun: another flow failed first"
 MOST = 4  # more builds at once only share the same cores and the same disk
 
 
@@ -60,41 +71,66 @@ def default_limit() -> int:
 def run_parallel(
     items: Iterable[Item],
     worker: Callable[[Item], Result],
-    limit: int | None = None,
+    pace: Pace = UNHURRIED,
     stop: Callable[[], None] = nothing,
 ) -> tuple[Outcome[Item, Result], ...]:
-    """One outcome per item, in the items' order; at most `limit` workers run at once.
+    """One outcome per item, in the items' order; at most `pace.jobs` workers run at once.
 
     On KeyboardInterrupt no further item begins, `stop` is called (it has to make the running workers
-    return), they are waited for, and Stopped is raised.
+    return), they are waited for, and Stopped is raised. After the first failure of a pace that fails fast it is
+    the same, but nothing is raised.
     """
     work = tuple(items)
-    pool = ThreadPoolExecutor(limit or default_limit(), thread_name_prefix="flowyard")
+    pool = ThreadPoolExecutor(pace.jobs or default_limit(), thread_name_prefix="flowyard")
     futures: list[Future[Result]] = []
-    try:
-        for item in work:
-            futures.append(pool.submit(worker, item))
-        wait(futures)
-    except KeyboardInterrupt as interruption:
+    begin = _until_failed(worker) if pace.fail_fast else worker
+
+    def end() -> None:
         pool.shutdown(wait=False, cancel_futures=True)
         stop()
         pool.shutdown(wait=True)
-        raise Stopped(_outcomes(work, futures)) from interruption
+
+    try:
+        for item in work:
+            futures.append(pool.submit(begin, item))
+        if wait(futures, return_when=FIRST_EXCEPTION if pace.fail_fast else ALL_COMPLETED).not_done:
+            end()
+    except KeyboardInterrupt as interruption:
+        end()
+        raise Stopped(_outcomes(work, futures, INTERRUPTED)) from interruption
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return _outcomes(work, futures)
+    return _outcomes(work, futures, FAILED_BEFORE)
 
 
-def _outcomes(work: Sequence[Item], futures: Sequence[Future[Result]]) -> tuple[Outcome[Item, Result], ...]:
-    begun = tuple(_outcome(item, future) for item, future in zip(work, futures, strict=False))
-    return (*begun, *(Failed(item, _not_begun()) for item in work[len(begun) :]))
+def _until_failed(worker: Callable[[Item], Result]) -> Callable[[Item], Result]:
+    """The worker until it has failed once: a thread takes the next item before who waits hears of the failure."""
+    failed = threading.Event()
+
+    def begin(item: Item) -> Result:
+        if failed.is_set():
+            raise _not_begun(FAILED_BEFORE)
+        try:
+            return worker(item)
+        except Exception:
+            failed.set()
+            raise
+
+    return begin
 
 
-def _outcome(item: Item, future: Future[Result]) -> Outcome[Item, Result]:
+def _outcomes(
+    work: Sequence[Item], futures: Sequence[Future[Result]], why: str
+) -> tuple[Outcome[Item, Result], ...]:
+    begun = tuple(_outcome(item, future, why) for item, future in zip(work, futures, strict=False))
+    return (*begun, *(Failed(item, _not_begun(why)) for item in work[len(begun) :]))
+
+
+def _outcome(item: Item, future: Future[Result], why: str) -> Outcome[Item, Result]:
     try:
         error = future.exception()
     except CancelledError:
-        return Failed(item, _not_begun())
+        return Failed(item, _not_begun(why))
     if error is None:
         return Done(item, future.result())
     if not isinstance(error, Exception):  # KeyboardInterrupt, SystemExit: not an outcome
@@ -102,5 +138,5 @@ def _outcome(item: Item, future: Future[Result]) -> Outcome[Item, Result]:
     return Failed(item, error)
 
 
-def _not_begun() -> FlowFailed:
-    return FlowFailed("interrupted before it began", hint="do it again")
+def _not_begun(why: str) -> Unfinished:
+    return Unfinished(why, hint="do it again")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowyard.errors import ConfigurationError, FlowyardError, Problem, expected
+from flowyard.pace import Pace
 from flowyard.plan import Desired
 from flowyard.planning.context import stage
 from flowyard.planning.desired import Renderer, want
@@ -50,7 +51,7 @@ class BuildOutcome:
     error: FlowyardError | None = None
 
 
-def build_images(workshop: Workshop, flows: Sequence[Flow], jobs: int | None) -> tuple[BuildOutcome, ...]:
+def build_images(workshop: Workshop, flows: Sequence[Flow], pace: Pace) -> tuple[BuildOutcome, ...]:
     """Build and check the flows' images and leave them in the local engine."""
     from flowyard.building.parallel import Done, run_parallel
 
@@ -60,7 +61,7 @@ def build_images(workshop: Workshop, flows: Sequence[Flow], jobs: int | None) ->
         desired = want(workshop.project, flow, workshop.target, workshop.render)
         return build_image(workshop, desired, commit)
 
-    done = run_parallel(flows, build, jobs, workshop.stop)
+    done = run_parallel(flows, build, pace, workshop.stop)
     return tuple(
         BuildOutcome(one.item.name, one.value) if isinstance(one, Done) else _failed(one) for one in done
     )

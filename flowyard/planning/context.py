@@ -40,16 +40,19 @@ RUNTIME_FOLDER = Path(__file__).parents[1] / "runtime"
 
 
 @dataclass(frozen=True, slots=True)
-class ContextFile:
-    """One file of the context: `path` inside it, `shown` in messages, and a fingerprint of its content.
-
-    `fingerprint` is the content's SHA-256, with ` executable` behind it where the owner may execute the
-    file; of a symbolic link it is `link:` and the target. `source` is where it lies on this machine.
-    """
+class SourceFile:
+    """One file of the context: `path` inside it, `shown` in messages, and where it lies on this machine."""
 
     path: str
     shown: str
     source: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFile(SourceFile):
+    """A file with a fingerprint of its content: the content's SHA-256, with ` executable` behind it where the
+    owner may execute the file; of a symbolic link it is `link:` and the target."""
+
     fingerprint: str
 
     @property
@@ -73,11 +76,16 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
     for name in _walk(scripts, _compiled(ALWAYS_IGNORED)):
         files.append(_copied(f"scripts/{name}", f"images/scripts/{name}", scripts / name))
     files += _runtime_part()
-    files += _tree(root, flow.folder, NOT_SOURCE)
-    for include in flow.includes:
-        files += _tree(root, include, ())
+    files += [_copied(file.path, file.shown, file.source) for file in source_files(root, flow)]
     once = {file.path: file for file in files}  # folders that are included may lie in one another
     return tuple(once[path] for path in sorted(once))
+
+
+def source_files(root: Path, flow: Flow) -> Iterator[SourceFile]:
+    """The flow's own files and those of its includes, found and not yet read. Raises as `collect` does."""
+    yield from _tree(root, flow.folder, NOT_SOURCE)
+    for include in flow.includes:
+        yield from _tree(root, include, ())
 
 
 @cache
@@ -108,7 +116,7 @@ def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
     (folder / "Dockerfile").chmod(0o644)  # a flow's own Dockerfile may copy the whole context
 
 
-def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[ContextFile]:
+def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[SourceFile]:
     top = root / folder
     paths = {f"{folder.as_posix()}/{name}": top / name for name in _walk(top, _rules(root, folder, extra))}
     found = (_problem(shown, top, path) for shown, path in paths.items())
@@ -116,7 +124,7 @@ def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[ContextF
     if problems:
         raise ConfigurationError(problems)
     for shown, path in paths.items():
-        yield _copied(f"project/{shown}", shown, path)
+        yield SourceFile(f"project/{shown}", shown, path)
 
 
 def _rules(root: Path, folder: Path, extra: tuple[str, ...]) -> pathspec.GitIgnoreSpec:

@@ -5,17 +5,14 @@ The bridge from configuration to planning: files are read and hashed here, nothi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from flowyard.configuration.ecs_flows import platform_problem
-from flowyard.configuration.parse import did_you_mean, quoted
-from flowyard.errors import ConfigurationError, LockError, Problem, UsageError
+from flowyard.errors import ConfigurationError, LockError, Problem
 from flowyard.lock import REMEDY, locks_of
 from flowyard.plan import Desired
-from flowyard.planning.context import collect
+from flowyard.planning.context import collect, source_files
 from flowyard.planning.docker_tasks import check, tasks_of
 from flowyard.planning.key import image_inputs, key_of
 from flowyard.registering.deployment import spec_inputs, spec_of, spec_origins
@@ -24,37 +21,6 @@ from flowyard.target import Target
 from flowyard.values import Flow, ImageReference, Project
 
 Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
-
-
-def select(project: Project, words: Iterable[str], folder: Path | None = None) -> tuple[Flow, ...]:
-    """The flows that the words name: `etl`, `flows/etl`, a path into the folder, or a glob. None: all.
-
-    Paths count from `folder`, the project's root unless said otherwise. Raises UsageError for a word that
-    names no flow.
-    """
-    words = tuple(words)
-    if not words:
-        return project.flows
-    start = folder or project.root
-    chosen = {flow.name for word in words for flow in _at(project, start, word) or _named(project, word)}
-    return tuple(flow for flow in project.flows if flow.name in chosen)
-
-
-def _at(project: Project, start: Path, word: str) -> tuple[Flow, ...]:
-    """The flow whose folder the path leads to or into."""
-    path = Path(os.path.normpath(start / word))
-    return tuple(flow for flow in project.flows if path.is_relative_to(project.root / flow.folder))
-
-
-def _named(project: Project, word: str) -> tuple[Flow, ...]:
-    path = PurePath(word)
-    named = path.name if path.parent.name in ("flows", "") else word
-    found = tuple(flow for flow in project.flows if fnmatchcase(flow.name, named))
-    if not found:
-        names = [flow.name for flow in project.flows]
-        listed = ", ".join(names) or "none yet"
-        raise UsageError(f"no flow is called {quoted(word)}{did_you_mean(named, names)}; flows: {listed}")
-    return found
 
 
 def want_all(
@@ -83,7 +49,7 @@ def want_all(
             "\n       ".join(messages), hint=errors[0].hint if len(errors) == 1 else REMEDY.format("")
         )
     tasks = {one.flow.name: one.docker_tasks for one in wanted}
-    check(project, target, tasks, lambda flow: tasks_of(flow, collect(project.root, flow, ())))
+    check(project, target, tasks, lambda flow: tasks_of(flow, source_files(project.root, flow)))
     return tuple(wanted)
 
 

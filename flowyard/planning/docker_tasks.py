@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import ConfigurationError, Problem
-from flowyard.planning.context import ContextFile
+from flowyard.planning.context import SourceFile
 from flowyard.planning.key import KEY_LENGTH, fingerprint
 from flowyard.registering.deployment import PINS_ENV, calls_in, released
 from flowyard.releasing.records import CALLED, release_name
@@ -28,7 +28,7 @@ _FUNCTION = "docker_task"
 Live = Mapping[str, tuple[Mapping[str, Json], ...]]
 
 
-def tasks_of(flow: Flow, files: Iterable[ContextFile]) -> tuple[str, ...]:
+def tasks_of(flow: Flow, files: Iterable[SourceFile]) -> tuple[str, ...]:
     """The names of the flows this one calls. Raises ConfigurationError for a call that does not say which."""
     if flow.docker_tasks is not None:
         return flow.docker_tasks
@@ -55,7 +55,7 @@ _UNNAMED = (
 )
 
 
-def _is_included(file: ContextFile, flow: Flow) -> bool:
+def _is_included(file: SourceFile, flow: Flow) -> bool:
     """Whether a file is shared with other flows: it may name a flow that includes it."""
     return not file.path.startswith(f"project/{flow.folder.as_posix()}/")
 

@@ -10,8 +10,9 @@ import pytest
 
 from flowyard.adapters.git import Git
 from flowyard.adapters.processes import Finished, SystemProcesses
-from flowyard.errors import OrderError
+from flowyard.errors import OrderError, UsageError
 from flowyard.releasing.order import Commit
+from tests.support import write_files
 
 IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false")
 
@@ -114,3 +115,29 @@ def test_processes() -> None:
     code = "import os, sys; print(sys.stdin.read(), sorted(os.environ)); sys.stderr.write('e'); sys.exit(3)"
     assert run([sys.executable, "-I", "-c", code], env={"LC_ALL": "C"}) == Finished(3, " ['LC_ALL']\n", "e")
     assert run(["no-such-program"]) == Finished(127, "", "no-such-program: No such file or directory")
+
+
+def test_what_was_touched_since_a_branch(repository: Path, tmp_path: Path) -> None:
+    """Counted from where the ways parted; what is not committed and new counts, what the branch did does not."""
+    project = repository / "nested"
+    project.mkdir()
+    write_files(project, {"a.py": "1", "b c.py": "1", "gone.py": "1", ".gitignore": "ignored\n"})
+    write_files(repository, {"outside.py": "1"})
+    git(repository, "add", ".")
+    first = commit(repository, "first")
+    write_files(repository, {"nested/b c.py": "2", "outside.py": "2", "nested/later.py": "1"})
+    git(repository, "add", ".")
+    commit(repository, "on main")
+    git(repository, "checkout", "--quiet", "-b", "side", first)
+    git(repository, "rm", "--quiet", "nested/gone.py")
+    commit(repository, "on the side")
+    write_files(project, {"a.py": "2", "new.py": "1", "ignored": "1"})
+    assert adapter(project).changed_since("main") == ("a.py", "gone.py", "new.py")
+    with pytest.raises(UsageError, match="git knows no such commit"):
+        adapter(project).changed_since("nowhere")
+    clone = tmp_path / "clone"
+    argv = ("clone", "--quiet", "--depth", "1", "--no-single-branch", "--branch", "side")
+    git(tmp_path, *argv, f"file://{repository}", str(clone))
+    with pytest.raises(UsageError, match="this clone is shallow") as caught:
+        adapter(clone).changed_since("origin/main")
+    assert "fetch-depth: 0" in caught.value.hint

@@ -20,6 +20,7 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage
 from flowyard.building.parallel import Done, Failed, run_parallel
 from flowyard.errors import BuildFailed, EngineError
+from flowyard.pace import Pace
 from flowyard.values import BuildSecret, ImageReference, Repository
 from tests.integration.registry_program import running_registry
 
@@ -55,7 +56,7 @@ def test_two_builds_at_once_one_of_which_fails(tmp_path: Path) -> None:
     buildx = builder(tmp_path)
     with running_registry(tmp_path) as host:
         outcomes = run_parallel(
-            [request("good", good, host), request("bad", bad, host)], buildx.build, limit=2
+            [request("good", good, host), request("bad", bad, host)], buildx.build, Pace(2)
         )
         headers = _head(f"http://{host}/v2/flows/good/manifests/1")
         again = buildx.build(request("good", good, host))
@@ -119,10 +120,11 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         "import os, sys\n"
         "from flowyard.adapters.buildx import SystemLineProcesses\n"
         "from flowyard.building.parallel import run_parallel\n"
+        "from flowyard.pace import Pace\n"
         "processes = SystemLineProcesses()\n"
         "shell = ('sh', '-c', 'sleep 600 & echo ready >&2; wait')\n"
         "say = lambda line: print(line, flush=True)\n"
-        "run_parallel(range(5), lambda item: processes.run(shell, os.environ, say), 2, processes.stop)\n"
+        "run_parallel(range(5), lambda item: processes.run(shell, os.environ, say), Pace(2), processes.stop)\n"
     )
     program = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert program.stdout is not None
@@ -152,7 +154,7 @@ def test_stopping_ends_a_real_build(tmp_path: Path) -> None:
             processes.stop()
             return None
 
-        outcomes = run_parallel([request("etl", folder, host), None], stop_when_asked, limit=2)
+        outcomes = run_parallel([request("etl", folder, host), None], stop_when_asked, Pace(2))
     failed = outcomes[0]
     assert isinstance(failed, Failed)
     assert str(failed.error) == "the build was stopped"

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from flowyard.building.parallel import Done, Failed, default_limit, run_parallel
-from flowyard.errors import BuildFailed
+from flowyard.building.parallel import FAILED_BEFORE, Done, Failed, default_limit, run_parallel
+from flowyard.errors import BuildFailed, Unfinished
+from flowyard.pace import Pace
 
 
 def test_outcomes_keep_the_order_and_one_failure_hides_no_other() -> None:
@@ -23,7 +24,7 @@ def test_outcomes_keep_the_order_and_one_failure_hides_no_other() -> None:
             first_may_end.set()
         return item.upper()
 
-    outcomes = run_parallel("abc", worker, limit=2)
+    outcomes = run_parallel("abc", worker, Pace(2))
     assert outcomes == (Done("a", "A"), Failed("b", error), Done("c", "C"))
 
 
@@ -40,7 +41,7 @@ def test_no_more_than_the_limit_run_at_once() -> None:
         with lock:
             running -= 1
 
-    run_parallel(range(6), worker, limit=2)
+    run_parallel(range(6), worker, Pace(2))
     assert most == 2
 
 
@@ -55,3 +56,26 @@ def test_an_interruption_in_a_worker_is_no_outcome() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_parallel((1,), worker)
+
+
+def test_after_a_failure_that_is_to_end_the_rest_nothing_begins_and_what_runs_is_ended() -> None:
+    error, running, stopped = BuildFailed("b failed"), threading.Event(), threading.Event()
+    begun: list[str] = []
+
+    def worker(item: str) -> str:
+        begun.append(item)
+        if item == "a":
+            running.set()
+            assert stopped.wait(10)
+            raise Unfinished("the build was stopped")
+        assert running.wait(10)
+        raise error
+
+    a, b, *rest = run_parallel("abcdefgh", worker, Pace(2, fail_fast=True), stopped.set)
+    assert (isinstance(a, Failed), b, begun) == (True, Failed("b", error), ["a", "b"])
+    assert {str(one.error) for one in rest if isinstance(one, Failed)} == {FAILED_BEFORE}
+    assert {type(one.error) for one in rest if isinstance(one, Failed)} == {Unfinished}
+
+
+def test_without_a_failure_failing_fast_changes_nothing() -> None:
+    assert run_parallel("ab", str.upper, Pace(2, fail_fast=True)) == (Done("a", "A"), Done("b", "B"))

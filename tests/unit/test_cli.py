@@ -224,7 +224,8 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_options_are_found_at_all() -> None:
-    assert options("plan") == ["--target", "--json", "--detailed-exitcode", "--comment", "--split"]
+    own = ["--target", "--json", "--detailed-exitcode", "--comment", "--split"]
+    assert options("plan") == [*own, "--exclude", "--changed", "--with-parents", "--since"]
 
 
 @pytest.mark.parametrize("verb", ["ship", "build"])

@@ -1,4 +1,4 @@
-"""Which flows words name, and where a target is."""
+"""What the files want of all flows, and where a target is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from flowyard.connect import choose_target, connect, locate, ui_url
 from flowyard.errors import LockError, UsageError
 from flowyard.load import load
-from flowyard.planning.desired import select, want_all
+from flowyard.planning.desired import want_all
 from flowyard.values import PrefectAddress, Project
 from tests.support import FLOW, MINIMAL, lock, make_project, target_of, write_files
 
@@ -36,30 +36,6 @@ STATE = {
 def project(tmp_path: Path) -> Project:
     flows = {f"flows/{name}/flow.py": FLOW for name in ("etl", "etl_daily", "news")}
     return load(write_files(tmp_path, {**MINIMAL, **flows}))
-
-
-@pytest.mark.parametrize(
-    ("words", "names"),
-    [
-        ((), ["etl", "etl_daily", "hello", "news"]),
-        (("etl",), ["etl"]),
-        (("flows/etl",), ["etl"]),
-        (("flows/etl/",), ["etl"]),
-        (("./flows/etl",), ["etl"]),
-        (("/somewhere/flows/etl",), ["etl"]),
-        (("news", "flows/etl", "etl"), ["etl", "news"]),
-        (("etl*",), ["etl", "etl_daily"]),
-        (("flows/e*", "[hn]*"), ["etl", "etl_daily", "hello", "news"]),
-    ],
-)
-def test_words_name_flows(project: Project, words: tuple[str, ...], names: list[str]) -> None:
-    assert [flow.name for flow in select(project, words)] == names
-
-
-@pytest.mark.parametrize("word", ["new", "flows", "flows/x", "other/etl", "ETL", "x*", "."])
-def test_a_word_that_names_no_flow_is_an_error(project: Project, word: str) -> None:
-    with pytest.raises(UsageError, match=r"^no flow is called .*; flows: etl, etl_daily, hello, news$"):
-        select(project, ("etl", word))
 
 
 def test_all_stale_locks_are_named_at_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from flowyard.adapters.git import Git
 from flowyard.adapters.processes import Finished
-from flowyard.errors import OrderError
+from flowyard.errors import OrderError, UsageError
 from flowyard.releasing.order import Commit, Relation
 
 OURS, HEAD = "a" * 40, "b" * 40
@@ -94,3 +94,55 @@ def test_a_repository_that_git_refuses_is_not_taken_for_none(tmp_path: Path) -> 
     assert caught.value.message == (
         "git could not say the checked-out commit (exit 128): fatal: detected dubious ownership"
     )
+
+
+ASKED = "rev-parse --verify --quiet main^{commit}"
+FORK, KNOWN = f"merge-base {OURS} HEAD", code(0, f"{OURS}\n")
+
+
+def test_changes_since_a_reference_are_counted_from_where_the_ways_parted() -> None:
+    answers = {
+        ASKED: KNOWN,
+        FORK: code(0, f"{HEAD}\n"),
+        f"diff --name-only --no-renames --relative -z {HEAD} --": code(0, "b\nc\0a\0"),
+        "ls-files --others --exclude-standard -z": code(0, "new\0a\0"),
+    }
+    assert Git(ROOT, Scripted(answers)).changed_since("main") == ("a", "b\nc", "new")
+
+
+@pytest.mark.parametrize(
+    ("reference", "answers", "said"),
+    [
+        (
+            "main",
+            {ASKED: code(1), "rev-parse --verify --quiet HEAD": KNOWN},
+            "git knows no such commit, branch or tag here",
+        ),
+        (
+            "--output=x",
+            {"rev-parse --verify --quiet HEAD": KNOWN},
+            "git knows no such commit, branch or tag here",
+        ),
+        (
+            "main",
+            {ASKED: code(128), "rev-parse --verify --quiet HEAD": code(1)},
+            "here is no git commit to compare with",
+        ),
+        (
+            "main",
+            {ASKED: KNOWN, FORK: code(1), SHALLOW: code(0, "true\n")},
+            "git finds no commit that it and ours have in common; this clone is shallow",
+        ),
+        (
+            "main",
+            {ASKED: KNOWN, FORK: code(1), SHALLOW: code(0, "false\n")},
+            "git finds no commit that it and ours have in common; they share no history",
+        ),
+    ],
+)
+def test_a_reference_whose_history_is_not_here_is_an_error(
+    reference: str, answers: Mapping[str, Finished], said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        Git(ROOT, Scripted(answers)).changed_since(reference)
+    assert caught.value.message == f"--since {reference}: {said}"

@@ -19,7 +19,8 @@ from flowyard.errors import (
     PushFailed,
     RegistryError,
 )
-from flowyard.pipeline import ship
+from flowyard.pace import Pace
+from flowyard.pipeline import changed_images, ship
 from flowyard.plan import Action
 from flowyard.report import exit_code
 from flowyard.values import ImageDescription, ImageReference
@@ -228,7 +229,7 @@ def test_two_ships_of_one_flow_do_not_run_at_once(site: Site) -> None:
 def test_build_leaves_images_in_the_engine_and_keeps_every_outcome(site: Site) -> None:
     site.builder.failures["etl"] = BuildFailed("no")
     yard = site.yard()
-    outcomes = build_images(yard.workshop, yard.project.flows, 2)
+    outcomes = build_images(yard.workshop, yard.project.flows, Pace(2))
     assert [(one.flow, one.built is not None, one.error) for one in outcomes] == [
         ("etl", False, site.builder.failures["etl"]),
         ("hello", True, None),
@@ -272,3 +273,11 @@ def test_what_is_told_of_a_ship(site: Site) -> None:
         ("etl", "registering"),
         ("etl", "registered etl/daily"),
     ]
+
+
+def test_an_image_that_is_another_is_told_from_a_schedule_that_is(site: Site) -> None:
+    site.ship()
+    schedule = '[deployments.daily]\nschedules = [{ cron = "0 6 * * *" }]\n'
+    write_files(site.root, {"flows/hello/flow.py": FLOW + "# edited\n", "flows/etl/flow.toml": schedule})
+    yard = site.yard()
+    assert [flow.name for flow in changed_images(yard, yard.project.flows)] == ["hello"]

@@ -15,6 +15,7 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage
 from flowyard.building.workshop import build_images
 from flowyard.errors import BuildFailed, Defect, FlowFailed, FlowyardError, PrefectError, Refused
+from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action
 from flowyard.releasing.lease import hold
@@ -218,7 +219,7 @@ def test_an_unforeseen_error_of_one_build_hides_no_other(site: Site) -> None:
 
     site.builder = Broken(site.registry, described)
     yard = site.yard()
-    etl, hello = build_images(yard.workshop, yard.project.flows, 2)
+    etl, hello = build_images(yard.workshop, yard.project.flows, Pace(2))
     assert etl.error is not None
     assert etl.error.message == "OSError: [Errno 28] No space left on device"
     assert (hello.error, hello.built is not None) == (None, True)
@@ -253,7 +254,7 @@ def test_after_stop_nothing_is_registered_or_removed(site: Site) -> None:
         shipment = Shipment(yard, None, WorkPool("1", TEMPLATE), lease, build=True)
         shipment.stop()
         for flow in plan.flows:
-            with pytest.raises(FlowFailed, match=r"^interrupted before anything of it was registered$"):
+            with pytest.raises(FlowFailed, match=r"^stopped before anything of it was registered$"):
                 shipment.ship_flow(flow)
     assert stopped.is_set()
     assert set(images(site)) == {"hello/default"}

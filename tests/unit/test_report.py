@@ -11,7 +11,15 @@ import pytest
 from flowyard.build import BuiltImage
 from flowyard.building.workshop import BuildOutcome
 from flowyard.delay import Delay, Phase
-from flowyard.errors import BuildFailed, CheckFailed, FlowyardError, LockError, OrderError, PrefectError
+from flowyard.errors import (
+    BuildFailed,
+    CheckFailed,
+    FlowyardError,
+    LockError,
+    OrderError,
+    PrefectError,
+    Unfinished,
+)
 from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.report import (
@@ -54,6 +62,14 @@ def test_a_plan_for_people() -> None:
     )
 
 
+def test_a_plan_of_changes_only() -> None:
+    plan = Plan("local", (UNCHANGED, REGISTER))
+    assert plan_text(plan, changes_only=True) == (
+        "target local\n  ~ x  register  (deployment daily added)\n1 of 2 flows would change."
+    )
+    assert [one["flow"] for one in json.loads(plan_json(plan, changes_only=True))["flows"]] == ["x"]
+
+
 @pytest.mark.parametrize("flows", [(), (UNCHANGED,)])
 def test_a_plan_without_changes(flows: tuple[FlowPlan, ...]) -> None:
     assert plan_text(Plan("local", flows)).splitlines()[-1] == "Nothing to do."
@@ -90,6 +106,11 @@ def test_a_ship_for_people() -> None:
     assert ship_text(outcomes) == f"etl  {IMAGE}\nx  {IMAGE}"
     assert ship_summary("local", outcomes) == "target local: 1 shipped, 1 unchanged, 1 failed"
     assert ship_summary("local", [SAME]) == "target local: nothing to do, 1 unchanged"
+    stopped = outcome(Unfinished("not begun"))
+    assert ship_summary("local", [FAILED, stopped]) == (
+        "target local: 0 shipped, 0 unchanged, 1 failed, 1 not begun or stopped"
+    )
+    assert [one.changes for one in (SAME, FAILED, SHIPPED, stopped)] == [False, True, True, True]
 
 
 def test_a_ship_for_programs() -> None:
@@ -162,6 +183,8 @@ def outcome(error: FlowyardError | None) -> Outcome:
         ([], 0),
         ([None, None], 0),
         ([None, LockError("x")], 7),
+        ([Unfinished("x"), PrefectError("y"), Unfinished("x")], 6),
+        ([Unfinished("x")], 1),
         ([BuildFailed("x"), CheckFailed("y")], 1),
         ([PrefectError("x"), PrefectError("y")], 6),
         ([PrefectError("x"), OrderError("y")], 1),

@@ -241,6 +241,7 @@ def test_the_program_and_its_command_line_load_next_to_nothing() -> None:
         "cli",
         "errors",
         "aws.options",
+        "options",
         "reporting.options",
     }
 

@@ -1,0 +1,203 @@
+"""Which flows a command is about: words and globs, what is left out, callers, and what git narrows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from flowyard.errors import UsageError
+from flowyard.load import load
+from flowyard.planning.selection import Chosen, Selection, Surroundings, callers, choose, select
+from flowyard.render import render
+from flowyard.values import Project
+from tests.support import FLOW, MINIMAL, lock, make_project, target_of, write_files
+
+RESULTS = {"registry.toml": MINIMAL["registry.toml"] + 'results = "volume:results"\n'}
+
+
+def calling(*tasks: str) -> str:
+    """A flow that calls others as Docker tasks."""
+    calls = "".join(f"    docker_task({task!r})()\n" for task in tasks)
+    return f"from flowyard import docker_task\nfrom prefect import flow\n\n\n@flow\ndef main():\n{calls}"
+
+
+class Changes:
+    """A FileChanges that knows one reference."""
+
+    def __init__(self, *paths: str) -> None:
+        self.paths = paths
+
+    def changed_since(self, reference: str) -> tuple[str, ...]:
+        """As FileChanges.changed_since."""
+        assert reference == "main"
+        return self.paths
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    flows = {f"flows/{name}/flow.py": FLOW for name in ("etl", "etl_daily", "news")}
+    return load(write_files(tmp_path, {**MINIMAL, **flows}))
+
+
+def chosen(project: Project, asked: Selection, *changed: str, folder: Path | None = None) -> Chosen:
+    around = Surroundings(folder or project.root, Changes(*changed), render, target_of(project))
+    return choose(project, asked, around)
+
+
+def names(found: Chosen) -> list[str]:
+    return [flow.name for flow in found.flows]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ((), ["etl", "etl_daily", "hello", "news"]),
+        (("etl",), ["etl"]),
+        (("flows/etl",), ["etl"]),
+        (("flows/etl/",), ["etl"]),
+        (("./flows/etl",), ["etl"]),
+        (("/somewhere/flows/etl",), ["etl"]),
+        (("news", "flows/etl", "etl"), ["etl", "news"]),
+        (("etl*",), ["etl", "etl_daily"]),
+        (("flows/e*", "[hn]*"), ["etl", "etl_daily", "hello", "news"]),
+        (("./flows/e*/",), ["etl", "etl_daily"]),
+        (("flows/*/flow.py",), ["etl", "etl_daily", "hello", "news"]),
+        (("flows/etl_*/some/file",), ["etl_daily"]),
+    ],
+)
+def test_words_name_flows(project: Project, words: tuple[str, ...], names: list[str]) -> None:
+    assert [flow.name for flow in select(project, words)] == names
+
+
+@pytest.mark.parametrize("word", ["new", "flows", "flows/x", "other/etl", "ETL", "."])
+def test_a_word_that_names_no_flow_is_an_error(project: Project, word: str) -> None:
+    with pytest.raises(UsageError, match=r"^no flow is called .*; flows: etl, etl_daily, hello, news$"):
+        select(project, ("etl", word))
+
+
+@pytest.mark.parametrize("word", ["x*", "flows/[x]*", "other/e*", "[", "E?L"])
+def test_a_glob_that_matches_nothing_is_an_error(project: Project, word: str) -> None:
+    with pytest.raises(UsageError, match=r"^no flow matches .*; flows: etl, etl_daily, hello, news$"):
+        select(project, ("etl", word))
+
+
+def test_names_and_globs_count_from_the_current_folder(project: Project) -> None:
+    inside = project.root / "flows/news"
+    assert [flow.name for flow in select(project, ("../etl*",), inside)] == ["etl", "etl_daily"]
+    assert [flow.name for flow in select(project, (".",), inside)] == ["news"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected", "whole"),
+    [
+        (Selection(), ["etl", "etl_daily", "hello", "news"], True),
+        (Selection(changed=True), ["etl", "etl_daily", "hello", "news"], True),
+        (Selection(with_parents=True), ["etl", "etl_daily", "hello", "news"], True),
+        (Selection(("etl*",)), ["etl", "etl_daily"], False),
+        (Selection(exclude=("etl", "flows/n*")), ["etl_daily", "hello"], False),
+        (Selection(("etl*", "news"), ("*daily",)), ["etl", "news"], False),
+        (Selection(("etl",), ("etl",)), [], False),
+    ],
+)
+def test_what_is_left_out(project: Project, asked: Selection, expected: list[str], whole: bool) -> None:
+    """Only who means all flows may remove what belongs to no folder any more."""
+    found = chosen(project, asked)
+    assert (names(found), found.whole, found.notes) == (expected, whole, ())
+
+
+def test_leaving_out_what_is_not_there_is_an_error(project: Project) -> None:
+    with pytest.raises(UsageError, match=r"^no flow matches 'x\*'; flows: etl, etl_daily, hello, news$"):
+        chosen(project, Selection(exclude=("x*",)))
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        ({"a"}, {"b", "c", "d"}),
+        ({"b"}, {"c"}),
+        ({"c"}, set()),
+        ({"e", "b"}, {"c", "d"}),
+    ],
+)
+def test_callers_and_their_callers(of: set[str], expected: set[str]) -> None:
+    calls: Mapping[str, tuple[str, ...]] = {"a": (), "b": ("a",), "c": ("b",), "d": ("a", "e"), "e": ()}
+    assert callers(of, calls) == expected
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Project:
+    """`top` calls `middle`, which calls `clean`; `top` and `clean` include folders."""
+    root = make_project(
+        tmp_path / "project",
+        {
+            **RESULTS,
+            "flows/clean/flow.py": FLOW,
+            "flows/clean/flow.toml": 'include = ["shared"]\n',
+            "flows/middle/flow.py": calling("clean"),
+            "flows/top/flow.py": calling("middle"),
+            "flows/top/flow.toml": 'include = ["shared", "common/text"]\n',
+            "flows/elsewhere/flow.py": calling("clean"),
+            "flows/elsewhere/flow.toml": "[deployments.x]\ntargets = []\n",
+            "shared/a.py": "A = 1\n",
+            "common/text/b.py": "B = 1\n",
+            "flows/top/Dockerfile.j2": '{% extends "Dockerfile.j2" %}\n',
+        },
+    )
+    lock(root)
+    return load(root)
+
+
+def test_parents_are_all_that_call_a_flow_on_the_target(shared: Project) -> None:
+    assert names(chosen(shared, Selection(("clean",), with_parents=True))) == ["clean", "middle", "top"]
+    assert names(chosen(shared, Selection(("middle",), with_parents=True))) == ["middle", "top"]
+    assert names(chosen(shared, Selection(("clean",), ("top",), with_parents=True))) == ["clean", "middle"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("flows/clean/flow.py", ["clean"]),
+        ("flows/clean/gone/deleted.sql", ["clean"]),
+        ("flows/cleaner/flow.py", []),
+        ("shared/a.py", ["clean", "top"]),
+        ("shared/new.py", ["clean", "top"]),
+        ("common/text/b.py", ["top"]),
+        ("common/other.py", []),
+        ("README.md", []),
+        ("flows/top/Dockerfile.j2", ["top"]),
+        ("images/Dockerfile.j2", ["clean", "elsewhere", "hello", "middle", "top"]),
+        ("images/partials/end.j2", ["clean", "elsewhere", "hello", "middle", "top"]),
+        ("images/partials/system-packages.j2", []),
+        ("images/locks/prefect-3.13.lock", ["clean", "elsewhere", "hello", "middle", "top"]),
+        ("images/locks/prefect-3.12.lock", []),
+        ("images/bases.lock", ["clean", "elsewhere", "hello", "middle", "top"]),
+        ("registry.toml", ["clean", "elsewhere", "hello", "middle", "top"]),
+    ],
+)
+def test_since_is_about_the_users_of_what_was_touched(
+    shared: Project, path: str, expected: list[str]
+) -> None:
+    found = chosen(shared, Selection(since="main"), path)
+    assert (names(found), found.whole) == (expected, False)
+
+
+def test_since_says_what_it_leaves_out_and_only_narrows(shared: Project) -> None:
+    found = chosen(
+        shared, Selection(("clean", "top", "hello"), since="main"), "flows/top/x", "flows/middle/x"
+    )
+    assert (names(found), found.notes) == (
+        ["top"],
+        ("--since main leaves out 2 of 3 flows, deployed or not: clean, hello",),
+    )
+    wider = chosen(shared, Selection(("clean",), since="main", with_parents=True), "flows/clean/flow.py")
+    assert (names(wider), wider.notes) == (["clean", "middle", "top"], ())
+
+
+def test_a_lock_that_is_a_link_is_touched_with_what_it_leads_to(shared: Project) -> None:
+    lock_file = shared.root / "images/locks/prefect-3.13.lock"
+    target = shared.root / "common/prefect.lock"
+    lock_file.rename(target)
+    lock_file.symlink_to("../../common/prefect.lock")
+    assert len(chosen(shared, Selection(since="main"), "common/prefect.lock").flows) == len(shared.flows)
