@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from flowyard.aws.options import PolicyOptions
 from flowyard.errors import UsageError
 from flowyard.options import Exclude, FailFast, Filters, Flow, Json, Speed, TargetName
-from flowyard.reporting.options import CiOptions
+from flowyard.reporting.options import PlanTelling, Report
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
 
@@ -23,7 +23,7 @@ PIPELINE = Group("The pipeline", sort_key=1)
 AROUND = Group("Around it", sort_key=2)
 PLAN_HAS_CHANGES = 3
 FROM_FILES = PolicyOptions()
-LOG_ONLY = CiOptions()
+NOBODY = PlanTelling()
 EVERY, UNHURRIED = Filters(), Speed()
 
 
@@ -58,11 +58,14 @@ def ship(
     json: Json = False,
     speed: Paced = UNHURRIED,
     filters: Filtered = EVERY,
+    report: Report = None,
 ) -> int:
     """Build, check, push and register what changed. The default verb."""
     from flowyard import verbs
+    from flowyard.telling import Telling
 
-    return verbs.ship(filters.of(flows), target, verbs.Output(json), speed.pace())
+    output = verbs.Output(json, Telling(report=report))
+    return verbs.ship(filters.of(flows), target, output, speed.pace())
 
 
 @app.command(group=PIPELINE)
@@ -73,13 +76,15 @@ def plan(
     detailed_exitcode: Annotated[
         bool, Parameter(negative="", help="Exit with 0 when there is nothing to do, with 3 when there is.")
     ] = False,
-    ci: Annotated[CiOptions, Parameter(name="*")] = LOG_ONLY,
+    telling: Annotated[PlanTelling, Parameter(name="*")] = NOBODY,
     filters: Filtered = EVERY,
 ) -> int:
     """Say what ship would do to each flow, and why. Builds nothing."""
     from flowyard import verbs
+    from flowyard.telling import Telling
 
-    changes = verbs.plan(filters.of(flows), target, verbs.Output(json, ci.comment, ci.split))
+    output = verbs.Output(json, Telling(telling.comment, telling.split, telling.report))
+    changes = verbs.plan(filters.of(flows), target, output)
     return PLAN_HAS_CHANGES if changes and detailed_exitcode else 0
 
 
@@ -98,11 +103,14 @@ def build(
     json: Json = False,
     speed: Paced = UNHURRIED,
     filters: Filtered = EVERY,
+    report: Report = None,
 ) -> int:
     """Build and check the images on this machine; push and register nothing."""
     from flowyard import verbs
+    from flowyard.telling import Telling
 
-    return verbs.build(filters.of(flows), target, verbs.Output(json), speed.pace())
+    output = verbs.Output(json, Telling(report=report))
+    return verbs.build(filters.of(flows), target, output, speed.pace())
 
 
 @app.command(group=PIPELINE)

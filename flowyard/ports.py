@@ -17,6 +17,7 @@ from flowyard.values import (
     Digest,
     ImageReference,
     Json,
+    Layer,
     PublishedImage,
     Repository,
     ResultPlace,
@@ -39,6 +40,14 @@ class ContainerRegistry(Protocol):
 
         Raises RegistryError when the image, the layer or the file is not there.
         """
+        ...
+
+
+class ImageLayers(Protocol):
+    """Where the layers of published images are known."""
+
+    def layers(self, image: PublishedImage) -> tuple[Layer, ...]:
+        """The layers from the base up. Raises RegistryError, AwsError."""
         ...
 
 

@@ -99,7 +99,7 @@ def ship_json(target: str, outcomes: Iterable[Outcome]) -> str:
             "image": str(outcome.image) if outcome.image else None,
             "deployments": [{"id": item.id, "name": item.name} for item in outcome.deployments],
             "notes": [*_plan_entry(outcome.plan)["notes"], *outcome.notes],
-            "error": _error(outcome.error),
+            "error": error_entry(outcome.error),
         }
         for outcome in outcomes
     ]
@@ -131,7 +131,7 @@ def build_json(outcomes: Iterable[BuildOutcome]) -> str:
             "flow": outcome.flow,
             "reference": str(outcome.built.reference) if outcome.built else None,
             "image_id": outcome.built.image_id if outcome.built else None,
-            "error": _error(outcome.error),
+            "error": error_entry(outcome.error),
         }
         for outcome in outcomes
     ]
@@ -190,7 +190,8 @@ def result_json(run: Triggered, finished: Finished, result: Json, delay: Delay |
     return _dump({"run": described, "task": task, "delay": measured, "result": result})
 
 
-def _error(error: FlowyardError | None) -> dict[str, Json] | None:
+def error_entry(error: FlowyardError | None) -> dict[str, Json] | None:
+    """An error as it stands in a document, None for none."""
     if error is None:
         return None
     log = str(error.log) if error.log else None
@@ -215,7 +216,7 @@ def error_text(error: FlowyardError, flow: str = "") -> str:
 
 def error_json(error: FlowyardError) -> str:
     """An error that ended the whole command, for a program."""
-    return _dump({"error": _error(error)})
+    return _dump({"error": error_entry(error)})
 
 
 def _dump(value: dict[str, Json]) -> str:

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 Json = Any  # a value that json.loads can return
-FINAL_STATES = frozenset(
-    {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-)  # the types of a flow run's last state
+FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})  # types of states of a flow run
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,6 +66,15 @@ class PublishedImage:
 
     def __str__(self) -> str:
         return f"{self.repository}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer as a registry holds it: its digest, its compressed bytes, and what made it."""
+
+    digest: str
+    size: int
+    made_by: str
 
 
 @dataclass(frozen=True, slots=True)

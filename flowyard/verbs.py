@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ from flowyard import report
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.adapters.terminal import progress_for
-from flowyard.ci import listens, tell
 from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_url
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import FlowFailed, PrefectError, UsageError
@@ -29,12 +28,13 @@ from flowyard.pipeline import changed_images, foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
 from flowyard.planning.desired import want
 from flowyard.planning.selection import Chosen, Selection, choose, named
+from flowyard.telling import Telling
 from flowyard.wiring import open_around, open_project, open_results, open_tasks, open_workshop, open_yard
 
 if TYPE_CHECKING:
     from flowyard.aws.options import PolicyOptions
     from flowyard.building.workshop import Workshop
-    from flowyard.reporting.account import Account
+    from flowyard.yard import Yard
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +42,13 @@ class Output:
     """How results are printed: for a person, or as JSON for a program."""
 
     json: bool
-    comment: bool = False
-    split: int = 1  # groups of flows to build, for the jobs of a CI
+    telling: Telling = field(default_factory=Telling)
 
     def result(self, text: str, json: str) -> None:
         """Print the result on stdout; an empty text prints nothing."""
         shown = json if self.json else text
         if shown:
             print(shown)
-
-    def account(self, account: Account, asked: str | None = None) -> None:
-        """Tell the CI job, where there is one, and the pull or merge request, where that is asked for. `asked`
-        is the target as it was given."""
-        tell(account, os.environ, sys.stderr, split=self.split)
-        if self.comment:
-            from flowyard.ci import comment
-
-            comment(account, asked or "", os.environ, sys.stderr)
 
 
 def note(text: str) -> None:
@@ -77,6 +67,7 @@ def register(asked: Selection, target: str | None, output: Output, pace: Pace = 
 
 
 def _ship(asked: Selection, target: str | None, output: Output, pace: Pace, *, build: bool) -> int:
+    output.telling.check()
     project = open_project()
     with progress_for(sys.stderr, os.environ) as progress:
         yard = open_yard(project, target, progress, pace.jobs, fail_fast=pace.fail_fast)
@@ -90,7 +81,7 @@ def _ship(asked: Selection, target: str | None, output: Output, pace: Pace, *, b
             output.result("", report.error_json(FlowFailed("interrupted before anything was shipped")))
             note(f"target {yard.target.name}: nothing was shipped")
             raise
-    code = _end(yard.target.name, outcomes, output, changes_only=asked.changed)
+    code = _end(yard, outcomes, output, changes_only=asked.changed)
     if stopped is not None:
         raise stopped
     return code
@@ -104,24 +95,26 @@ def _choose(asked: Selection, workshop: Workshop) -> Chosen:
     return chosen
 
 
-def _end(target: str, outcomes: Sequence[Outcome], output: Output, *, changes_only: bool) -> int:
+def _end(yard: Yard, outcomes: Sequence[Outcome], output: Output, *, changes_only: bool) -> int:
+    target = yard.target.name
     for outcome in outcomes:
         if outcome.error is not None:
             note(report.error_text(outcome.error, outcome.plan.name))
         for text in outcome.notes:
             note(f"note: {outcome.plan.name}: {text}")
     note(report.ship_summary(target, outcomes))
-    if listens(os.environ):
-        from flowyard.reporting.account import of_ship
-
-        output.account(of_ship("ship", target, outcomes))
     shown = [one for one in outcomes if one.changes or not changes_only]
     output.result(report.ship_text(shown), report.ship_json(target, shown))
+    if output.telling.wanted:
+        from flowyard.reporting.account import of_ship
+
+        output.telling.tell(of_ship("ship", target, outcomes), yard.project, yard.target)
     return report.exit_code(outcomes)
 
 
 def plan(asked: Selection, target: str | None, output: Output) -> bool:
     """Print the plan; whether there is anything to do."""
+    output.telling.check()
     project = open_project()
     with progress_for(sys.stderr, os.environ, silent=True) as progress:
         yard = open_yard(project, target, progress, 1)
@@ -129,10 +122,10 @@ def plan(asked: Selection, target: str | None, output: Output) -> bool:
         made = plan_flows(yard, chosen.flows, whole=chosen.whole)
         foresee(yard, made)
     output.result(report.plan_text(made, asked.changed), report.plan_json(made, asked.changed))
-    if listens(os.environ) or output.comment:
+    if output.telling.wanted:
         from flowyard.reporting.account import of_plan
 
-        output.account(of_plan(made), target)
+        output.telling.tell(of_plan(made), project, yard.target, target)
     return bool(made.changes)
 
 
@@ -149,6 +142,7 @@ def build(asked: Selection, target: str | None, output: Output, pace: Pace = UNH
     """Build and check the images, and leave them in the engine."""
     from flowyard.building.workshop import build_images
 
+    output.telling.check()
     project = open_project()
     with progress_for(sys.stderr, os.environ) as progress:
         if asked.changed:  # the one case in which building asks Prefect
@@ -162,10 +156,10 @@ def build(asked: Selection, target: str | None, output: Output, pace: Pace = UNH
         if outcome.error is not None:
             note(report.error_text(outcome.error, outcome.flow))
     output.result(report.build_text(outcomes), report.build_json(outcomes))
-    if listens(os.environ):
+    if output.telling.wanted:
         from flowyard.reporting.account import of_build
 
-        output.account(of_build(workshop.target.name, outcomes))
+        output.telling.tell(of_build(workshop.target.name, outcomes), project, workshop.target)
     return report.exit_code(outcomes)
 
 

@@ -23,7 +23,7 @@ from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.planning.selection import Surroundings
-from flowyard.ports import ContainerRegistry, LogFiles, Logins, Progress, Repositories, Results
+from flowyard.ports import ContainerRegistry, ImageLayers, LogFiles, Logins, Progress, Repositories, Results
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import PINS, limited_flow
 from flowyard.target import Target, VolumeStorage
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
     from flowyard.ci import CiJob
     from flowyard.reporting.comment import Comments
+    from flowyard.values import Layer
+
+
+BUILD_LOGS = Path("logs/build")  # below the state folder
 
 
 def open_project(start: Path | None = None) -> Project:
@@ -48,7 +52,7 @@ def open_workshop(
 ) -> Workshop:
     """Everything that building needs; neither Prefect nor a container registry is asked for."""
     state = project.root / STATE_FOLDER
-    builder = LateBuildx(progress, LogFolder(state / "logs" / "build"), logins or LateRegistry(target))
+    builder = LateBuildx(progress, LogFolder(state / BUILD_LOGS), logins or LateRegistry(target))
     return Workshop(
         project=project,
         target=target,
@@ -150,7 +154,7 @@ class LateBuildx:
                 self._made[1]()
 
 
-class RegistryClient(ContainerRegistry, Repositories, Logins, Protocol):
+class RegistryClient(ContainerRegistry, Repositories, Logins, ImageLayers, Protocol):
     """All that is asked of a target's container registry."""
 
 
@@ -177,6 +181,10 @@ class LateRegistry:
     def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
         """As ContainerRegistry.last_layer_file."""
         return self._registry().last_layer_file(image, path)
+
+    def layers(self, image: PublishedImage) -> tuple[Layer, ...]:
+        """As ImageLayers.layers."""
+        return self._registry().layers(image)
 
     def _registry(self) -> RegistryClient:
         with self._lock:
@@ -219,6 +227,11 @@ def open_tasks(target: Target) -> Tasks | None:
     from flowyard.adapters.aws.tasks import EcsTasks
 
     return EcsTasks()
+
+
+def open_layers(target: Target) -> ImageLayers:
+    """Where the layers of the target's images are known."""
+    return LateRegistry(target)
 
 
 def open_ci_job(environ: Mapping[str, str], stream: TextIO) -> CiJob:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowyard.errors import RegistryError
-from flowyard.values import Credentials, Digest, ImageReference, PublishedImage, Repository
+from flowyard.values import Credentials, Digest, ImageReference, Layer, PublishedImage, Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,13 @@ class FakeContainerRegistry:
         except KeyError:
             raise RegistryError(f"{image}: no image, or no file {path} in its last layer") from None
 
+    def layers(self, image: PublishedImage) -> tuple[Layer, ...]:
+        """As ImageLayers.layers."""
+        self._fail_if_told()
+        if image not in self._images:
+            raise RegistryError(f"{image}: no such image")
+        return tuple(_layer(files) for files in self._images[image].layers)
+
     def base(self, reference: ImageReference) -> tuple[Digest, Mapping[str, str]]:
         """As BaseImages.base."""
         self._fail_if_told()
@@ -87,3 +94,8 @@ class FakeContainerRegistry:
     def _fail_if_told(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+def _layer(files: Mapping[str, bytes]) -> Layer:
+    content = repr(sorted(files.items())).encode()
+    return Layer(f"sha256:{hashlib.sha256(content).hexdigest()}", len(content), "")

@@ -36,6 +36,7 @@ from flowyard.build import (
 )
 from flowyard.building.buildkit_progress import BuildReader, Event, StepEvent, log_line
 from flowyard.building.hints import MINIMUM_BUILDX
+from flowyard.building.timeline import keep_steps
 from flowyard.errors import BuildFailed, EngineError, FlowyardError, Unfinished
 from flowyard.ports import LogFiles, Logins, Progress
 
@@ -253,7 +254,10 @@ class Buildx:
             for event in reader.read(line):
                 self._tell(request.flow, event, out)
 
-        code = self.processes.run(argv, env, take)
+        try:
+            code = self.processes.run(argv, env, take)
+        finally:
+            keep_steps(reader.times, Path(out.name))
         for event in reader.finish():
             self._tell(request.flow, event, out)
         return code, reader

@@ -17,7 +17,8 @@ from flowyard.adapters.oci_address import Limits, api_url, pull_scope
 from flowyard.adapters.oci_auth import Authorizations, basic
 from flowyard.errors import RegistryError
 from flowyard.ports import Logins
-from flowyard.values import Credentials, Digest, ImageReference, Json, PublishedImage, Repository
+from flowyard.reporting.layers import layers_of
+from flowyard.values import Credentials, Digest, ImageReference, Json, Layer, PublishedImage, Repository
 
 if TYPE_CHECKING:
     from flowyard.adapters.oci_http import Answer, Http, Request
@@ -119,6 +120,13 @@ class OciRegistry:
             )
         blob = self._blob(image.repository, layer.digest, MOST_LAYER)
         return file_in_layer(blob, layer.media_type, path, subject)
+
+    def layers(self, image: PublishedImage) -> tuple[Layer, ...]:
+        """As ImageLayers.layers. Of several platforms they are those for this machine's architecture."""
+        subject, repository = str(image), image.repository
+        manifest = self._image_manifest(repository, self._manifest(repository, image.digest), subject)
+        config = self._blob(repository, oci_format.config_descriptor(manifest, subject).digest, MOST_MANIFEST)
+        return layers_of(manifest, oci_format.json_object(config, subject))
 
     def base(self, reference: ImageReference) -> tuple[Digest, Mapping[str, str]]:
         """The digest a tag points to (the index's, for several platforms) and the image's environment.

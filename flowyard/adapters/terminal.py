@@ -26,6 +26,7 @@ _MARKS: Mapping[State, tuple[str, str]] = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
 }
+MOST_LINES = 16  # of the live display: more is not read while it moves
 _SPARE_LINES = 2  # the prompt, and the line that counts what is not shown
 _REFRESH = 8.0  # per second
 
@@ -105,15 +106,19 @@ class Row:
 
 
 def visible(rows: tuple[Row, ...], lines: int) -> tuple[tuple[Row, ...], str]:
-    """The rows that fit into `lines`, in their order, and a sentence about the others (or "").
+    """The rows to be shown in at most so many `lines`, in their order, and a sentence about the others (or "").
 
-    What failed is kept first, then what runs, then what ended last.
+    A few flows are all shown. Of many only what runs and what failed is, so that it does not drown in what is
+    done; where even that is too much, what runs comes first, then what failed last.
     """
+    lines = max(min(lines, MOST_LINES), 1)
     if len(rows) <= lines:
         return rows, ""
-    weight = {"failed": 0, "running": 1, "done": 2}
-    ranked = sorted(rows, key=lambda row: (weight[row.state], -(row.ended or 0.0)))
-    kept = set(ranked[: max(lines, 1)])
+    ranked = sorted(
+        (row for row in rows if row.state != "done"),
+        key=lambda row: (row.state != "running", -(row.ended or 0.0)),
+    )
+    kept = set(ranked[:lines])
     hidden = [row.state for row in rows if row not in kept]
     counts = ", ".join(f"{hidden.count(state)} {state}" for state in _MARKS if state in hidden)
     return tuple(row for row in rows if row in kept), f"and {len(hidden)} more: {counts}"

@@ -7,7 +7,6 @@ one document per line from newer buildx and indented over several lines from 0.1
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from flowyard.building.status_documents import StatusDecoder
+from flowyard.building.timeline import StepTime
 from flowyard.values import Json
 
 TAIL_LINES = 12
@@ -81,34 +82,6 @@ class _Step:
     partial: dict[int, bytes] = field(default_factory=dict)
 
 
-class StatusDecoder:
-    """Splits the stream into status documents and the plain text between them."""
-
-    def __init__(self) -> None:
-        self._open: list[str] = []
-
-    def feed(self, line: str) -> Json:
-        """The document this line ends (a dict), the line itself when it is text, or None for neither."""
-        if self._open:
-            self._open.append(line)
-            return self._close() if line == "}" else None
-        if line == "{":
-            self._open.append(line)
-            return None
-        if line.startswith("{"):
-            return _document(line)
-        return line
-
-    def finish(self) -> tuple[str, ...]:
-        """The lines of a document that never ended."""
-        rest, self._open = tuple(self._open), []
-        return rest
-
-    def _close(self) -> Json:
-        text, self._open = "\n".join(self._open), []
-        return _document(text)
-
-
 class BuildReader:
     """The state of one build, kept up by `read`. Lines come without their line break."""
 
@@ -147,6 +120,12 @@ class BuildReader:
         """How many of `steps` came from the cache."""
         cached = (step for step in self._steps.values() if step.state == "cached")
         return sum(1 for step in cached if _INSTRUCTION.match(step.name))
+
+    @property
+    def times(self) -> tuple[StepTime, ...]:
+        """When the steps ran that have begun, in the order in which they did."""
+        begun = (_time(step) for step in self._steps.values() if step.started)
+        return tuple(sorted(begun, key=lambda time: time.began))
 
     @property
     def pushing(self) -> bool:
@@ -227,6 +206,11 @@ class BuildReader:
         step.partial.clear()
 
 
+def _time(step: _Step) -> StepTime:
+    began = datetime.fromisoformat(step.started).timestamp()
+    return StepTime(step.name, step.state, began, _seconds_between(step.started, step.completed))
+
+
 def is_push(name: str) -> bool:
     """Whether a step of this name is the engine's own push (the docker driver has one per tag)."""
     return name.startswith("pushing ")
@@ -266,15 +250,6 @@ def _printed(step: _Step, line: bytes, seconds: float) -> OutputEvent:
 def _gave_up(step: _Step) -> bool:
     """Whether the step was cancelled because another one failed."""
     return step.error.endswith(_CANCELLED)
-
-
-def _document(text: str) -> Json:
-    """The decoded document, or the text when it is none."""
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return found if isinstance(found, dict) else text
 
 
 def _decode(data: str | None) -> bytes:

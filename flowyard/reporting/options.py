@@ -1,4 +1,4 @@
-"""The options of `plan` for CI, with their help."""
+"""The options that say who is told of a command beside its output, with their help."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+Report = Annotated[
+    str | None, Parameter(help="File to write a page to (HTML): time line, layers, calls, what failed.")
+]
+
 
 @dataclass(frozen=True, slots=True)
-class CiOptions:
-    """What a CI job is told beyond its log."""
+class PlanTelling:
+    """Who is told of a plan beside its output."""
+
+    report: Report = None
 
     comment: Annotated[
         bool,

@@ -15,6 +15,7 @@ from flowyard.errors import ConfigurationError, FlowyardError, Problem
 Read = Callable[[str], str | None]  # the text of a file of the repository, None where there is none
 
 _LINE = re.compile(r"\bline (\d+)")
+_NEAR = 60  # characters between a file's name and the line in it
 _FILE = re.compile(r"(?:/opt/project/)?\b((?:flows|shared|images)/[\w./-]*\w|registry\.toml)")
 _OF_FLOW = re.compile(r"(?<![\w/.-])([\w-]+\.(?:py|toml|lock|txt))\b")
 _WORD = re.compile(r"[^.\[\]]+")
@@ -35,23 +36,26 @@ def places(error: FlowyardError, flow: str, read: Read) -> tuple[Place, ...]:
     if isinstance(error, ConfigurationError):
         return tuple(_of_problem(problem, read) for problem in error.problems)
     text = f"{error.message}\n{error.hint}".strip()
-    for file in _files(error.message, flow):
-        if read(file) is not None:
-            return (Place(file, _line_in(error.message), text),)
-    return (Place("", 1, text),)
+    named = [(file, line) for file, line in _mentioned(error.message, flow) if read(file) is not None]
+    if not named:
+        return (Place("", 1, text),)
+    file, line = next((one for one in named if one[1]), named[0])
+    return (Place(file, line or 1, text),)
 
 
-def _files(message: str, flow: str) -> Iterator[str]:
-    """The files that a message may mean, the likeliest first."""
-    yield from _FILE.findall(message)
+def _mentioned(message: str, flow: str) -> Iterator[tuple[str, int]]:
+    """The files that a message may mean, with the line that is named right behind each; 0 where none is."""
+    for found in _FILE.finditer(message):
+        yield found[1], _line_behind(message[found.end() :])
     if flow:
-        yield from (f"flows/{flow}/{name}" for name in _OF_FLOW.findall(message))
-        yield f"flows/{flow}/flow.py"
+        for found in _OF_FLOW.finditer(message):
+            yield f"flows/{flow}/{found[1]}", _line_behind(message[found.end() :])
+        yield f"flows/{flow}/flow.py", 0
 
 
-def _line_in(message: str) -> int:
-    found = _LINE.search(message)
-    return int(found[1]) if found else 1
+def _line_behind(rest: str) -> int:
+    found = _LINE.search(rest.partition("\n")[0][:_NEAR])
+    return int(found[1]) if found else 0
 
 
 def _of_problem(problem: Problem, read: Read) -> Place:

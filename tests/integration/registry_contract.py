@@ -59,6 +59,21 @@ class RegistryContract:
         with pytest.raises(RegistryError, match=r"no file opt/flowyard/description\.json"):
             held.registry.last_layer_file(published, PATH)
 
+    def test_equal_layers_of_two_images_are_the_same_layer(self, held: Held) -> None:
+        found = []
+        for name in ("one", "two"):
+            reference = held.reference(f"contract/layers-{name}", "tag")
+            held.put(reference, [{"shared": b"x" * 500}, {"own": name.encode()}], {})
+            published = held.registry.find(reference)
+            assert published is not None
+            found.append(held.registry.layers(published))
+        (shared, own), (also_shared, other) = found
+        assert shared == also_shared
+        assert own.digest != other.digest
+        assert min(shared.size, own.size, other.size) > 0
+        with pytest.raises(RegistryError, match=str(ABSENT)):
+            held.registry.layers(PublishedImage(held.real(reference.repository), ABSENT))
+
     def test_a_file_of_an_unknown_image_is_an_error(self, held: Held) -> None:
         reference = held.reference("contract/file", "one")
         held.put(reference, [{PATH: b"1"}], {})

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.oci_address import Limits
-from flowyard.ports import ContainerRegistry, Repositories
+from flowyard.ports import ContainerRegistry, ImageLayers, Repositories
 from flowyard.values import Digest, ImageReference, Repository
 from tests.fakes import FakeContainerRegistry
 from tests.integration.images import Pusher, image
@@ -26,7 +26,7 @@ Put = Callable[[ImageReference, Sequence[Mapping[str, bytes]], Mapping[str, str]
 QUICK = Limits(connect=2.0, read=5.0, total=3.0, tries=3, backoff=0.05)
 
 
-class Registry(ContainerRegistry, Repositories, Protocol):
+class Registry(ContainerRegistry, Repositories, ImageLayers, Protocol):
     """What holds the contract."""
 
 

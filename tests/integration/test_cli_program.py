@@ -28,14 +28,15 @@ def test_ship_plan_list_and_render(project: SmallProject) -> None:
         before.stdout == "target local\n  + cli_one  build  (not deployed yet)\n1 of 1 flows would change.\n"
     )
 
-    done = project.program("flows/cli_one")  # no verb: ship
+    done = project.program("flows/cli_one", "--report", "report.html")  # no verb: ship
     image = project.deployment("cli_one")["job_variables"]["image"]
     key = project.deployment("cli_one")["labels"]["flowyard.key"]
     assert (done.returncode, done.stdout) == (0, f"cli_one  {image}\n")
     lines = done.stderr.splitlines()
     assert "cli_one: staging the build context" in lines
     assert "cli_one: registered cli-one/default" in lines
-    assert lines[-1] == "target local: 1 shipped, 0 unchanged, 0 failed"
+    assert lines[-2:] == ["target local: 1 shipped, 0 unchanged, 0 failed", "report: report.html"]
+    look_at_report(project, image)
 
     after = project.program("plan", "--detailed-exitcode", "--json")
     assert (after.returncode, after.stderr) == (0, "")
@@ -70,6 +71,22 @@ def test_ship_plan_list_and_render(project: SmallProject) -> None:
     assert plan.desired is not None
     assert rendered.stdout == plan.desired.dockerfile
     assert rendered.stdout.startswith("# cli_one: made by Flowyard from images/Dockerfile.j2.")
+
+
+def look_at_report(project: SmallProject, image: str) -> None:
+    """The page has what BuildKit did and what the registry holds."""
+    text = (project.root / "report.html").read_text("utf-8")
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    (flow,) = data["flows"]
+    assert (data["verb"], data["notes"], flow["image"], flow["error"]) == ("ship", [], image, None)
+    steps = {step["name"].partition("] ")[2].partition(" ")[0]: step for step in flow["steps"]}
+    assert steps["COPY"]["state"] in ("done", "cached")
+    assert flow["steps"][-1]["name"].startswith("pushing")
+    assert min(step["began"] for step in flow["steps"]) >= 0.0
+    description = flow["layers"][-1]
+    assert description["made_by"].startswith("COPY")
+    assert "description.json" in description["made_by"]
+    assert 0 < description["size"] < sum(layer["size"] for layer in flow["layers"])
 
 
 def test_build_pushes_nothing_and_register_builds_nothing(project: SmallProject) -> None:

@@ -10,11 +10,11 @@ import pytest
 from flowyard.building.buildkit_progress import (
     FailedStep,
     OutputEvent,
-    StatusDecoder,
     StepEvent,
     TextEvent,
     log_line,
 )
+from flowyard.building.status_documents import StatusDecoder
 from tests.unit.build_recordings import FOLDER, replay, replay_lines
 
 SUCCESS_LOG = """\
@@ -161,3 +161,15 @@ def test_warnings_and_documents_cut_short_are_told_as_text() -> None:
 @pytest.mark.parametrize("line", ["{not json}", "[1]", "", "ERROR: no"])
 def test_text_stays_text(line: str) -> None:
     assert StatusDecoder().feed(line) == line
+
+
+def test_when_the_steps_ran() -> None:
+    reader, _ = replay("cached-push")
+    pushing = reader.times[-1]
+    assert (pushing.name.partition(" ")[0], pushing.state) == ("pushing", "done")
+    assert pushing.seconds > 0
+    cached = [time for time in reader.times if time.state == "cached"]
+    assert [time.name for time in cached if time.name.startswith("[")] != []
+    assert all(pushing.began - 600 < time.began <= pushing.began for time in reader.times)
+    failed, _ = replay("failed-run")
+    assert "failed" in {time.state for time in failed.times}

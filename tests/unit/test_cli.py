@@ -224,7 +224,7 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_options_are_found_at_all() -> None:
-    own = ["--target", "--json", "--detailed-exitcode", "--comment", "--split"]
+    own = ["--target", "--json", "--detailed-exitcode", "--report", "--comment", "--split"]
     assert options("plan") == [*own, "--exclude", "--changed", "--with-parents", "--since"]
 
 

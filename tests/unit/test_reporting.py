@@ -210,6 +210,14 @@ def test_the_line_of_a_key(key: str, line: int) -> None:
             LockError("flows/etl/requirements.lock is stale", hint="lock"),
             (Place("flows/etl/requirements.lock", 1, "flows/etl/requirements.lock is stale\nlock"),),
         ),
+        (
+            BuildFailed("RUN uv failed\n  | flow.py is fine\n  | at line 9 of something"),
+            (
+                Place(
+                    "flows/etl/flow.py", 1, "RUN uv failed\n  | flow.py is fine\n  | at line 9 of something"
+                ),
+            ),
+        ),
         (BuildFailed("RUN pip failed"), (Place("flows/etl/flow.py", 1, "RUN pip failed"),)),
     ],
 )

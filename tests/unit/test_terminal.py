@@ -6,7 +6,15 @@ import io
 
 import pytest
 
-from flowyard.adapters.terminal import LiveProgress, PlainProgress, Row, SilentProgress, progress_for, visible
+from flowyard.adapters.terminal import (
+    MOST_LINES,
+    LiveProgress,
+    PlainProgress,
+    Row,
+    SilentProgress,
+    progress_for,
+    visible,
+)
 
 
 class Tty(io.StringIO):
@@ -49,7 +57,7 @@ def test_plain_lines_say_nothing_twice() -> None:
     ]
 
 
-def test_too_many_rows_keep_what_failed_and_what_runs() -> None:
+def test_too_many_rows_keep_what_runs_and_what_failed() -> None:
     rows = (
         Row("a", "done", "", 0.0, 1.0),
         Row("b", "running", "", 0.0),
@@ -58,8 +66,53 @@ def test_too_many_rows_keep_what_failed_and_what_runs() -> None:
         Row("e", "done", "", 0.0, 2.0),
     )
     assert visible(rows, 5) == (rows, "")
-    assert visible(rows, 3) == ((rows[1], rows[2], rows[3]), "and 2 more: 2 done")
-    assert visible(rows, 0) == ((rows[3],), "and 4 more: 1 running, 3 done")
+    assert visible(rows, 3) == ((rows[1], rows[3]), "and 3 more: 3 done")
+    assert visible(rows, 0) == ((rows[1],), "and 4 more: 3 done, 1 failed")
+
+
+def test_a_hundred_flows_take_a_few_lines_however_high_the_terminal_is() -> None:
+    done = tuple(Row(f"d{number}", "done", "", 0.0, 1.0) for number in range(60))
+    failed = tuple(Row(f"f{number}", "failed", "", 0.0, float(number)) for number in range(36))
+    running = tuple(Row(f"r{number}", "running", "", 0.0) for number in range(4))
+    shown, rest = visible((*done, *failed, *running), 200)
+    assert len(shown) == MOST_LINES
+    assert shown == (*failed[-(MOST_LINES - 4) :], *running)
+    assert rest == f"and {100 - MOST_LINES} more: 60 done, {36 - MOST_LINES + 4} failed"
+
+
+def test_the_live_display_of_a_hundred_flows_stays_low() -> None:
+    stream = Tty()
+    with LiveProgress(stream) as progress:
+        for number in range(100):
+            progress.step(f"flow_{number}", "building")
+            progress.done(f"flow_{number}", "built", failed=number == 50)
+        progress.step("last", "pushing")
+    frame = stream.getvalue().rpartition("flow_50")[2]  # what is drawn last
+    assert "and 99 more: 99 done" in frame
+    assert "pushing" in frame
+    assert "flow_9" not in frame
+
+
+@pytest.mark.parametrize(
+    ("env", "begins", "ends"),
+    [
+        ({"GITHUB_ACTIONS": "true", "CI": "true"}, "::group::Steps", "::endgroup::"),
+        ({"GITLAB_CI": "true", "CI": "true"}, "\x1b[0Ksection_start:", "\x1b[0Ksection_end:"),
+        ({"CI": "true"}, "etl: pushing", "etl: pushing"),
+    ],
+)
+def test_the_log_of_a_ci_folds_the_steps_away(env: dict[str, str], begins: str, ends: str) -> None:
+    stream = io.StringIO()
+    with progress_for(stream, env) as progress:
+        progress.step("etl", "pushing")
+    lines = stream.getvalue().split("\n")[:-1]
+    assert lines[0].startswith(begins)
+    assert "etl: pushing" in lines
+    assert lines[-1].startswith(ends)
+    nothing = io.StringIO()
+    with progress_for(nothing, env):
+        pass
+    assert nothing.getvalue() == ""
 
 
 def test_the_live_display_shows_every_flow_with_its_brackets() -> None:

@@ -16,7 +16,7 @@ from flowyard.adapters.oci_address import Limits
 from flowyard.aws.ecr_hosts import account_and_region
 from flowyard.ports import AwsCalls
 from flowyard.target import EcrSettings
-from flowyard.values import Credentials, ImageReference, PublishedImage, Repository
+from flowyard.values import Credentials, ImageReference, Layer, PublishedImage, Repository
 
 
 class EcrRegistry:
@@ -45,6 +45,10 @@ class EcrRegistry:
     def last_layer_file(self, image: PublishedImage, path: str) -> bytes:
         """As ContainerRegistry.last_layer_file."""
         return self._oci.last_layer_file(PublishedImage(self._real(image.repository), image.digest), path)
+
+    def layers(self, image: PublishedImage) -> tuple[Layer, ...]:
+        """As ImageLayers.layers."""
+        return self._oci.layers(PublishedImage(self._real(image.repository), image.digest))
 
     def ready(self, repository: Repository) -> Repository:
         """As Repositories.ready: made when it is missing, where that is wanted and allowed."""

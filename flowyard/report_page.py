@@ -1,0 +1,53 @@
+"""Writes the report page: collects what was seen of a command, and puts it into one file."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from flowyard.building.timeline import kept_steps
+from flowyard.connect import STATE_FOLDER
+from flowyard.errors import FlowyardError
+from flowyard.ports import ImageLayers
+from flowyard.reporting.account import Account
+from flowyard.reporting.document import Seen, document
+from flowyard.reporting.page import page
+from flowyard.target import Target
+from flowyard.values import Layer, Project, published
+from flowyard.wiring import BUILD_LOGS, open_layers
+
+_AT_ONCE = 8  # images whose layers are asked for
+Found = dict[str, tuple[Layer, ...]]
+
+
+def write_page(path: Path, account: Account, project: Project, target: Target, began: float) -> None:
+    """Write the page. Raises OSError."""
+    logs = project.root / STATE_FOLDER / BUILD_LOGS
+    layers, notes = _layers(account, open_layers(target))
+    seen = Seen(
+        project.name,
+        began,
+        time.time() - began,
+        steps={flow.flow: kept_steps(logs / f"{flow.flow}.log", began) for flow in account.flows},
+        layers=layers,
+        notes=notes,
+    )
+    path.write_text(page(document(account, seen)), encoding="utf-8")
+
+
+def _layers(account: Account, images: ImageLayers) -> tuple[Found, tuple[str, ...]]:
+    """The layers of the images that the registry holds, and what could not be found out."""
+    wanted = {flow.flow: flow.image for flow in account.flows if flow.image and "@sha256:" in flow.image}
+    found: Found = {}
+    notes: list[str] = []
+
+    def ask(flow: str) -> None:
+        try:
+            found[flow] = images.layers(published(wanted[flow]))
+        except FlowyardError as error:
+            notes.append(f"The layers of {flow} are not known: {error.message}")
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(ask, wanted))
+    return found, tuple(sorted(notes))

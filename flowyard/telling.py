@@ -1,0 +1,56 @@
+"""Who is told what a command did, beside its output: the CI job it runs in, a comment, a page."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowyard.ci import listens, tell
+from flowyard.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowyard.reporting.account import Account
+    from flowyard.target import Target
+    from flowyard.values import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What was asked for. `split` is in how many groups a CI's jobs build; `began` is when the command did."""
+
+    comment: bool = False
+    split: int = 1
+    report: str | None = None
+    began: float = field(default_factory=time.time)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody is told anything."""
+        return self.comment or self.report is not None or listens(os.environ)
+
+    def check(self) -> None:
+        """Raise UsageError for a page that could not be written, before anything is done."""
+        if self.report is None:
+            return
+        path = Path(self.report)
+        if path.is_dir():
+            raise UsageError(f"--report: {self.report} is a folder", hint="name a file, as in report.html")
+        if not path.parent.is_dir():
+            raise UsageError(f"--report: there is no folder {path.parent}", hint="make it first")
+
+    def tell(self, account: Account, project: Project, target: Target, asked: str | None = None) -> None:
+        """Tell everybody. `asked` is the target as it was given."""
+        if self.report is not None:
+            from flowyard.report_page import write_page
+
+            write_page(Path(self.report), account, project, target, self.began)
+            sys.stderr.write(f"report: {self.report}\n")
+        tell(account, os.environ, sys.stderr, split=self.split)
+        if self.comment:
+            from flowyard.ci import comment
+
+            comment(account, asked or "", os.environ, sys.stderr)
