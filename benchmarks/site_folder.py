@@ -16,6 +16,8 @@ FLOW = "etl"
 SMALLEST = "hello"
 ROOT = Path(__file__).resolve().parent.parent
 PEER = Path(__file__).resolve().parent / "peer"
+# A flow that calls no other, and does not change with the examples: what was measured stays comparable.
+MEASURED = Path(__file__).resolve().parent / "etl"
 _OWN = shutil.ignore_patterns("__pycache__")
 
 
@@ -43,8 +45,9 @@ def copy_projects(folders: Folders, volume: str) -> None:
 
 
 def _copy_ours(ours: Path, volume: str) -> None:
-    for folder in ("images", "shared", f"flows/{FLOW}", f"flows/{SMALLEST}"):
+    for folder in ("images", "shared", f"flows/{SMALLEST}"):
         shutil.copytree(ROOT / folder, ours / folder, ignore=_OWN)
+    shutil.copytree(MEASURED, ours / "flows" / FLOW, ignore=_OWN)
     shutil.copy(PEER / "flow.toml", ours / "flows" / FLOW / "flow.toml")
     shutil.copy(ROOT / ".gitignore", ours)
     text = (ROOT / "registry.toml").read_text("utf-8")
@@ -54,13 +57,13 @@ def _copy_ours(ours: Path, volume: str) -> None:
 
 def _copy_peer(peer: Path) -> None:
     shutil.copytree(PEER, peer)
-    for folder in ("shared", f"flows/{FLOW}"):
-        shutil.copytree(ROOT / folder, peer / folder, ignore=_OWN)
+    shutil.copytree(ROOT / "shared", peer / "shared", ignore=_OWN)
+    shutil.copytree(MEASURED, peer / "flows" / FLOW, ignore=_OWN)
     (peer / "locks").mkdir()
     (prefect,) = (ROOT / "images" / "locks").glob("prefect-3.13.lock")
     shutil.copy(prefect, peer / "locks" / "prefect.lock")
     shutil.copy(ROOT / "images" / "locks" / "uv.lock", peer / "locks")
-    shutil.copy(ROOT / "flows" / FLOW / "requirements.lock", peer / "locks")
+    shutil.copy(MEASURED / "requirements.lock", peer / "locks")
     bundle = ca_bundle()
     (peer / "ca.pem").write_bytes(bundle.read_bytes() if bundle else b"")
     _make_repository(peer)

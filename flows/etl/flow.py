@@ -1,6 +1,7 @@
 """Orders of a shop: from the CSV export that ships with the image to a SQLite table.
 
-Needs pandas 3 (column expressions with `pd.col`), which the flow next door cannot live with.
+Needs pandas 3 (column expressions with `pd.col`), which the flow `clean` cannot live with: that one is called as a
+Docker task, in its own image, and its rows come back.
 """
 
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
+from flowyard import docker_task
 from prefect import flow, get_run_logger, task
 from pydantic import Field
 
@@ -18,7 +20,7 @@ from shared.days import resolve_day
 from shared.outputs import output_folder
 
 ORDERS = Path(__file__).parent / "orders.csv"
-COUNTRY_CODES = {"FRANCE": "FR", "GERMANY": "DE", "SPAIN": "ES", "ITALY": "IT"}
+clean = docker_task("clean")  # flows/clean: typed columns
 
 
 class BadRows(StrEnum):
@@ -32,23 +34,6 @@ class BadRows(StrEnum):
 def extract(source: Path) -> pd.DataFrame:
     """The export as it is: every column is text, nothing is interpreted yet."""
     return pd.read_csv(source, dtype="str")
-
-
-@task
-def normalise(raw: pd.DataFrame) -> pd.DataFrame:
-    """The same rows with typed columns; what cannot be read becomes a missing value."""
-    country = raw["country"].str.strip().str.upper()
-    return pd.DataFrame(
-        {
-            "order_id": raw["order_id"].str.strip(),
-            "ordered_at": pd.to_datetime(raw["ordered_at"], format="%Y-%m-%d %H:%M", errors="coerce"),
-            "product": raw["product"].str.strip().str.upper(),
-            "country": country.replace(COUNTRY_CODES),
-            "quantity": pd.to_numeric(raw["quantity"], errors="coerce"),
-            "unit_price": pd.to_numeric(raw["unit_price"].str.replace(",", "."), errors="coerce"),
-            "status": raw["status"].str.strip().str.lower(),
-        }
-    )
 
 
 @task
@@ -115,7 +100,8 @@ def etl(
     Returns what was read, repeated, rejected and loaded (rows), and the revenue loaded (EUR).
     """
     raw = extract(ORDERS)
-    unique = deduplicate(normalise(raw))
+    orders, cleaned_with = clean(raw)
+    unique = deduplicate(orders)
     valid = validate(unique, bad_rows)
     chosen = resolve_day(day, today=datetime.now(UTC).date(), latest=valid["ordered_at"].max().date())
     wanted = (valid["ordered_at"].dt.date == chosen) & (valid["quantity"] >= min_quantity)
@@ -132,6 +118,7 @@ def etl(
         "loaded": loaded,
         "revenue": round(float(valid.loc[wanted, "amount"].sum()), 2),
         "pandas": pd.__version__,
+        "cleaned-with-pandas": cleaned_with,
     }
 
 

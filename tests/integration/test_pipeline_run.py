@@ -20,6 +20,7 @@ from flowyard.wiring import open_results
 from tests.integration.pipeline_projects import SmallProject
 from tests.integration.yard import ROOT
 
+TYPES = "typings/flowyard/_docker_tasks/clean.pyi"
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 
 SECONDS = 120
@@ -206,10 +207,24 @@ def test_a_debian_package_is_in_the_image_that_asks_for_it(project: SmallProject
     assert (finished.state, result) == ("COMPLETED", "tree")
 
 
-def test_two_flows_whose_dependencies_exclude_each_other(project: SmallProject) -> None:
-    for flow in ("etl", "legacy_report"):
+def test_a_flow_and_its_docker_task_whose_dependencies_exclude_each_other(project: SmallProject) -> None:
+    for flow in ("etl", "clean"):
         shutil.copytree(ROOT / "flows" / flow, project.root / "flows" / flow)
-    assert {name: one.error for name, one in project.ship().items()} == {"etl": None, "legacy_report": None}
-    runs = [trigger(project, "etl", "daily"), trigger(project, "legacy_report", "monthly")]
-    versions = [ended(project, run)[1]["pandas"].partition(".")[0] for run in runs]
+    assert {name: one.error for name, one in project.ship().items()} == {"clean": None, "etl": None}
+    finished, result = ended(project, trigger(project, "etl", "daily", parameters={"day": "2026-03-02"}))
+    assert finished.state == "COMPLETED"
+    versions = [result[name].partition(".")[0] for name in ("pandas", "cleaned-with-pandas")]
     assert versions == ["3", "2"]
+    assert (result["read"], result["repeated"], result["rejected"], result["loaded"]) == (202, 17, 16, 29)
+    # What the images say of how they are called is what `lock` read from the code.
+    assert (project.root / TYPES).read_text() == (ROOT / TYPES).read_text()
+
+
+def test_many_parts_in_containers_and_in_processes(project: SmallProject) -> None:
+    for flow in ("count_primes", "fan_out", "fan_out_dask"):
+        shutil.copytree(ROOT / "flows" / flow, project.root / "flows" / flow)
+    assert {one.error for one in project.ship().values()} == {None}
+    parameters = {"stop": 1000, "parts": 3}
+    flows = ("fan_out", "fan_out_dask")
+    runs = [trigger(project, flow, parameters=parameters) for flow in flows]
+    assert [ended(project, run)[1] for run in runs] == [168, 168]
