@@ -17,11 +17,11 @@ from flowyard.runtime.load import find_flow, load_module
 from flowyard.runtime.signature import describe_signature
 from flowyard.runtime.tasks.calls import Options
 from flowyard.runtime.tasks.task import DockerFuture, DockerTask
-from flowyard.stubs.files import FOLDER, StubFiles
+from flowyard.stubs.files import FOLDER, StubFiles, from_code
 from flowyard.stubs.from_code import read_signature
 from flowyard.stubs.refresh import lock_stubs
 from flowyard.stubs.signature import ANYTHING, parse_signature
-from flowyard.stubs.text import BASE
+from flowyard.stubs.text import BASE, HEADER, fingerprint_of
 from flowyard.values import Flow, Project
 from tests.fakes_builder import description_json
 from tests.golden_files import GOLDEN, compare
@@ -201,3 +201,16 @@ def test_nothing_of_it_is_in_a_build_context(project: Path) -> None:
         part for flow in loaded.flows for one in flow.includes for part in one.parts
     }
     assert (REPOSITORY / "flowyard/py.typed").is_file()  # or type checkers do not look at the rest
+
+
+def test_the_repository_s_own_are_fresh() -> None:
+    """`python build.py lock` was run after the examples' flows were changed."""
+    flows = {flow.name: flow for flow in load(REPOSITORY).flows}
+    lines = [
+        path.read_text().partition("\n")[0] for path in (REPOSITORY / FOLDER).glob("_docker_tasks/[!_]*.pyi")
+    ]
+    expected = {
+        f"{HEADER}{fingerprint_of(types)} {types.name} {types.entry}"
+        for types in (from_code(REPOSITORY, flows[name]) for name in ("clean", "count_primes"))
+    }
+    assert set(lines) == expected
