@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from flowyard.runtime.tasks.errors import (
         ArgumentNotSerialisable,
         ArgumentsRefused,
+        BadSetting,
         ChildCancelled,
         ChildCrashed,
         ChildFailed,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         OutOfMemory,
         ResultLost,
         ResultNotSerialisable,
+        ServerRefuses,
         StorageFailed,
     )
     from flowyard.runtime.tasks.task import DockerTask, docker_task
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentNotSerialisable",
     "ArgumentsRefused",
+    "BadSetting",
     "ChildCancelled",
     "ChildCrashed",
     "ChildFailed",
@@ -41,6 +44,7 @@ __all__ = [
     "OutOfMemory",
     "ResultLost",
     "ResultNotSerialisable",
+    "ServerRefuses",
     "StorageFailed",
     "docker_task",
 ]

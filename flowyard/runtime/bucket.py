@@ -8,15 +8,20 @@ that nobody has to configure it.
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from flowyard.runtime.bucket_errors import Asked, told
-from flowyard.runtime.storage import CHUNK, Data, Hashing, StorageError, Stored, TooLarge, checked
+from flowyard.runtime.storage import NotThere, StorageError, checked
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Store
@@ -26,6 +31,8 @@ DEFAULT_REGION = "us-east-1"  # as every library of AWS's has it
 DOMAINS = {"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}  # of the other partitions
 # A part of a large object may take a while on a slow line; a connection that says nothing for a minute is dead.
 TIMES: ClientConfig = {"timeout": "1h", "connect_timeout": "10s", "read_timeout": "60s"}
+CHUNK = 1 << 20  # bytes
+YOUNG = 86400.0  # seconds; rules by age count in days
 PART = 8 << 20  # bytes; S3 takes 10,000 parts, and AT_ONCE of them are in memory
 AT_ONCE = 4
 RETRIES = 6
@@ -68,36 +75,49 @@ def _is_loopback(host: str) -> bool:
 
 
 class Bucket:
-    """Objects below a prefix of one bucket."""
+    """Objects below a prefix of one bucket. What is old is removed by the bucket's own rules."""
 
-    def __init__(self, bucket: str, prefix: str) -> None:
+    def __init__(self, bucket: str, prefix: str, clock: Callable[[], float] = time.time) -> None:
         self._bucket = bucket
         self._prefix = prefix
+        self._clock = clock
         self._region = region_of(os.environ)
         self._settled = False  # whether the region is known to be right, or cannot be known better
         self._made: S3Store | None = None
 
-    @property
-    def address(self) -> str:
-        """As Storage.address."""
-        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+    def scratch(self) -> Path:
+        """As Storage.scratch."""
+        return Path(tempfile.gettempdir())
 
-    def put(self, key: str, data: Data) -> Stored:
+    def put(self, key: str, source: bytes | Path) -> None:
         """As Storage.put. In one request when it is small, else in parts, of which none is left on failure."""
-        passing = Hashing(data)
-        if isinstance(data, bytes):
-            self._ask("PutObject", key, lambda store: store.put(checked(key), b"".join(passing)))
-        else:
-            self._look_for_region()  # now: what has been read from `data` could not be sent once more
-            self._ask("PutObject", key, lambda store: _put_parts(store, key, passing))
-        return passing.stored
+        self._ask("PutObject", key, lambda store: _put(store, checked(key), source))
 
-    def read(self, key: str, most: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str) -> bytes:
         """As Storage.read."""
+        return b"".join(self._parts(key))
+
+    @contextmanager
+    def fetched(self, key: str) -> Iterator[Path]:
+        """As Storage.fetched: a copy, for as long as it is read."""
+        path = self.scratch() / f"flowyard-{uuid.uuid4().hex}"
+        try:
+            with path.open("wb") as file:
+                file.writelines(self._parts(key))
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def has(self, key: str) -> bool:
+        """As Storage.has: an object that is no longer young is put again, which is what makes it young."""
+        try:
+            found = self._ask("GetObject", key, lambda store: store.get(checked(key)))
+        except NotThere:
+            return False
+        return self._clock() - found.meta["last_modified"].timestamp() < YOUNG
+
+    def _parts(self, key: str) -> Iterator[bytes]:
         found = self._ask("GetObject", key, lambda store: store.get(checked(key)))
-        size = found.meta["size"]
-        if most is not None and size > most:
-            raise TooLarge(f"{self.address}/{key} has {size} bytes, more than {most}")
         parts = iter(found.stream(min_chunk_size=CHUNK))
         while (part := self._ask("GetObject", key, lambda _: next(parts, None))) is not None:
             yield bytes(part)
@@ -145,8 +165,9 @@ class Bucket:
         return True
 
 
-def _put_parts(store: S3Store, key: str, parts: Iterable[bytes]) -> None:
-    store.put(checked(key), iter(parts), chunk_size=PART, max_concurrency=AT_ONCE)
+def _put(store: S3Store, key: str, source: bytes | Path) -> None:
+    """Once more from the start whenever it is asked to: a file is opened anew."""
+    store.put(key, source, chunk_size=PART, max_concurrency=AT_ONCE)
 
 
 def look_for_region(endpoint: str, bucket: str) -> str:

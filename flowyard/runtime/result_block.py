@@ -30,7 +30,7 @@ class ResultStorage(WritableFileSystem):
 
     def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override] # as Prefect's own
         """The object. Raises StorageError."""
-        return b"".join(self._storage().read(self._key(path)))
+        return self._storage().read(self._key(path))
 
     async def aread_path(self, path: str) -> bytes:
         """As `read_path`."""

@@ -1,63 +1,55 @@
-"""Objects by key in one place, a folder or a bucket: where results are kept, and values that are handed on.
+"""Files by key in one place, a folder or a bucket: where results are kept, and values that are handed on.
 
-Everything is streamed and hashed on the way, so that a value need not fit into memory twice and whoever reads
-it can tell that it is what was written. The library for a bucket is imported when a bucket is used.
+Large ones are streamed, so that a value need not fit into memory twice. The library for a bucket is imported
+when a bucket is used.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 BUCKETS = "s3://"
-CHUNK = 1 << 20  # bytes
-Data = bytes | Iterable[bytes]
 
 
-class StorageError(Exception):
-    """An object could not be written or read; the text says which, where and why."""
+class StorageError(OSError):
+    """A bucket could not be written or read; the text says which object, where and why."""
 
 
-class NotThere(StorageError):
-    """There is no object under this key."""
-
-
-class TooLarge(StorageError):
-    """The object is larger than whoever asks is willing to read."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What was written: its size in bytes, and its SHA-256 in hexadecimal digits."""
-
-    size: int
-    sha256: str
+class NotThere(StorageError, FileNotFoundError):
+    """There is nothing under this key."""
 
 
 class Storage(Protocol):
-    """Objects by key below one address. Keys are relative paths, such as `values/4f1c`."""
+    """Files by key below one address. Keys are relative paths, such as `values/4f1c`.
 
-    @property
-    def address(self) -> str:
-        """Where it is, such as `s3://acme-results/flows`, without a slash at its end."""
+    A file appears whole or not at all, so whoever sees one can read it. Every method raises OSError when the
+    storage fails, ValueError for a key that would leave it.
+    """
+
+    def scratch(self) -> Path:
+        """The folder in which to write a file that is to be stored."""
         ...
 
-    def put(self, key: str, data: Data) -> Stored:
-        """Write an object whole or not at all, in place of one that is there. Raises StorageError."""
+    def put(self, key: str, source: bytes | Path) -> None:
+        """Store bytes, or a file of the scratch folder, which may be moved away, in place of what was there."""
         ...
 
-    def read(self, key: str, most: int | None = None) -> Iterator[bytes]:
-        """The object in parts. Raises NotThere, TooLarge beyond `most` bytes, and StorageError.
+    def read(self, key: str) -> bytes:
+        """The bytes under a key. Raises FileNotFoundError."""
+        ...
 
-        An object that is too large is told of before its first part.
-        """
+    def fetched(self, key: str) -> AbstractContextManager[Path]:
+        """A file with the content of the key, to be read only. Raises FileNotFoundError."""
+        ...
+
+    def has(self, key: str) -> bool:
+        """Whether the file is there and need not be put again to be kept as long as one that is new."""
         ...
 
 
@@ -94,69 +86,52 @@ def checked(key: str) -> str:
     return key
 
 
-class Hashing:
-    """Passes data on, and knows afterwards what went through."""
-
-    def __init__(self, data: Data) -> None:
-        self._parts = (data,) if isinstance(data, bytes) else data
-        self._digest = hashlib.sha256()
-        self._size = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for part in self._parts:
-            self._digest.update(part)
-            self._size += len(part)
-            yield part
-
-    @property
-    def stored(self) -> Stored:
-        """All that has passed."""
-        return Stored(self._size, self._digest.hexdigest())
-
-
 class Folder:
-    """Objects as files below one folder, which is made when the first one is written."""
+    """Files below one folder, which is made when the first one is written, such as a volume that both sides see."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    @property
-    def address(self) -> str:
-        """As Storage.address."""
-        return self._folder.as_uri()
+    def scratch(self) -> Path:
+        """As Storage.scratch: beside the files, so that storing one copies nothing."""
+        return self._made("parts/part").parent
 
-    def put(self, key: str, data: Data) -> Stored:
+    def put(self, key: str, source: bytes | Path) -> None:
         """As Storage.put."""
-        path = self._folder / checked(key)
-        temporary = path.with_name(f".{uuid.uuid4().hex}")  # beside it, so that it can take its place
-        passing = Hashing(data)
+        path = self._made(key)
+        if isinstance(source, Path):
+            source.replace(path)
+            return
+        part = path.with_name(f".{uuid.uuid4().hex}.part")  # beside it, so that it can take its place
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as stream:
-                stream.writelines(passing)
-            temporary.replace(path)
-        except OSError as error:
-            raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+            part.write_bytes(source)
+            part.replace(path)
         finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        return passing.stored
+            part.unlink(missing_ok=True)
 
-    def read(self, key: str, most: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str) -> bytes:
         """As Storage.read."""
+        return (self._folder / checked(key)).read_bytes()
+
+    @contextmanager
+    def fetched(self, key: str) -> Iterator[Path]:
+        """As Storage.fetched: the file itself."""
         path = self._folder / checked(key)
+        if not path.is_file():
+            raise FileNotFoundError(2, "there is no file", str(path))
+        yield path
+
+    def has(self, key: str) -> bool:
+        """As Storage.has: asking makes it as young as a new one."""
         try:
-            with path.open("rb") as stream:
-                size = os.fstat(stream.fileno()).st_size
-                if most is not None and size > most:
-                    raise TooLarge(f"{path} has {size} bytes, more than {most}")
-                yield from _parts(stream)
-        except FileNotFoundError as error:
-            raise NotThere(f"{path} is not there") from error
-        except OSError as error:
-            raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+            os.utime(self._folder / checked(key))
+        except FileNotFoundError:
+            return False
+        except PermissionError:  # another user's, as where the two sides are different users: it is there
+            return True
+        return True
 
-
-def _parts(stream: BinaryIO) -> Iterator[bytes]:
-    while part := stream.read(CHUNK):
-        yield part
+    def _made(self, key: str) -> Path:
+        path = self._folder / checked(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path

@@ -138,7 +138,7 @@ def test_the_role_of_an_ecs_task_is_enough(
         server.start()
         program = (
             "from flowyard.runtime.storage import open_storage; s = open_storage('s3://acme/flows'); "
-            "s.put('k', b'kept'); print(b''.join(s.read('k')).decode())"
+            "s.put('k', b'kept'); print(s.read('k').decode())"
         )
         variables = {
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/task",

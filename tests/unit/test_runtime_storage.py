@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,6 @@ from flowyard.runtime.storage import (
     Folder,
     NotThere,
     StorageError,
-    Stored,
-    TooLarge,
     folder_of,
     is_bucket,
     open_storage,
@@ -26,36 +24,45 @@ WRITTEN = Asked("PutObject", "acme", "flows", "k")
 READ = Asked("GetObject", "acme", "", "k")
 
 
-def test_a_folder_keeps_objects(tmp_path: Path) -> None:
+def test_a_folder_keeps_files(tmp_path: Path) -> None:
     storage = Folder(tmp_path / "not yet")
-    parts = iter([b"one ", b"two"])
-    assert storage.put("a/b", parts) == Stored(7, hashlib.sha256(b"one two").hexdigest())
-    assert storage.put("a/c", b"") == Stored(0, hashlib.sha256(b"").hexdigest())
-    assert b"".join(open_storage(storage.address).read("a/b", 7)) == b"one two"
-    with pytest.raises(TooLarge, match=r"has 7 bytes, more than 6$"):
-        next(storage.read("a/b", 6))
-    with pytest.raises(NotThere, match=r"a/d is not there$"):
-        next(storage.read("a/d"))
+    part = storage.scratch() / "part"
+    part.write_bytes(b"one two")
+    storage.put("a/b", part)
+    storage.put("a/c", b"")
+    again = open_storage((tmp_path / "not yet").as_uri())
+    assert (again.read("a/b"), again.read("a/c"), again.has("a/b")) == (b"one two", b"", True)
+    with again.fetched("a/b") as path:
+        assert path.read_bytes() == b"one two"
+    assert not again.has("a/d")
+    with pytest.raises(FileNotFoundError, match="a/d"):
+        again.read("a/d")
+    with pytest.raises(FileNotFoundError, match="a/d"), again.fetched("a/d"):
+        pass
 
 
-def broken() -> Iterator[bytes]:
-    yield b"one"
-    raise RuntimeError("no more")
+def test_of_what_cannot_be_written_a_folder_keeps_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        Folder(tmp_path).put("a", b"1")
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
 
 
-def test_of_what_breaks_off_a_folder_keeps_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="no more"):
-        Folder(tmp_path).put("a", broken())
-    assert list(tmp_path.iterdir()) == []
+def test_asking_makes_a_file_young(tmp_path: Path) -> None:
+    storage = Folder(tmp_path)
+    storage.put("a", b"1")
+    os.utime(tmp_path / "a", (1, 1))
+    assert storage.has("a")
+    assert (tmp_path / "a").stat().st_mtime > 1_000_000_000
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     storage = Folder(tmp_path)
-    with pytest.raises(StorageError, match=r"a/b cannot be written: (File exists|Not a directory)$"):
+    with pytest.raises(OSError, match=r"(File exists|Not a directory): '.*/a'$"):
         storage.put("a/b", b"")
-    with pytest.raises(StorageError, match=r"a/b cannot be read: Not a directory$"):
-        next(storage.read("a/b"))
+    with pytest.raises(OSError, match=r"Not a directory: '.*/a/b'$"):
+        storage.read("a/b")
 
 
 @pytest.mark.parametrize("key", ["", ".", "/a", "../a", "a/../b", "a//b", "a/"])

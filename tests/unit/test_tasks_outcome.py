@@ -15,7 +15,8 @@ from flowyard.runtime.tasks import errors, watch
 from flowyard.runtime.tasks.child import outcome_key
 from flowyard.runtime.tasks.exceptions import described, revived
 from flowyard.runtime.tasks.outcome import Ended, error_of, value_of
-from flowyard.runtime.tasks.waiting import NotStarted, Waiter
+from flowyard.runtime.tasks.runs import NotStarted
+from flowyard.runtime.tasks.waiting import Waiter
 
 
 class Memory:
@@ -28,14 +29,12 @@ class Memory:
     def scratch(self) -> Path:
         raise NotImplementedError
 
-    def put(self, key: str, source: Path) -> None:
-        raise NotImplementedError
+    def put(self, key: str, source: bytes | Path) -> None:
+        assert isinstance(source, bytes)
+        self.files[key] = source
 
     def fetched(self, key: str) -> AbstractContextManager[Path]:
         raise NotImplementedError
-
-    def write(self, key: str, data: bytes) -> None:
-        self.files[key] = data
 
     def read(self, key: str) -> bytes:
         if self.broken:
@@ -180,8 +179,7 @@ def state(**said: bool) -> Any:
 
 def test_a_run_that_nothing_begins_is_given_up() -> None:
     waiter = Waiter()
-    run = uuid4()
-    watched = waiter._watched[run] = _watched(run, patience=0.0)
+    watched = waiter._watch(_watched(uuid4(), patience=0.0))
     waiter._judge(watched, SimpleNamespace(state=state(is_running=True)))  # type: ignore[arg-type]
     assert not watched.future.done()
     waiter._judge(watched, SimpleNamespace(state=state(is_scheduled=True)))  # type: ignore[arg-type]
@@ -191,8 +189,7 @@ def test_a_run_that_nothing_begins_is_given_up() -> None:
 
 def test_a_run_that_was_deleted_is_none_to_wait_for() -> None:
     waiter = Waiter()
-    run = uuid4()
-    watched = waiter._watched[run] = _watched(run, patience=9.0)
+    watched = waiter._watch(_watched(uuid4(), patience=9.0))
     waiter._judge(watched, None)
     assert isinstance(watched.future.exception(), LookupError)
 
@@ -200,7 +197,7 @@ def test_a_run_that_was_deleted_is_none_to_wait_for() -> None:
 def _watched(run: UUID, patience: float) -> Any:
     from flowyard.runtime.tasks.waiting import _Watched
 
-    return _Watched(run, patience)
+    return _Watched(run, "clean", patience)
 
 
 @pytest.mark.parametrize(

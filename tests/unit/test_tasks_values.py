@@ -8,7 +8,7 @@ import enum
 import json
 import uuid
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from flowyard.runtime.storage import Data, Hashing, NotThere, Stored, TooLarge
+from flowyard.runtime.storage import Folder, Storage
 from flowyard.runtime.tasks import frames
-from flowyard.runtime.tasks.bucket import ObjectStorage
 from flowyard.runtime.tasks.errors import StorageFailed
-from flowyard.runtime.tasks.storage import FolderStorage, Storage, open_storage
+from flowyard.runtime.tasks.storage import open_storage, sweep_folder
 from flowyard.runtime.tasks.trees import MARK, NotSerialisable, is_plain
 from flowyard.runtime.tasks.values import Values, fingerprint, is_reference
 
@@ -71,29 +70,9 @@ ROUND_TRIPS = [
 ]
 
 
-class Objects:
-    """A bucket in memory."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
-        self.address = "s3://in-memory"
-
-    def put(self, key: str, data: Data) -> Stored:
-        passing = Hashing(data)
-        self.held[key] = b"".join(passing)
-        return passing.stored
-
-    def read(self, key: str, most: int | None = None) -> Iterator[bytes]:
-        if key not in self.held:
-            raise NotThere(key)
-        if most is not None and len(self.held[key]) > most:
-            raise TooLarge(key)
-        yield from (self.held[key][:3], self.held[key][3:])
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    return FolderStorage(tmp_path) if request.param == "folder" else ObjectStorage(Objects())
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Folder(tmp_path)
 
 
 @pytest.fixture
@@ -107,7 +86,7 @@ def test_files_by_key(storage: Storage) -> None:
         storage.read("values/a")
     with pytest.raises(FileNotFoundError), storage.fetched("values/a"):
         pass
-    storage.write("values/a", b"some bytes")
+    storage.put("values/a", b"some bytes")
     assert (storage.has("values/a"), storage.read("values/a")) == (True, b"some bytes")
     source = storage.scratch() / "test-part"
     source.write_bytes(b"more bytes")
@@ -146,7 +125,7 @@ def test_plain_values_travel_as_they_are_and_others_by_reference(values: Values)
 
 
 def test_equal_content_has_one_file(tmp_path: Path) -> None:
-    values = Values(FolderStorage(tmp_path))
+    values = Values(Folder(tmp_path))
     first = values.argument(b"\x01" * 100_000, "value", room=0)
     second = values.argument(b"\x01" * 100_000, "value", room=0)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -187,8 +166,18 @@ def test_what_cannot_travel_is_named(values: Values, make: Callable[[], Any], te
 
 
 def test_pickling_is_only_done_on_purpose(values: Values) -> None:
-    found = values.value(values.tree(complex, "value", pickle=True))
-    assert found is complex
+    tree = values.tree(complex, "value", pickle=True)
+    assert values.value(tree, pickle=True) is complex
+    with pytest.raises(frames.CannotRead, match="was pickled, and its caller does not allow that"):
+        values.value(tree)
+
+
+def test_an_argument_is_unpickled_when_the_call_itself_says_so(values: Values) -> None:
+    argument = values.argument([complex], "value", room=100, pickle=True)
+    assert values.brought_in(argument) == [complex]
+    with pytest.raises(frames.CannotRead, match="was pickled"):
+        values.brought_in({name: each for name, each in argument.items() if name != "pickle"})
+    assert "pickle" not in values.argument((1, 2), "value", room=100, pickle=True)
 
 
 def test_a_class_that_is_not_here(values: Values) -> None:
@@ -206,7 +195,7 @@ def test_a_model_is_checked_where_it_arrives(values: Values) -> None:
 
 
 def test_a_file_that_was_changed_is_not_read(tmp_path: Path) -> None:
-    values = Values(FolderStorage(tmp_path))
+    values = Values(Folder(tmp_path))
     argument = values.argument(b"\x01" * 100_000, "value", room=0)
     large = max(
         (path for path in tmp_path.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
@@ -217,11 +206,11 @@ def test_a_file_that_was_changed_is_not_read(tmp_path: Path) -> None:
 
 
 def test_old_files_are_removed_once_an_hour(tmp_path: Path) -> None:
-    storage = FolderStorage(tmp_path)
-    storage.write("values/old", b"1")
-    now = (tmp_path / "docker-tasks/values/old").stat().st_mtime
-    assert storage.sweep(7, now + 8 * 86400) == 1
-    storage.write("values/new", b"1")
-    assert storage.sweep(7, now + 8 * 86400) == 0
+    storage = Folder(tmp_path)
+    storage.put("values/old", b"1")
+    now = (tmp_path / "values/old").stat().st_mtime
+    assert sweep_folder(tmp_path, 7, now + 8 * 86400) == 1
+    storage.put("values/new", b"1")
+    assert sweep_folder(tmp_path, 7, now + 8 * 86400) == 0
     assert storage.has("values/new")
     assert not storage.has("values/old")

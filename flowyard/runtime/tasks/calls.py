@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet  # its own class before Python 3.11
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from typing import Any
 
-from flowyard.runtime.tasks import errors, stuck
+from flowyard.runtime.storage import Storage
+from flowyard.runtime.tasks import errors
 from flowyard.runtime.tasks.callers import Caller, caller
-from flowyard.runtime.tasks.child import PICKLE
+from flowyard.runtime.tasks.handles import Handle
 from flowyard.runtime.tasks.identity import idempotency_key
 from flowyard.runtime.tasks.outcome import Ended, value_of
-from flowyard.runtime.tasks.pins import choose, read
-from flowyard.runtime.tasks.runs import Pinned, Request, Runs, cancel
-from flowyard.runtime.tasks.storage import Storage, open_storage
+from flowyard.runtime.tasks.runs import Begun, NotStarted, Pinned, Place, Request
+from flowyard.runtime.tasks.settings import number
 from flowyard.runtime.tasks.trees import NotSerialisable
 from flowyard.runtime.tasks.values import INLINE, LIMIT, LIMIT_ENV, Values, fingerprint, is_reference
-from flowyard.runtime.tasks.waiting import NotStarted, Waiter
-
-if TYPE_CHECKING:
-    from prefect.client.schemas.objects import FlowRun
 
 START_ENV = "FLOWYARD_DOCKER_TASKS_START"
 START = 600.0  # seconds in which some run of the process has to be executed
@@ -35,10 +29,6 @@ _AGAIN = (
     errors.ChildCrashed,
     errors.ResultLost,
 )  # what `retries` is for, with exceptions
-_runs = Runs()
-_waiter = Waiter()
-_open: set[Handle] = set()
-_open_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -61,6 +51,7 @@ class Prepared:
     """A call whose arguments are stored and checked."""
 
     options: Options
+    place: Place
     pinned: Pinned
     arguments: Mapping[str, Any]
     storage: Storage
@@ -74,13 +65,18 @@ class Prepared:
         """The called flow's name."""
         return self.pinned.pin.task
 
+    @property
+    def patience(self) -> float:
+        """Seconds in which some run of the caller has to be executed. Raises BadSetting."""
+        given = self.options.start_timeout
+        return number(os.environ, START_ENV, START) if given is None else given
+
     def request(self, generation: int) -> Request:
         """The flow run to make, or to take up, in this generation."""
         key = None
         if self.caller is not None:
             key = idempotency_key(self.caller.root, self.content, self.number, generation)
         later = f"-{generation + 1}" if generation else ""
-        labels = {PICKLE: "1"} if self.options.pickle else {}
         return Request(
             self.pinned,
             self.arguments,
@@ -88,51 +84,34 @@ class Prepared:
             f"{self.name}{later}",
             self.options.tags,
             self.options.job_variables,
-            labels,
+            self.options.pickle,
         )
 
 
-class Handle:
-    """What others may do to a call that is being performed."""
+@dataclass(frozen=True)
+class Arguments:
+    """As a function is called with them."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.run: UUID | None = None
-        self.why = ""
-        self.given_up: Future[None] = Future()
-
-    def began(self, run: UUID) -> None:
-        """The call's flow run is there; it is cancelled when somebody asked for that before."""
-        with self._lock:
-            self.run = run
-            why = self.why
-        if why:
-            cancel(run, why)
-
-    def cancel(self, why: str) -> None:
-        """Have the flow run cancelled; the call ends when it has ended."""
-        with self._lock:
-            self.why, run = why, self.run
-        if run is not None:
-            cancel(run, why)
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
 
 
-def prepare(task: str, options: Options, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Prepared:
+def prepare(place: Place, task: str, options: Options, given: Arguments) -> Prepared:
     """Bind, store and check the arguments of a call. Raises DockerTaskError."""
-    pinned = _runs.pinned(choose(read(os.environ), task, options.deployment))
-    storage = open_storage(os.environ)
-    values = Values(storage, int(os.environ.get(LIMIT_ENV) or LIMIT))
+    pinned = place.catalogue.pinned(task, options.deployment)
+    storage = place.open_storage()
+    values = Values(storage, int(number(os.environ, LIMIT_ENV, LIMIT)))
     arguments: dict[str, Any] = {}
     room = INLINE
-    for name, value in pinned.bind(args, kwargs).items():
+    for name, value in pinned.bind(given.args, given.kwargs).items():
         arguments[name] = _argument(values, (task, name), value, room, pickle=options.pickle)
         room -= 0 if is_reference(arguments[name]) else len(str(arguments[name]))
     pinned.check(arguments)
     content = fingerprint({"pin": pinned.pin.id, "variables": options.job_variables, "arguments": arguments})
     who = caller()
-    number = who.ledger.number(content, who.site) if who else 0
+    nth = who.ledger.number(content, who.site) if who else 0
     name = options.name or (f"{who.name}-{who.ledger.name(task)}" if who else task)
-    return Prepared(options, pinned, arguments, storage, who, number, content, name)
+    return Prepared(options, place, pinned, arguments, storage, who, nth, content, name)
 
 
 def _argument(values: Values, where: tuple[str, str], value: Any, room: int, *, pickle: bool) -> Any:
@@ -152,26 +131,21 @@ def perform(call: Prepared, handle: Handle) -> Any:
     deadline = None if call.options.timeout is None else time.monotonic() + call.options.timeout
     left = call.options.retries
     generation = 0
-    with _open_lock:
-        _open.add(handle)
-    try:
-        while True:
-            run = _runs.create(call.request(generation), call.caller)
-            if run.state is not None and run.state.is_cancelling():
-                generation += 1  # an earlier attempt has let go of it: nothing comes of it any more
-                continue
-            taken_up = run.state is not None and run.state.is_final()
-            try:
-                return _value(call, run if taken_up else _followed(call, run, handle, deadline))
-            except Exception as error:
-                # A run of an earlier attempt that gave no value is no reason to give up in this one.
-                if not taken_up and (not left or not _may_retry(error, handle)):
-                    raise
-                left -= 0 if taken_up else 1
-                generation += 1
-    finally:
-        with _open_lock:
-            _open.discard(handle)
+    while True:
+        handle.check()
+        request = call.request(generation)
+        run = call.place.runs.begin(request, call.caller)
+        if run.is_let_go:
+            generation += 1  # an earlier attempt has let go of it: nothing comes of it any more
+            continue
+        try:
+            return _value(call, run.ended or _followed(call, request, run, Waiting(handle, deadline)))
+        except Exception as error:
+            # A run of an earlier attempt that gave no value is no reason to give up in this one.
+            if run.ended is None and (not left or not _may_retry(error, handle)):
+                raise
+            left -= 1 if run.ended is None else 0
+            generation += 1
 
 
 def _may_retry(error: Exception, handle: Handle) -> bool:
@@ -179,18 +153,31 @@ def _may_retry(error: Exception, handle: Handle) -> bool:
     return not handle.why and (isinstance(error, _AGAIN) or not ours)
 
 
-def _followed(call: Prepared, run: FlowRun, handle: Handle, deadline: float | None) -> FlowRun:
-    """The run once it has ended. Raises DockerTaskError."""
-    named = {"task": call.task, "run": str(run.id)}
-    handle.began(run.id)
-    patience = call.options.start_timeout or float(os.environ.get(START_ENV) or START)
-    future = _waiter.ended(run.id, patience)
-    handle.given_up.add_done_callback(lambda _: _let_go(future))
+@dataclass(frozen=True)
+class Waiting:
+    """Who waits for a run, and until when."""
+
+    handle: Handle
+    deadline: float | None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds, None without end."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
+def _followed(call: Prepared, request: Request, run: Begun, waiting: Waiting) -> Ended:
+    """How the run ended. Raises DockerTaskError."""
+    named = {"task": call.task, "run": run.id}
+    runs = call.place.runs
+    waiting.handle.began(run.id, runs.cancel)
+    future = runs.end_of(run, request, call.patience)
+    waiting.handle.given_up.add_done_callback(lambda _: _let_go(future))
     try:
-        return future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return future.result(waiting.left)
     except NotStarted as error:
-        reason = stuck.reason(run.id)
-        cancel(run.id, "Nothing began to execute it.")
+        reason = call.place.accounts.why_waiting(run.id)
+        runs.cancel(run.id, "Nothing began to execute it.")
         raise errors.ChildNeverStarted(
             f"Docker task {call.task!r} was not started for {error}: {reason}", **named
         ) from error
@@ -198,50 +185,26 @@ def _followed(call: Prepared, run: FlowRun, handle: Handle, deadline: float | No
         raise errors.ChildCrashed(f"Docker task {call.task!r}: {error}", **named) from error
     except NotYet as error:
         if future.done():  # let go: whoever called ends
-            raise errors.ChildCancelled(f"Docker task {call.task!r}: {handle.why}", **named) from error
-        cancel(run.id, f"The call took longer than {call.options.timeout} s.")
+            raise errors.ChildCancelled(
+                f"Docker task {call.task!r}: {waiting.handle.why}", **named
+            ) from error
+        runs.cancel(run.id, f"The call took longer than {call.options.timeout} s.")
         raise errors.ChildTimedOut(
             f"Docker task {call.task!r} took longer than the {call.options.timeout:g} s that its call allows",
             **named,
         ) from error
     finally:
-        _waiter.forget(run.id)
+        future.cancel()
 
 
-def _value(call: Prepared, run: FlowRun) -> Any:
-    state = run.state
-    assert state is not None, "it has ended"
-    ended = Ended(call.task, str(run.id), state.type.value, state.name or "", state.message or "")
+def _value(call: Prepared, ended: Ended) -> Any:
     try:
-        return value_of(ended, call.storage)
+        return value_of(ended, call.storage, pickle=call.options.pickle)
     finally:
         if call.options.logs:
-            stuck.repeat_logs(run.id, call.task)
+            call.place.accounts.repeat_log(ended.run, call.task)
 
 
-def _let_go(future: Future[FlowRun]) -> None:
+def _let_go(future: Future[Ended]) -> None:
     with suppress(Exception):  # it has ended meanwhile
         future.set_exception(NotYet())
-
-
-def end_all(why: str) -> None:
-    """Cancel the runs of every call that is being performed, and let go of whoever waits for one."""
-    with _open_lock:
-        handles = list(_open)
-    for handle in handles:
-        with suppress(Exception):  # each of them, whatever the server says to another
-            handle.cancel(why)
-    for handle in handles:
-        if not handle.given_up.done():
-            handle.given_up.set_result(None)
-
-
-def is_any_open() -> bool:
-    """Whether a call is being performed."""
-    with _open_lock:
-        return bool(_open)
-
-
-def unique_name() -> str:
-    """A name for a thread."""
-    return f"flowyard-call-{uuid4().hex[:8]}"

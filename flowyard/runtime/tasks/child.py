@@ -13,10 +13,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowyard.runtime.storage import Storage
 from flowyard.runtime.tasks.errors import ArgumentsRefused, ResultNotSerialisable, StorageFailed
 from flowyard.runtime.tasks.exceptions import described
 from flowyard.runtime.tasks.frames import CannotRead
-from flowyard.runtime.tasks.storage import Storage, open_storage
+from flowyard.runtime.tasks.storage import open_storage
 from flowyard.runtime.tasks.trees import NotSerialisable
 from flowyard.runtime.tasks.values import Values
 
@@ -110,7 +111,7 @@ class Keeper:
         run = os.environ.get("PREFECT__FLOW_RUN_ID", "")
         document = json.dumps({"flowyard": FORMAT, **outcome}).encode()
         try:
-            self._storage.write(outcome_key(run), document)
+            self._storage.put(outcome_key(run), document)
         except OSError as error:
             raise StorageFailed(f"the result cannot be stored: {error}") from error
 

@@ -20,6 +20,10 @@ class NotPinned(DockerTaskError):
     """The caller was not shipped with this task, or what it was shipped with is no longer as it was."""
 
 
+class BadSetting(DockerTaskError):
+    """A variable of the environment that does not say what it has to."""
+
+
 class ArgumentNotSerialisable(DockerTaskError):
     """An argument that cannot travel. `argument` is its name."""
 
@@ -74,6 +78,10 @@ class ChildCancelled(DockerTaskError):
 
 class ChildTimedOut(DockerTaskError, TimeoutError):
     """The called flow took longer than it may, or than the call allows; its run is stopped."""
+
+
+class ServerRefuses(DockerTaskError):
+    """The Prefect server does not say how the called flow's run goes, such as to a key that it takes no more."""
 
 
 class ChildNeverStarted(DockerTaskError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -52,10 +53,17 @@ async def _end_with_caller(context: FlowRunExecutorContext, run: FlowRun) -> Non
 
 async def _clean_up(context: FlowRunExecutorContext, run: FlowRun) -> None:
     """The flow's process has ended: nothing that it has called goes on, unless it is to be taken up."""
-    now = await context.client.read_flow_run(run.id)
-    if now.state is not None and (now.state.is_final() or now.state.is_cancelling()):
-        await watch.end_called(context.client, run.id, f"The run that called it is {now.state.type.value}.")
-    await anyio.to_thread.run_sync(sweep, os.environ)
+    try:
+        now = await context.client.read_flow_run(run.id)
+        if now.state is not None and (now.state.is_final() or now.state.is_cancelling()):
+            await watch.end_called(
+                context.client, run.id, f"The run that called it is {now.state.type.value}."
+            )
+        await anyio.to_thread.run_sync(sweep, os.environ)
+    except (
+        Exception
+    ) as error:  # the run has ended as it has; the called side watches too, and a later run sweeps
+        sys.stderr.write(f"flowyard: not cleaned up after Docker tasks: {type(error).__name__}: {error}\n")
 
 
 class Stopping:

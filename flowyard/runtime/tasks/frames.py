@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROWS = 131_072  # of a pandas frame that are converted at once: memory stays near the frame's own
+ROWS = 131_072  # of a frame that are converted at once, when they are narrow:
+GROUP = 16 << 20  # bytes of them at most, so that memory stays near the frame's own
+PICKLE = "pickle"  # the format that is written and read on purpose only
 BYTES = 65_536  # shorter bytes stand in the document itself
 
 
@@ -96,18 +98,45 @@ def _write_pandas(frame: Any, path: Path) -> None:
         parquet.write_table(arrow.Table.from_pandas(frame), path)  # a schema knows its columns as text only
         return
     schema = arrow.Schema.from_pandas(frame)
+    rows = _rows(frame)
     with parquet.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
-        for start in range(0, max(len(frame), 1), ROWS):
-            part = arrow.Table.from_pandas(frame.iloc[start : start + ROWS], schema=schema)
+        for start in range(0, max(len(frame), 1), rows):
+            part = arrow.Table.from_pandas(frame.iloc[start : start + rows], schema=schema)
             writer.write_table(part.replace_schema_metadata(schema.metadata))
 
 
+def _rows(frame: Any) -> int:
+    """How many rows are converted at once."""
+    size = int(frame.memory_usage(index=True).sum())
+    return max(1, min(ROWS, GROUP * max(len(frame), 1) // max(size, 1)))
+
+
 def _read_pandas(path: Path) -> Any:
+    """One column after the other: beside the frame there is never more than one of them a second time."""
     parquet = importlib.import_module("pyarrow.parquet")
-    table = parquet.read_table(path, partitioning=None, pre_buffer=False)  # not the whole file beside it
-    # Each column of the table is freed once it is in the frame. A column in one piece would not be copied, and
-    # could not be written to.
-    return table.to_pandas(self_destruct=True, split_blocks=table.num_rows > ROWS)
+    with parquet.ParquetFile(path, pre_buffer=False) as file:  # not the whole file beside it
+        schema = file.schema_arrow
+        index = [
+            name for name in (schema.pandas_metadata or {}).get("index_columns", ()) if type(name) is str
+        ]
+        names = [name for name in schema.names if name not in index]
+        # A column is asked for by a path, and a dot leads into one that has parts.
+        if len(names) < 2 or any("." in name for name in schema.names):
+            return _frame(file.read())
+        columns = [_frame(file.read(columns=[name])) for name in names]
+        labels = _frame(file.read(columns=index)).index if index else columns[0].index
+    pandas = importlib.import_module("pandas")
+    # What is put beside each other is not copied; since pandas 3 nobody needs to say so.
+    once: dict[str, Any] = {"copy": False} if pandas.__version__.startswith(("1.", "2.")) else {}
+    frame = pandas.concat(columns, axis=1, **once)
+    frame.index, frame.columns = labels, _frame(schema.empty_table()).columns
+    return frame
+
+
+def _frame(table: Any) -> Any:
+    # Each column is freed once it is in the frame. Not with blocks that are split: what lies in one piece would not
+    # be copied, and could not be written to.
+    return table.to_pandas(self_destruct=True)
 
 
 def _write_series(series: Any, path: Path) -> None:
@@ -172,5 +201,5 @@ FORMATS: Mapping[str, Format] = {
     "arrow": Format(("pyarrow",), _write_arrow, _read_arrow),
     "numpy": Format(("numpy",), _write_array, _read_array),
     "polars": Format(("polars",), _write_polars, _read_polars),
-    "pickle": Format(("cloudpickle",), _write_pickle, _read_pickle),
+    PICKLE: Format(("cloudpickle",), _write_pickle, _read_pickle),
 }

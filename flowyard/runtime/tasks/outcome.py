@@ -11,8 +11,9 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from flowyard.runtime.storage import Storage
 from flowyard.runtime.tasks import errors
 from flowyard.runtime.tasks.child import outcome_key
 from flowyard.runtime.tasks.errors import (
@@ -24,8 +25,10 @@ from flowyard.runtime.tasks.errors import (
 )
 from flowyard.runtime.tasks.exceptions import revived
 from flowyard.runtime.tasks.frames import CannotRead
-from flowyard.runtime.tasks.storage import Storage
 from flowyard.runtime.tasks.values import Values
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
 OUT_OF_MEMORY = "out of memory"  # in the message of a run that watch.py has seen die of it
 _LOOKS, _PAUSE = 5, 0.2  # a folder on a network may show a file a moment late
@@ -52,11 +55,18 @@ class Ended:
     name: str
     message: str
 
+    @staticmethod
+    def of(task: str, run: FlowRun) -> Ended:
+        """What the server says of a run that has ended."""
+        state = run.state
+        assert state is not None, "it has ended"
+        return Ended(task, str(run.id), state.type.value, state.name or "", state.message or "")
 
-def value_of(ended: Ended, storage: Storage) -> Any:
+
+def value_of(ended: Ended, storage: Storage, *, pickle: bool = False) -> Any:
     """The value that the call gives. Raises the called flow's exception, or DockerTaskError."""
     if ended.type == "COMPLETED":
-        return _value(ended, storage)
+        return _value(ended, storage, pickle=pickle)
     raise error_of(ended, storage)
 
 
@@ -75,7 +85,7 @@ def error_of(ended: Ended, storage: Storage) -> Exception:
     return _exception(ended, stored["error"]) if "error" in stored else _untold(ended)
 
 
-def _value(ended: Ended, storage: Storage) -> Any:
+def _value(ended: Ended, storage: Storage, *, pickle: bool) -> Any:
     stored = _stored(ended, storage, looks=_LOOKS)
     if stored is None or "value" not in stored:
         raise errors.ResultLost(
@@ -85,7 +95,7 @@ def _value(ended: Ended, storage: Storage) -> Any:
             run=ended.run,
         )
     try:
-        return Values(storage).value(stored["value"])
+        return Values(storage).value(stored["value"], pickle=pickle)
     except (CannotRead, ValueError, TypeError) as error:
         raise errors.ResultLost(
             f"the value of Docker task {ended.task!r} {error}", task=ended.task, run=ended.run

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flowyard.runtime.tasks import calls
 from flowyard.runtime.tasks.callers import note_attempt
+from flowyard.runtime.tasks.places import OPEN
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -31,12 +31,13 @@ def _calling(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         note_attempt()
+        OPEN.anew()
         try:
             value = function(*args, **kwargs)
-            while calls.is_any_open():
+            while OPEN.is_any_open():
                 time.sleep(_PAUSE)
         except BaseException:
-            calls.end_all(_WHY)  # before the threads of Prefect's tasks are waited for: they wait for these
+            OPEN.end_all(_WHY)  # before the threads of Prefect's tasks are waited for: they wait for these
             raise
         return value
 
@@ -47,12 +48,13 @@ def _calling_async(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
         note_attempt()
+        OPEN.anew()
         try:
             value = await function(*args, **kwargs)
-            while calls.is_any_open():
+            while OPEN.is_any_open():
                 await asyncio.sleep(_PAUSE)
         except BaseException:
-            calls.end_all(_WHY)
+            OPEN.end_all(_WHY)
             raise
         return value
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowyard.runtime.tasks.errors import NotPinned
+from flowyard.runtime.tasks.errors import BadSetting, NotPinned
 
 ENV = "FLOWYARD_DOCKER_TASKS"  # {task: {deployment: {"id": ..., "image": repository@digest}}}, as JSON
 CHILD_ENV = "FLOWYARD_DOCKER_TASK"  # set where a run is the called one of a Docker task
@@ -28,11 +28,21 @@ class Pin:
 
 
 def read(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Pin]]:
-    """The pins of this environment by task and deployment; none where nothing was shipped with any."""
-    return {
-        task: {name: Pin(task, name, one["id"], one["image"]) for name, one in deployments.items()}
-        for task, deployments in json.loads(environ.get(ENV) or "{}").items()
-    }
+    """The pins of this environment by task and deployment; none where nothing was shipped with any.
+
+    Raises BadSetting for what no ship has written.
+    """
+    text = environ.get(ENV) or "{}"
+    try:
+        return {
+            task: {name: Pin(task, name, one["id"], one["image"]) for name, one in deployments.items()}
+            for task, deployments in json.loads(text).items()
+        }
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise BadSetting(
+            f"{ENV} is {text[:80]!r}, which is not what a ship writes there "
+            f"({type(error).__name__}: {error}): ship this flow again, and leave the variable alone"
+        ) from error
 
 
 def choose(pins: Mapping[str, Mapping[str, Pin]], task: str, deployment: str | None) -> Pin:

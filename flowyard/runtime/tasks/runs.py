@@ -1,30 +1,27 @@
-"""The flow runs of calls, in the Prefect server: made, looked at and cancelled."""
+"""What calls ask of wherever called flows are executed: a Prefect server, or the local engine."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import Any, Protocol
 
+from flowyard.runtime.storage import Storage
 from flowyard.runtime.tasks.callers import Caller
-from flowyard.runtime.tasks.errors import ArgumentsRefused, NotPinned
+from flowyard.runtime.tasks.errors import ArgumentsRefused
+from flowyard.runtime.tasks.outcome import Ended
 from flowyard.runtime.tasks.pins import Pin
 from flowyard.runtime.tasks.values import is_reference
 
-if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
-    from prefect.client.schemas.objects import FlowRun
 
-PARENT = "flowyard.parent"  # labels of a call's run: the run whose container called,
-IMAGE = "flowyard.image"  # and the image it is pinned to
+class NotStarted(Exception):
+    """Nothing has begun to execute the run for as long as was allowed."""
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """What the server says about a pin."""
+    """A flow that can be called, and the schema of its parameters."""
 
     pin: Pin
     schema: Mapping[str, Any]
@@ -69,7 +66,7 @@ class Pinned:
 
 @dataclass(frozen=True)
 class Request:
-    """A flow run to be made."""
+    """A run to be made."""
 
     pinned: Pinned
     parameters: Mapping[str, Any]
@@ -77,99 +74,60 @@ class Request:
     name: str
     tags: tuple[str, ...] = ()
     job_variables: Mapping[str, Any] = field(default_factory=dict)
-    labels: Mapping[str, Any] = field(default_factory=dict)
+    pickle: bool = False
 
 
-class Runs:
-    """The server, asked by one thread at a time: writes at once are slower, and on SQLite collide."""
+@dataclass(frozen=True)
+class Begun:
+    """A run that was made, or is taken up: `ended` when it has ended, `is_let_go` when somebody has cancelled it."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._client: SyncPrefectClient | None = None
-        self._pinned: dict[str, Pinned] = {}
-
-    def pinned(self, pin: Pin) -> Pinned:
-        """What the server says about a pin. Raises NotPinned when it is gone or was changed."""
-        from prefect.exceptions import ObjectNotFound
-
-        with self._asking() as client:
-            if pin.id not in self._pinned:
-                try:
-                    found = client.read_deployment(UUID(pin.id))
-                except ObjectNotFound as error:
-                    raise NotPinned(
-                        f"the deployment {pin.id} that Docker task {pin.task!r} is pinned to is gone: "
-                        "ship this flow again",
-                        task=pin.task,
-                    ) from error
-                image = (found.job_variables or {}).get("image")
-                if image != pin.image:
-                    raise NotPinned(
-                        f"Docker task {pin.task!r} is pinned to {pin.image}, but somebody changed its deployment "
-                        f"{found.name} to {image}: ship this flow again",
-                        task=pin.task,
-                    )
-                self._pinned[pin.id] = Pinned(pin, found.parameter_openapi_schema or {})
-            return self._pinned[pin.id]
-
-    def create(self, request: Request, caller: Caller | None) -> FlowRun:
-        """The flow run of this request; the one that is there already under its key."""
-        pin = request.pinned.pin
-        labels = {**request.labels, IMAGE: pin.image, **({PARENT: caller.root} if caller else {})}
-        with self._asking() as client:
-            parent = _task_run(client, request, caller) if caller else None
-            return client.create_flow_run_from_deployment(
-                UUID(pin.id),
-                parameters=dict(request.parameters),
-                name=request.name,
-                tags=[*request.tags, f"image:{pin.image.partition('@sha256:')[2][:12]}"],
-                idempotency_key=request.key,
-                parent_task_run_id=parent,
-                job_variables=dict(request.job_variables) or None,
-                labels=labels,
-            )
-
-    @contextmanager
-    def _asking(self) -> Iterator[SyncPrefectClient]:
-        from prefect.client.orchestration import get_client
-
-        with self._lock:
-            if self._client is None:
-                self._client = get_client(sync_client=True).__enter__()
-            yield self._client
+    id: str
+    ended: Ended | None = None
+    is_let_go: bool = False
 
 
-def cancel(run: UUID, why: str) -> None:
-    """Ask for the run's cancellation, unless it has ended. It is not waited for."""
-    from prefect.client.orchestration import get_client
-    from prefect.states import Cancelling
+class Catalogue(Protocol):
+    """Which flows can be called."""
 
-    # A client of its own: whoever cancels does not wait until others have made their runs.
-    with get_client(sync_client=True) as client:
-        client.set_flow_run_state(run, Cancelling(message=why))
+    def pinned(self, task: str, deployment: str | None) -> Pinned:
+        """What is called. Raises NotPinned."""
+        ...
 
 
-def _task_run(client: SyncPrefectClient, request: Request, caller: Caller) -> UUID | None:
-    """The task run that stands for the call in the caller's run, as Prefect's run_deployment makes one."""
-    from prefect.client.schemas.objects import TaskRunResult
-    from prefect.states import Pending
-    from prefect.tasks import Task
+class Runs(Protocol):
+    """Runs of called flows."""
 
-    flow_run, task_run = caller.flow_run, caller.task_run
-    inside = flow_run.id if flow_run else task_run.flow_run_id if task_run else None
-    if inside is None:
-        return None
-    task: Any = Task(name=request.pinned.pin.task, fn=lambda: None)
-    task.task_key = f"flowyard.docker_task.{request.pinned.pin.task}"
-    is_around = task_run is not None and task_run.flow_run_id == inside
-    inputs: dict[str, Any] = (
-        {"__parents__": [TaskRunResult(id=task_run.id)]} if is_around and task_run else {}
-    )
-    made = client.create_task_run(
-        task=task,
-        flow_run_id=inside,
-        dynamic_key=request.key or request.name,
-        task_inputs=inputs,
-        state=Pending(),
-    )
-    return made.id
+    def begin(self, request: Request, caller: Caller | None) -> Begun:
+        """The run of this request; the one that is there already under its key. Raises DockerTaskError."""
+        ...
+
+    def end_of(self, run: Begun, request: Request, patience: float) -> Future[Ended]:
+        """How the run ends. Raises NotStarted when nothing has begun to execute it for `patience` seconds,
+        LookupError when nobody knows the run any more. Whoever wants to know no longer cancels the future."""
+        ...
+
+    def cancel(self, run: str, why: str) -> None:
+        """Ask for the run's cancellation, unless it has ended. It is not waited for."""
+        ...
+
+
+class Accounts(Protocol):
+    """What else there is to say of a run."""
+
+    def why_waiting(self, run: str) -> str:
+        """For people: what holds it back, or that nobody knows."""
+        ...
+
+    def repeat_log(self, run: str, task: str) -> None:
+        """The lines that it has logged, once more in the log of whoever called it. Raises nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where called flows are executed, and how the storage of their values is opened. Raises StorageFailed."""
+
+    catalogue: Catalogue
+    runs: Runs
+    accounts: Accounts
+    open_storage: Callable[[], Storage]

@@ -12,8 +12,19 @@ if TYPE_CHECKING:
 _LINES = 500  # of a run's log that are repeated
 
 
-def reason(run: UUID) -> str:
-    """One sentence for people: which limit holds the run back, or that no worker is there."""
+class ServerAccounts:
+    """What the server says of a run."""
+
+    def why_waiting(self, run: str) -> str:
+        """As Accounts.why_waiting: which limit holds the run back, or that no worker is there."""
+        return _reason(UUID(run))
+
+    def repeat_log(self, run: str, task: str) -> None:
+        """As Accounts.repeat_log: what the run returned does not hang on its log."""
+        _repeat_log(run, task)
+
+
+def _reason(run: UUID) -> str:
     from prefect.client.orchestration import get_client
 
     try:
@@ -80,13 +91,11 @@ def _full(what: str, limit: int) -> str:
     )
 
 
-def repeat_logs(run: UUID, task: str) -> None:
-    """The lines that a run has logged, once more in the log of whoever called it. Raises nothing: what the run
-    has returned does not hang on them."""
+def _repeat_log(run: str, task: str) -> None:
     from prefect.client.orchestration import get_client
     from prefect.logging import get_logger, get_run_logger
 
-    body = {"logs": {"flow_run_id": {"any_": [str(run)]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+    body = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
     try:
         logger: Any = get_run_logger()
     except RuntimeError:

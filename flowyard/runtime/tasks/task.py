@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
-from flowyard.runtime.tasks.calls import Handle, Options, perform, prepare, unique_name
+from flowyard.runtime.tasks.calls import Arguments, Options, perform, prepare
+from flowyard.runtime.tasks.crew import Job, perform_all
 from flowyard.runtime.tasks.errors import DockerTaskError
+from flowyard.runtime.tasks.handles import Handle, Work
+from flowyard.runtime.tasks.places import OPEN, place
 from flowyard.runtime.tasks.standins import function_for
 
-Work = Callable[[Handle], Any]
+AT_ONCE = 100  # calls of one map, where it says nothing else: each is waited for by a thread
 _OPTIONS = frozenset(field.name for field in fields(Options))
 
 
@@ -33,24 +32,28 @@ class DockerTask:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run it with these arguments to its end: its value. Raises its exception, or DockerTaskError."""
         _refuse_to_block(self.name)
-        return self._work(args, kwargs)(Handle())
+        work = self._work(args, kwargs)
+        handle = OPEN.begin(self.name)
+        handle.perform(work)
+        return handle.future.result()
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
         """As calling it, without blocking the event loop; when the awaiting task is cancelled, so is the run."""
         work = await asyncio.to_thread(self._work, args, kwargs)
-        return await DockerFuture(self.name, work).aresult()
+        return await self._begun([work], 1)[0].aresult()
 
     def submit(self, *args: Any, **kwargs: Any) -> DockerFuture:
         """Begin to run it with these arguments. Raises for arguments that cannot travel."""
-        return DockerFuture(self.name, self._work(args, kwargs))
+        return self._begun([self._work(args, kwargs)], 1)[0]
 
     def map(self, *args: Any, limit: int | None = None, **kwargs: Any) -> list[DockerFuture]:
         """Begin to run it once for each element of the lists among the arguments; what is no list is the same
-        for all. At most `limit` run at once."""
-        room: AbstractContextManager[Any] = threading.BoundedSemaphore(limit) if limit else nullcontext()
+        for all. At most `limit` run at once, or 100 where it is not given."""
+        if limit is not None and limit < 1:
+            raise DockerTaskError(f"map(limit={limit}): at least one has to run at once", task=self.name)
         # All of them before the first runs: a wrong argument starts nothing.
         works = [self._work(one, named) for one, named in spread(args, kwargs)]
-        return [DockerFuture(self.name, work, room) for work in works]
+        return self._begun(works, limit or AT_ONCE)
 
     def with_options(self, **options: Any) -> DockerTask:
         """The same task, called otherwise.
@@ -71,9 +74,14 @@ class DockerTask:
         """What is to be done in any thread, once its arguments are known to be good."""
         function = function_for(self.name)
         if function is None:
-            prepared = prepare(self.name, self._options, args, kwargs)
+            prepared = prepare(place(), self.name, self._options, Arguments(args, kwargs))
             return lambda handle: perform(prepared, handle)
         return lambda _: _driven(function(*args, **kwargs))
+
+    def _begun(self, works: list[Work], at_once: int) -> list[DockerFuture]:
+        jobs = [Job(OPEN.begin(self.name), work) for work in works]  # open before any thread is there
+        perform_all(jobs, at_once)
+        return [DockerFuture(job.handle) for job in jobs]
 
 
 def docker_task(name: str) -> DockerTask:
@@ -84,18 +92,15 @@ def docker_task(name: str) -> DockerTask:
 class DockerFuture:
     """A call that is being performed."""
 
-    def __init__(self, task: str, work: Work, room: AbstractContextManager[Any] | None = None) -> None:
-        self.task = task
-        self._handle = Handle()
-        self._future: Future[Any] = Future()
-        context = contextvars.copy_context()
-        run = _running(work, self._handle, self._future, room or nullcontext())
-        threading.Thread(target=context.run, args=(run,), name=unique_name(), daemon=True).start()
+    def __init__(self, handle: Handle) -> None:
+        self.task = handle.task
+        self._handle = handle
+        self._future = handle.future
 
     @property
     def run(self) -> str:
         """The id of its flow run; empty before there is one."""
-        return str(self._handle.run or "")
+        return self._handle.run
 
     def done(self) -> bool:
         """Whether it has ended."""
@@ -157,19 +162,6 @@ def _way(each: Any, many: Iterator[list[Any]]) -> Callable[[int], Any]:
 
 def _is_many(value: Any) -> bool:
     return isinstance(value, (list, tuple, range, Iterator))
-
-
-def _running(
-    work: Work, handle: Handle, future: Future[Any], room: AbstractContextManager[Any]
-) -> Callable[[], None]:
-    def run() -> None:
-        try:
-            with room:
-                future.set_result(work(handle))
-        except BaseException as error:
-            future.set_exception(error)
-
-    return run
 
 
 def _driven(value: Any) -> Any:

@@ -101,7 +101,7 @@ class Encoder:
             tree = {name: self._encode(each, f"{where}.{name}") for name, each in fields.items()}
             return _node("object", tree, type=type_path(type(value)))
         if self._pickle:
-            return self._stored("pickle", value, where)
+            return self._stored(frames.PICKLE, value, where)
         raise NotSerialisable(
             where,
             f"is a {type(value).__module__}.{type(value).__qualname__}: neither JSON nor a model, a dataclass, "

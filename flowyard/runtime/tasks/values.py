@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flowyard.runtime.storage import Storage
 from flowyard.runtime.tasks import frames
-from flowyard.runtime.tasks.storage import Storage
 from flowyard.runtime.tasks.trees import MARK, Decoder, Encoder, is_plain
 
 INLINE = 100_000  # bytes of JSON that travel with the call itself; Prefect takes 512 KB in all
@@ -21,6 +21,7 @@ LIMIT = 5 << 30  # bytes of one value
 LIMIT_ENV = "FLOWYARD_DOCKER_TASKS_LIMIT"
 _CHUNK = 1 << 20
 _REFERENCE = "reference"
+_PICKLE = "pickle"  # of a reference: there is something in it that only unpickling gives back
 
 
 class TooLarge(frames.CannotWrite):
@@ -47,9 +48,9 @@ class Values:
             return value
         return self._referred(self.tree(value, where, pickle=pickle), value)
 
-    def value(self, tree: Any, *, loose: bool = False) -> Any:
+    def value(self, tree: Any, *, loose: bool = False, pickle: bool = False) -> Any:
         """The value of a tree. Raises frames.CannotRead, OSError."""
-        return Decoder(self._fetch, loose=loose).decode(tree)
+        return Decoder(self._fetch if pickle else self._fetch_unpickled, loose=loose).decode(tree)
 
     def brought_in(self, argument: Any) -> Any:
         """The value that an argument of a call stands for. Raises frames.CannotRead, OSError."""
@@ -58,17 +59,20 @@ class Values:
         document = self._storage.read(argument["key"])
         if hashlib.sha256(document).hexdigest() != argument["sha256"]:
             raise frames.CannotRead("is not what was written: its file in the result storage was changed")
-        return self.value(json.loads(document), loose=True)
+        return self.value(json.loads(document), loose=True, pickle=argument.get(_PICKLE) is True)
 
     def _referred(self, tree: Any, value: Any) -> Mapping[str, Any]:
         document = json.dumps(tree, sort_keys=True).encode()
         digest = hashlib.sha256(document).hexdigest()
         key = f"values/{digest}.json"
         if not self._storage.has(key):
-            self._storage.write(key, document)
+            self._storage.put(key, document)
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        size = len(document) + sum(part["size"] for part in _parts(tree))
-        return {MARK: _REFERENCE, "type": kind, "size": size, "sha256": digest, "key": key}
+        parts = _parts(tree)
+        size = len(document) + sum(part["size"] for part in parts)
+        # Only a caller that allows pickling writes it: so the call itself says whether it may be read.
+        allowed = {_PICKLE: True} if any(part["format"] == frames.PICKLE for part in parts) else {}
+        return {MARK: _REFERENCE, "type": kind, "size": size, "sha256": digest, "key": key, **allowed}
 
     def _store(self, form: str, value: Any) -> Mapping[str, Any]:
         path = self._storage.scratch() / f".{uuid.uuid4().hex}.part"
@@ -84,6 +88,13 @@ class Values:
         finally:
             path.unlink(missing_ok=True)
         return {"size": size, "sha256": digest, "key": key}
+
+    def _fetch_unpickled(self, node: Mapping[str, Any]) -> Any:
+        if node["format"] == frames.PICKLE:
+            raise frames.CannotRead(
+                "was pickled, and its caller does not allow that: call with .with_options(pickle=True)"
+            )
+        return self._fetch(node)
 
     def _fetch(self, node: Mapping[str, Any]) -> Any:
         with self._storage.fetched(node["key"]) as path:

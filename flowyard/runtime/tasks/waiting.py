@@ -9,12 +9,16 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from flowyard.runtime.tasks.errors import ServerRefuses
+from flowyard.runtime.tasks.outcome import Ended
+from flowyard.runtime.tasks.runs import NotStarted
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -24,37 +28,39 @@ ASK_EVERY = 2.0  # seconds, while events come
 ASK_OFTEN = 0.4  # seconds, while none can come
 _RECONNECT = 1.0  # seconds
 _AT_ONCE = 200  # runs in one request
+REFUSED_FOR = 30.0  # seconds in which the server may refuse to answer before that is taken for its last word
+_REFUSALS = range(400, 500)  # but for those that pass:
+_PASSING = (408, 409, 425, 429)
 # The names of final states as Prefect itself gives them; of others the end is noticed by asking.
 _ENDS = ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut")
 
 
-class NotStarted(Exception):
-    """Nothing has begun to execute the run for as long as was allowed."""
-
-
-@dataclass
+@dataclass(eq=False)
 class _Watched:
     run: UUID
+    task: str
     patience: float
     since: float = field(default_factory=time.monotonic)
-    future: Future[FlowRun] = field(default_factory=Future)
+    future: Future[Ended] = field(default_factory=Future)
 
 
 class Waiter:
     """Waits for runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
-        self._watched: dict[UUID, _Watched] = {}
+        self._watched: set[_Watched] = set()
         self._thread: threading.Thread | None = None
         self._progress = 0.0  # when a run of this process was last seen being executed
+        self._refused: float | None = None  # since when the server refuses to answer
         self._hears = False
 
-    def ended(self, run: UUID, patience: float) -> Future[FlowRun]:
-        """The run, once it has ended; or NotStarted, when for `patience` seconds none of this process's runs
-        was being executed and this one had not begun."""
+    def end_of(self, run: UUID, task: str, patience: float) -> Future[Ended]:
+        """How the run ends; or NotStarted, when for `patience` seconds none of this process's runs was being
+        executed and this one had not begun; or ServerRefuses. It is forgotten when the future is cancelled."""
+        watched = self._watch(_Watched(run, task, patience))
         with self._lock:
-            watched = self._watched.setdefault(run, _Watched(run, patience))
             if self._thread is None:
                 context = contextvars.copy_context()
                 self._thread = threading.Thread(
@@ -63,13 +69,25 @@ class Waiter:
                 self._thread.start()
         return watched.future
 
-    def forget(self, run: UUID) -> None:
-        """The run need not be waited for any more."""
+    def _watch(self, watched: _Watched) -> _Watched:
         with self._lock:
-            self._watched.pop(run, None)
+            self._watched.add(watched)
+        watched.future.add_done_callback(lambda _: self._forget(watched))
+        return watched
+
+    def _forget(self, watched: _Watched) -> None:
+        with self._lock:
+            self._watched.discard(watched)
 
     def _main(self) -> None:
-        asyncio.run(self._serve())
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # nobody would ever tell the runs' callers anything
+            with self._lock:
+                self._thread = None
+                left = list(self._watched)
+            for watched in left:
+                self._settle(watched, error)
 
     async def _serve(self) -> None:
         from prefect.client.orchestration import get_client
@@ -109,43 +127,67 @@ class Waiter:
     async def _heard(self, client: PrefectClient, resource: str) -> None:
         with suppress(ValueError):
             run = UUID(resource.rpartition("prefect.flow-run.")[2])
-            if run in self._watched:
-                await self._look(client, {run: self._watched[run]})
+            with self._lock:
+                watched = [one for one in self._watched if one.run == run]
+            if watched:
+                await self._look(client, watched)
 
     async def _ask(self, client: PrefectClient) -> None:
         with self._lock:
-            watched = dict(self._watched)
-        runs = list(watched)
-        with suppress(Exception):  # the server is away for a while: it is asked again
-            for start in range(0, len(runs), _AT_ONCE):
-                await self._look(client, {run: watched[run] for run in runs[start : start + _AT_ONCE]})
+            watched = list(self._watched)
+        try:
+            for start in range(0, len(watched), _AT_ONCE):
+                await self._look(client, watched[start : start + _AT_ONCE])
+        except Exception as error:  # the server is away for a while: it is asked again
+            self._note_refusal(error, watched)
+        else:
+            self._refused = None
 
-    async def _look(self, client: PrefectClient, watched: Mapping[UUID, _Watched]) -> None:
+    def _note_refusal(self, error: Exception, watched: Sequence[_Watched]) -> None:
+        """The server may be away for as long as it likes, but what it refuses for long it will not give."""
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        if status not in _REFUSALS or status in _PASSING:
+            self._refused = None
+            return
+        now = self._clock()
+        self._refused = now if self._refused is None else self._refused
+        if now - self._refused > REFUSED_FOR:
+            for one in watched:
+                self._settle(one, error)
+
+    async def _look(self, client: PrefectClient, watched: Sequence[_Watched]) -> None:
         from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-        wanted = FlowRunFilter(id=FlowRunFilterId(any_=list(watched)))
+        wanted = FlowRunFilter(id=FlowRunFilterId(any_=list({one.run for one in watched})))
         found = {run.id: run for run in await client.read_flow_runs(flow_run_filter=wanted, limit=_AT_ONCE)}
         states = [run.state for run in found.values() if run.state]
         if any(state.is_running() or state.is_final() for state in states):
             self._progress = time.monotonic()
-        for run, one in watched.items():
-            self._judge(one, found.get(run))
+        for one in watched:
+            self._judge(one, found.get(one.run))
 
     def _judge(self, watched: _Watched, run: FlowRun | None) -> None:
         if run is None or run.state is None:
             self._settle(watched, LookupError(f"flow run {watched.run} is not in the server any more"))
         elif run.state.is_final():
-            self._settle(watched, run)
+            self._settle(watched, Ended.of(watched.task, run))
         elif run.state.is_scheduled() or run.state.is_pending():
             waited = time.monotonic() - max(watched.since, self._progress)
             if waited > watched.patience:
                 self._settle(watched, NotStarted(f"{waited:.0f} s"))
 
-    def _settle(self, watched: _Watched, outcome: FlowRun | Exception) -> None:
-        with self._lock:
-            if self._watched.pop(watched.run, None) is None:
-                return
-        if isinstance(outcome, Exception):
-            watched.future.set_exception(outcome)
-        else:
-            watched.future.set_result(outcome)
+    def _settle(self, watched: _Watched, outcome: Ended | BaseException) -> None:
+        with suppress(InvalidStateError):  # whoever waited has given up meanwhile
+            if isinstance(outcome, Ended):
+                watched.future.set_result(outcome)
+            elif isinstance(outcome, (NotStarted, LookupError)):
+                watched.future.set_exception(outcome)
+            else:
+                refuses = ServerRefuses(
+                    f"Docker task {watched.task!r}: how its run goes cannot be had from the Prefect server: "
+                    f"{type(outcome).__name__}: {outcome}",
+                    task=watched.task,
+                    run=str(watched.run),
+                )
+                refuses.__cause__ = outcome
+                watched.future.set_exception(refuses)

@@ -16,15 +16,17 @@ from uuid import UUID
 
 import anyio
 
+from flowyard.runtime.storage import Storage
 from flowyard.runtime.tasks.outcome import OUT_OF_MEMORY
 from flowyard.runtime.tasks.pins import CHILD_ENV, ENV
-from flowyard.runtime.tasks.runs import PARENT
-from flowyard.runtime.tasks.storage import Storage, open_storage
+from flowyard.runtime.tasks.storage import open_storage
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
+PARENT = "flowyard.parent"  # labels of a call's run: the run whose container called,
+IMAGE = "flowyard.image"  # and the image it is pinned to
 LOOK = 3.0  # seconds between two looks at the caller's run
 BEAT = 10.0  # seconds between two signs of life of a caller
 SILENCE = 60.0  # seconds without one, while its run is said to be running: it is dead
@@ -53,7 +55,7 @@ async def beat(run: UUID) -> None:
     storage = open_storage(os.environ)
     while True:
         with suppress(OSError):
-            await anyio.to_thread.run_sync(storage.write, alive_key(str(run)), repr(time.time()).encode())
+            await anyio.to_thread.run_sync(storage.put, alive_key(str(run)), repr(time.time()).encode())
         await anyio.sleep(BEAT)
 
 

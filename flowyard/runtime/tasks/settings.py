@@ -1,0 +1,22 @@
+"""Settings of Docker tasks that the environment holds, as numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from flowyard.runtime.tasks.errors import BadSetting
+
+
+def number(environ: Mapping[str, str], name: str, default: float) -> float:
+    """The number in this variable, `default` where it is not set or empty. Raises BadSetting."""
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if math.isfinite(found) and found >= 0:
+        return found
+    raise BadSetting(f"{name} is {text!r}: it has to be a number, such as {default:g}; set it in `env`")

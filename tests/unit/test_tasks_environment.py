@@ -1,0 +1,58 @@
+"""What a ship writes into the environment of runs is what the image's runtime part reads there."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from flowyard.planning import docker_tasks
+from flowyard.registering import pins as registered
+from flowyard.runtime.tasks import child, execution, pins, storage
+from flowyard.runtime.tasks.errors import BadSetting
+from flowyard.work_pools import environment
+
+
+def test_both_sides_have_the_same_names() -> None:
+    assert docker_tasks.PINS_ENV == pins.ENV
+    assert registered.PINNED_ENV == pins.CHILD_ENV
+    assert environment.RESULTS_ENV == storage.RESULTS
+    # Read where no other module may be imported, so the names stand there as they are.
+    runtime = Path(child.__file__).parents[1]
+    for name, file in ((environment.KEEP_ENV, "start.py"), (environment.RESULTS_ENV, "flows.py")):
+        assert f'"{name}"' in (runtime / file).read_text()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"clean": {"default": {}}}', '{"clean": 1}'])
+def test_pins_that_no_ship_has_written_are_told_of(text: str) -> None:
+    with pytest.raises(BadSetting, match=r"FLOWYARD_DOCKER_TASKS is .*: ship this flow again"):
+        pins.read({pins.ENV: text})
+
+
+def test_days_that_are_no_number_are_told_of_and_nothing_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / storage.PREFIX
+    folder.mkdir()
+    (folder / "old").touch()
+    with pytest.raises(BadSetting, match="FLOWYARD_DOCKER_TASKS_KEPT_DAYS is 'a week'"):
+        storage.sweep({storage.RESULTS: tmp_path.as_uri(), storage.KEPT_DAYS_ENV: "a week"})
+    assert [path.name for path in folder.iterdir()] == ["old"]
+
+
+class Server:
+    """One that is not there any more."""
+
+    async def read_flow_run(self, run: Any) -> Any:
+        raise ConnectionError("nobody is there")
+
+
+def test_a_run_that_has_ended_does_not_fail_because_its_calls_cannot_be_looked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    context: Any = SimpleNamespace(client=Server())
+    run: Any = SimpleNamespace(id=uuid4())
+    asyncio.run(execution._clean_up(context, run))
+    assert "not cleaned up after Docker tasks: ConnectionError: nobody is there" in capsys.readouterr().err
