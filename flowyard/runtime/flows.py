@@ -30,6 +30,17 @@ def __getattr__(name: str) -> Flow[..., Any]:
     """
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    flow = described(name)
+    if os.environ.get(pins.ENV):
+        flow = parent.calling(flow)
+    if os.environ.get(pins.CHILD_ENV):
+        return child.called(flow)
+    results = os.environ.get("FLOWYARD_RESULTS")
+    return persisting(flow, results) if results else flow
+
+
+def described(name: str) -> Flow[..., Any]:
+    """The flow with this id as its file has it. Raises as `__getattr__`."""
     path = Path(os.environ.get("FLOWYARD_DESCRIPTION", DESCRIPTION))
     description = json.loads(path.read_text(encoding="utf-8"))
     entrypoints = {flow["id"]: flow["entrypoint"] for flow in description["flows"]}
@@ -38,12 +49,7 @@ def __getattr__(name: str) -> Flow[..., Any]:
     marks.note_import_begins(f"importing {entrypoints[name]}")
     flow = _load(description["folder"], entrypoints[name])
     marks.note_import_ended(f"imported {entrypoints[name]}")
-    if os.environ.get(pins.ENV):
-        flow = parent.calling(flow)
-    if os.environ.get(pins.CHILD_ENV):
-        return child.called(flow)
-    results = os.environ.get("FLOWYARD_RESULTS")
-    return persisting(flow, results) if results else flow
+    return flow
 
 
 def _load(folder: str, entrypoint: str) -> Flow[..., Any]:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from flowyard.planning import docker_tasks
+from flowyard.registering import deployment
 from flowyard.registering import pins as registered
 from flowyard.runtime.tasks import child, execution, pins, storage
 from flowyard.runtime.tasks.errors import BadSetting
@@ -18,7 +18,7 @@ from flowyard.work_pools import environment
 
 
 def test_both_sides_have_the_same_names() -> None:
-    assert docker_tasks.PINS_ENV == pins.ENV
+    assert deployment.PINS_ENV == pins.ENV
     assert registered.PINNED_ENV == pins.CHILD_ENV
     assert environment.RESULTS_ENV == storage.RESULTS
     # Read where no other module may be imported, so the names stand there as they are.

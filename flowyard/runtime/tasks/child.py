@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prefect import Flow
 
 FORMAT = 1
+RUN = "PREFECT__FLOW_RUN_ID"
 PICKLE = "flowyard.pickle"  # label of the run: its caller allows a pickled value
 
 
@@ -33,19 +34,18 @@ def outcome_key(run: str) -> str:
     return f"runs/{run}/outcome.json"
 
 
-def called(flow: Flow[..., Any]) -> Flow[..., Any]:
+def called(flow: Flow[..., Any], keeper: Keeper | None = None) -> Flow[..., Any]:
     """`flow` as a Docker task's run executes it. Raises StorageFailed where there is no result storage."""
     if flow.isgenerator:
         raise TypeError(f"flow {flow.name} is a generator: a Docker task returns one value")
-    storage = open_storage(os.environ)
-    keeper = Keeper(storage)
+    keeper = keeper or Keeper(open_storage(os.environ), os.environ.get(RUN, ""), _is_labelled)
     ours = flow.with_options() if flow.persist_result else flow.with_options(persist_result=False)
     ours.fn = _kept_async(flow.fn, keeper) if flow.isasync else _kept(flow.fn, keeper)
     check = flow.validate_parameters if flow.should_validate_parameters else None
 
     def validate(parameters: dict[str, Any]) -> dict[str, Any]:
         try:
-            return brought_in(parameters, Values(storage), check)
+            return brought_in(parameters, Values(keeper.storage), check)
         except Exception as error:
             keeper.failed(error)
             raise
@@ -79,10 +79,12 @@ def brought_in(
 
 
 class Keeper:
-    """Stores what came of the flow's function, for the caller."""
+    """Stores what came of the flow's function in this run, for the caller."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, run: str, may_pickle: Callable[[], bool]) -> None:
+        self.storage = storage
+        self._run = run
+        self._may_pickle = may_pickle
 
     def returned(self, value: Any) -> None:
         """Store a value. Raises ResultNotSerialisable, StorageFailed."""
@@ -93,7 +95,7 @@ class Keeper:
                 return  # the run ends as this state says
             value = value.data
         try:
-            tree = Values(self._storage).tree(_resolved(value), "the result", pickle=_may_pickle())
+            tree = Values(self.storage).tree(_resolved(value), "the result", pickle=self._may_pickle())
         except NotSerialisable as error:
             raise ResultNotSerialisable(str(error)) from error
         except OSError as error:
@@ -108,10 +110,9 @@ class Keeper:
             return
 
     def _write(self, outcome: Mapping[str, Any]) -> None:
-        run = os.environ.get("PREFECT__FLOW_RUN_ID", "")
         document = json.dumps({"flowyard": FORMAT, **outcome}).encode()
         try:
-            self._storage.put(outcome_key(run), document)
+            self.storage.put(outcome_key(self._run), document)
         except OSError as error:
             raise StorageFailed(f"the result cannot be stored: {error}") from error
 
@@ -144,7 +145,7 @@ def _kept_async(function: Callable[..., Any], keeper: Keeper) -> Callable[..., A
     return run
 
 
-def _may_pickle() -> bool:
+def _is_labelled() -> bool:
     from prefect.context import FlowRunContext
 
     context = FlowRunContext.get()
