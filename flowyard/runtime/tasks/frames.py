@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROWS = 131_072  # of a frame that are converted at once, when they are narrow:
-GROUP = 16 << 20  # bytes of them at most, so that memory stays near the frame's own
+GROUP = 8 << 20  # bytes of them at most, so that memory stays near the frame's own
 PICKLE = "pickle"  # the format that is written and read on purpose only
 BYTES = 65_536  # shorter bytes stand in the document itself
 
@@ -103,6 +103,8 @@ def _write_pandas(frame: Any, path: Path) -> None:
         for start in range(0, max(len(frame), 1), rows):
             part = arrow.Table.from_pandas(frame.iloc[start : start + rows], schema=schema)
             writer.write_table(part.replace_schema_metadata(schema.metadata))
+            del part
+    _release()
 
 
 def _rows(frame: Any) -> int:
@@ -123,14 +125,25 @@ def _read_pandas(path: Path) -> Any:
         # A column is asked for by a path, and a dot leads into one that has parts.
         if len(names) < 2 or any("." in name for name in schema.names):
             return _frame(file.read())
-        columns = [_frame(file.read(columns=[name])) for name in names]
-        labels = _frame(file.read(columns=index)).index if index else columns[0].index
+        columns = [_column(file, [name]) for name in names]
+        labels = _column(file, index).index if index else columns[0].index
     pandas = importlib.import_module("pandas")
     # What is put beside each other is not copied; since pandas 3 nobody needs to say so.
     once: dict[str, Any] = {"copy": False} if pandas.__version__.startswith(("1.", "2.")) else {}
     frame = pandas.concat(columns, axis=1, **once)
     frame.index, frame.columns = labels, _frame(schema.empty_table()).columns
     return frame
+
+
+def _column(file: Any, names: list[str]) -> Any:
+    frame = _frame(file.read(columns=names, use_threads=False))  # each thread would keep memory of its own
+    _release()
+    return frame
+
+
+def _release() -> None:
+    """Give back what Arrow keeps for later: beside a large frame it counts."""
+    importlib.import_module("pyarrow").default_memory_pool().release_unused()
 
 
 def _frame(table: Any) -> Any:
