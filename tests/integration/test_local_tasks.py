@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -105,6 +106,7 @@ def started(project: SmallProject, file: str, env: dict[str, str]) -> subprocess
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -140,10 +142,11 @@ def test_what_comes_back_and_that_nothing_is_left_of_a_caller_that_is_killed(
         assert last, process.communicate()[1]
         found = json.loads(last[0].removeprefix("FOUND "))
         until(engine, project, 1, 120)
+        process.kill()
+        until(engine, project, 0, 60)
     finally:
-        process.send_signal(signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)  # Prefect's temporary server outlives a caller that is killed
         process.communicate()
-    until(engine, project, 0, 60)
     plain = {"value": True, "mapped": [1, 2, 3], "awaited": "a"}
     assert {name: found[name] for name in plain} == plain
     assert found["image"] == {"folder": "/opt/project/flows/called", "user": 10001}
