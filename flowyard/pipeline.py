@@ -46,11 +46,19 @@ def foresee(yard: Yard, plan: Plan) -> None:
     """Raise ConfigurationError for what of a plan is known to be refused. Asks only about what would change."""
     from flowyard.planning.foresee import misfits, sets_job_variables
 
+    errors = [*_parameter_misfits(yard, plan).values()]
     if sets_job_variables(plan, yard.target):
-        errors = misfits(plan, yard.target, foreseen_template(yard.api, yard.target))
-        problems = [problem for error in errors.values() for problem in error.problems]
-        if problems:
-            raise ConfigurationError(tuple(dict.fromkeys(problems)))
+        errors += misfits(plan, yard.target, foreseen_template(yard.api, yard.target)).values()
+    problems = [problem for error in errors for problem in error.problems]
+    if problems:
+        raise ConfigurationError(tuple(dict.fromkeys(problems)))
+
+
+def _parameter_misfits(yard: Yard, plan: Plan) -> Mapping[str, ConfigurationError]:
+    from flowyard.planning.foresee import parameter_misfits
+    from flowyard.registering.description import read_description
+
+    return parameter_misfits(plan, lambda image: read_description(yard.registry, image))
 
 
 def ship(
@@ -125,4 +133,8 @@ def _blocked(
         return {}
     from flowyard.planning.foresee import misfits
 
-    return {**misfits(plan, yard.target, pool.base_job_template), **out_of_order(yard, plan, commit)}
+    return {
+        **_parameter_misfits(yard, plan),
+        **misfits(plan, yard.target, pool.base_job_template),
+        **out_of_order(yard, plan, commit),
+    }

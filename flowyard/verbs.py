@@ -26,7 +26,7 @@ from flowyard.outcome import Outcome
 from flowyard.pace import UNHURRIED, Pace
 from flowyard.pipeline import changed_images, foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
-from flowyard.planning.desired import want
+from flowyard.planning.desired import check_target, want
 from flowyard.planning.selection import Chosen, Selection, choose, named
 from flowyard.telling import Telling
 from flowyard.wiring import open_around, open_project, open_results, open_tasks, open_workshop, open_yard
@@ -166,7 +166,7 @@ def build(asked: Selection, target: str | None, output: Output, pace: Pace = UNH
 def list_flows(target: str | None, output: Output) -> int:
     """Print the flows and their deployments as the files have them."""
     project = open_project()
-    chosen = choose_target(project, target)
+    chosen = check_target(project, choose_target(project, target))
     output.result(report.list_text(project, chosen), report.list_json(project, chosen))
     return 0
 
@@ -250,7 +250,7 @@ def policies(target: str | None, output: Output, form: PolicyFiles, options: Pol
     from flowyard.aws.site import site_of
 
     project = open_project()
-    site = site_of(project, choose_target(project, target), options)
+    site = site_of(project, check_target(project, choose_target(project, target)), options)
     roles = roles_of(site, options)
     files = terraform_files(site, roles) if form.terraform else json_files(roles)
     written = form.write(files)

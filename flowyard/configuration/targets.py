@@ -115,7 +115,6 @@ def flow_problems(flow: Flow, targets: Mapping[str, Target]) -> Iterator[Problem
         key = f"deployments.{deployment.name}"
         yield from _image_problem(file, f"{key}.job-variables", deployment.job_variables)
         yield from _secret_problems(file, key, deployment, targets)
-        yield from _ecs_problems(file, flow, deployment, targets)
         owners: dict[PrefectChoice, str] = {}
         for name in deployment.targets:
             if name in targets and targets[name].prefect != _FROM_ENVIRONMENT:
@@ -140,15 +139,19 @@ def _secret_problems(
         yield Problem(file, f"{key}.secrets", text)
 
 
-def _ecs_problems(
-    file: str, flow: Flow, deployment: DeploymentSpec, targets: Mapping[str, Target]
-) -> Iterator[Problem]:
-    for target in (targets[name] for name in deployment.targets if name in targets):
-        for key, text in deployment_problems(deployment, target):
-            yield Problem(file, key, text)
-        found = platform_problem(flow, target)
-        if found is not None:
-            yield Problem(file, *found)
+def misfits(flow: Flow, target: Target) -> Iterator[Problem]:
+    """Why a flow cannot run on a target it has deployments on, as far as the files say it.
+
+    Apart from what is wrong with the files: it concerns who handles this flow on this target, and nobody else.
+    """
+    file = f"{flow.folder.as_posix()}/flow.toml"
+    for deployment in flow.deployments:
+        if target.name in deployment.targets:
+            for key, text in deployment_problems(deployment, target):
+                yield Problem(file, key, text)
+    found = platform_problem(flow, target)
+    if found is not None:
+        yield Problem(file, *found)
 
 
 def _prefect_problems(table: PrefectTable) -> Iterator[tuple[str, str]]:

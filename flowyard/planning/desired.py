@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from flowyard.configuration.ecs_flows import platform_problem
+from flowyard.configuration.targets import misfits
 from flowyard.errors import ConfigurationError, LockError, Problem
 from flowyard.lock import REMEDY, locks_of
 from flowyard.plan import Desired
@@ -53,13 +53,19 @@ def want_all(
     return tuple(wanted)
 
 
+def check_target(project: Project, target: Target) -> Target:
+    """The target, which every flow with a deployment on it fits. Raises ConfigurationError with all that do not."""
+    problems = [problem for flow in project.flows for problem in misfits(flow, target)]
+    if problems:
+        raise ConfigurationError(tuple(dict.fromkeys(problems)))
+    return target
+
+
 def want(project: Project, flow: Flow, target: Target, renderer: Renderer = render) -> Desired:
     """The flow as the files want it. Raises LockError and ConfigurationError."""
-    misfit = platform_problem(flow, target)
-    if (
-        misfit is not None
-    ):  # of this machine's own platform; what the files name is told of when they are read
-        raise ConfigurationError([Problem(f"{flow.folder.as_posix()}/flow.toml", *misfit)])
+    problems = tuple(misfits(flow, target))
+    if problems:
+        raise ConfigurationError(problems)
     locks = locks_of(project.root, flow)
     files = collect(project.root, flow, locks.files)
     rendered = renderer(project.root, flow, locks.install)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.errors import ConfigurationError
+from flowyard.errors import ConfigurationError, RegistryError
 from flowyard.pipeline import foresee, plan_flows
+from flowyard.plan import Action
 from tests.mistakes.configuration import HELLO
-from tests.support import lock, make_project, write_files
+from tests.support import FLOW, lock, make_project, write_files
 from tests.yard_site import Site
 
 RIGHT = '[deployments.daily]\njob-variables = { mem_limit = "1g" }\n'
@@ -62,3 +63,45 @@ def test_a_plan_that_cannot_be_registered_says_so(site: Site) -> None:
         "(did you mean `mem_limit`?)"
     ]
     assert site.server.writes()[-1:] == []
+
+
+UNKNOWN = '[deployments.daily]\nparameters = { dya = "today" }\n'
+
+
+@pytest.mark.parametrize(
+    "settings", [UNKNOWN, "[deployments.daily]\n[deployments.new]\nparameters = { dya = 1 }\n"]
+)
+def test_a_parameter_that_the_deployed_image_does_not_take_is_told_before_anything_is_built(
+    site: Site, settings: str
+) -> None:
+    write_files(site.root, {"flows/etl/flow.py": FLOW})
+    lock(site.root)
+    site.ship()
+    write_files(site.root, {HELLO: settings, "flows/etl/flow.py": f"{FLOW}# edited\n"})
+    site.registry.failure = RegistryError("must not be asked of it")
+    with pytest.raises(RegistryError):
+        planned(site)  # of the other flow, whose image changed
+    site.registry.failure = None
+    with pytest.raises(ConfigurationError) as caught:
+        planned(site)
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(f"{HELLO}: deployments.")
+    assert "flow hello has no such parameter (did you mean `day`?); it has: day" in str(problem)
+    outcomes = site.ship()
+    assert (type(outcomes["hello"].error), outcomes["etl"].error) == (ConfigurationError, None)
+
+
+def test_a_parameter_is_held_against_an_image_that_no_deployment_runs_any_more(site: Site) -> None:
+    site.ship()
+    before = (site.root / "flows/hello/flow.py").read_text()
+    write_files(site.root, {"flows/hello/flow.py": f"{before}# edited\n"})
+    site.ship()
+    write_files(site.root, {"flows/hello/flow.py": before, HELLO: UNKNOWN})
+    assert site.actions() == {"hello": Action.REUSE}
+    with pytest.raises(ConfigurationError, match="has no such parameter"):
+        planned(site)
+
+
+def test_of_an_image_that_is_not_there_yet_nothing_is_foreseen(site: Site) -> None:
+    write_files(site.root, {HELLO: UNKNOWN})
+    planned(site)
