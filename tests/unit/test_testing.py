@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
-from flowyard import NotPinned, docker_task
+from flowyard import DockerTaskError, NotPinned, docker_task
 from flowyard.runtime.tasks.calls import prepare
+from flowyard.runtime.tasks.places import OPEN
 from flowyard.runtime.tasks.task import DockerTask
 from flowyard.testing import inline, replaced
 
@@ -29,6 +31,27 @@ def test_a_function_takes_the_place_of_a_task() -> None:
         assert [one.result() for one in clean.map([1, 2], limit=1)] == [2, 3]
         assert asyncio.run(clean.acall(4)) == 5
         assert clean.with_options(retries=3)(1) == 2
+
+
+def test_what_is_begun_is_open_until_it_has_ended() -> None:
+    """So that a flow that returns at once waits for it, whether its thread has come to run or not."""
+    may_end = threading.Event()
+    with replaced(clean=lambda _: may_end.wait(10)):
+        begun = docker_task("clean").map(range(500), limit=2)
+        assert OPEN.is_any_open()
+        assert threading.active_count() < 100
+        may_end.set()
+        assert all(one.result(10) for one in begun)
+    assert not OPEN.is_any_open()
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_map_has_room_for_one_at_least(limit: int) -> None:
+    with (
+        replaced(clean=int),
+        pytest.raises(DockerTaskError, match=rf"map\(limit={limit}\): at least one has to"),
+    ):
+        docker_task("clean").map([1], limit=limit)
 
 
 def test_what_the_function_raises_is_raised() -> None:
