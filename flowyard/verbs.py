@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,6 +171,12 @@ def list_flows(target: str | None, output: Output) -> int:
     return 0
 
 
+def print_paths(paths: Iterable[Path]) -> None:
+    """Print each path once."""
+    for path in dict.fromkeys(paths):
+        print(path.as_posix())
+
+
 def lock(words: Sequence[str], upgrade: bool, exclude: Sequence[str] = ()) -> int:
     """Pin bases, lock dependencies and write the types of Docker tasks; say what was written."""
     from flowyard.adapters.oci import OciRegistry
@@ -188,9 +194,10 @@ def lock(words: Sequence[str], upgrade: bool, exclude: Sequence[str] = ()) -> in
     for flow in flows:
         note(f"locking {flow.name}")
         written += locker.lock(flow)
-    written += lock_stubs(project, flows, whole=not (words or exclude))
-    for path in dict.fromkeys(written):
-        print(path.as_posix())
+    print_paths(written)  # of what the types are made may be refused, and these are there
+    stubs = lock_stubs(project, flows, whole=not (words or exclude))
+    print_paths(stubs)
+    written += stubs
     note("commit the files above" if written else "every lock is fresh")
     return 0
 

@@ -24,8 +24,10 @@ from flowyard.planning.docker_tasks import (
 )
 from flowyard.planning.key import fingerprint
 from flowyard.planning.room import Room, with_warnings
+from flowyard.registering import description as host_description
 from flowyard.registering.deployment import MARK, PINS_ENV, calls_in, normal, released
 from flowyard.registering.pins import PINNED_ENV, ensure_pins, pin_body, pin_name
+from flowyard.runtime import description as runtime_description
 from flowyard.runtime.tasks import pins as runtime_pins
 from flowyard.target import PrefectChoice, Target, VolumeStorage
 from flowyard.values import (
@@ -334,6 +336,7 @@ def test_a_pin_that_somebody_changed_is_let_alone(change: dict[str, Json]) -> No
 def test_both_sides_use_the_same_names() -> None:
     """The host imports nothing of the runtime part, so what both have to know is written in both."""
     assert (PINS_ENV, PINNED_ENV) == (runtime_pins.ENV, runtime_pins.CHILD_ENV)
+    assert host_description.FORMAT == runtime_description.FORMAT
 
 
 def test_what_a_pin_is() -> None:

@@ -192,6 +192,17 @@ def test_the_pure_core_knows_nothing_of_the_outside() -> None:
     assert {name: names for name, names in found.items() if names} == {}
 
 
+def test_registering_knows_of_planning_what_a_fingerprint_is() -> None:
+    """What is registered is told by what was planned, and not the other way round."""
+    known = {
+        one
+        for name, path in modules().items()
+        for one in of_flowyard(path)
+        if name.startswith("registering.") and one.startswith("planning.")
+    }
+    assert known == {"planning.key"}
+
+
 def test_the_runtime_part_stands_alone() -> None:
     """It is copied into every image, without the rest of the package."""
     found = {
@@ -228,7 +239,7 @@ def test_a_ship_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:
 
 
 def test_what_only_a_shipment_needs_is_loaded_by_none_of_the_verbs() -> None:
-    assert {"shipment", "register", "publish", "build", "adapters.oci"} & set(
+    assert {"shipment", "pinning", "stubs.files", "register", "publish", "build", "adapters.oci"} & set(
         loaded_at_once("verbs")
     ) == set()
 
