@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flowyard.stubs.from_code import read_signature
 from flowyard.stubs.signature import Signature
-from flowyard.stubs.text import BASE, HEADER, TaskTypes, fingerprint_of, package_text, stamped
+from flowyard.stubs.text import BASE, HEADER, TaskTypes, fingerprint_of, module_of, package_text, stamped
 from flowyard.texts import read_text
 from flowyard.values import Flow
 
@@ -30,13 +30,13 @@ class StubFiles:
 
     def has(self, flow: Flow) -> bool:
         """Whether there are types of this flow: somebody calls it."""
-        return (self._root / _path(from_code(self._root, flow))).is_file()
+        return (self._root / _path(flow.name)).is_file()
 
     def lock(self, flow: Flow) -> list[Path]:
         """See that what the flow's code says is there. What was written, below the root; raises OSError."""
         types = from_code(self._root, flow)
         fingerprint = fingerprint_of(types)
-        path = _path(types)
+        path = _path(flow.name)
         if self._first_line(path).startswith(f"{HEADER}{fingerprint} "):
             return []
         with self._lock:
@@ -49,11 +49,11 @@ class StubFiles:
         said = {name: signatures.get(name) or known for name, known in types.flows.items()}
         text = stamped(TaskTypes(types.name, said, types.deployments), fingerprint_of(types))
         with self._lock:
-            return [*self._put(_path(types), text), *self._package()]
+            return [*self._put(_path(flow.name), text), *self._package()]
 
     def keep(self, flows: Iterable[str]) -> list[Path]:
         """Remove the types of all flows but these; what was written or removed."""
-        kept = {_path(TaskTypes(name, {}, {})) for name in flows}
+        kept = {_path(name) for name in flows}
         with self._lock:
             gone = [path for path in self._stubs() if path not in kept]
             for path in gone:
@@ -96,5 +96,5 @@ def from_code(root: Path, flow: Flow) -> TaskTypes:
     return TaskTypes(flow.name, flows, {one.name: one.entrypoint for one in flow.deployments})
 
 
-def _path(types: TaskTypes) -> Path:
-    return _TASKS / f"{types.module}.pyi"
+def _path(flow: str) -> Path:
+    return _TASKS / f"{module_of(flow)}.pyi"

@@ -39,11 +39,6 @@ class TaskTypes:
         return next(iter(self.deployments.values())) if len(self.deployments) == 1 else None
 
     @property
-    def module(self) -> str:
-        """What its stub file is called. No flow's name ends in an underscore, so `a-b` and `a_b` stay apart."""
-        return f"{self.name.replace('-', '_')}_" if "-" in self.name else self.name
-
-    @property
     def entry(self) -> str:
         """The class that `docker_task` returns."""
         return self.class_of(self.chosen)
@@ -54,6 +49,11 @@ class TaskTypes:
         if flow is None:
             return f"{name}Tasks"
         return f"{name}Task" if len(self.flows) == 1 else f"{name}{_class_name(flow)}Task"
+
+
+def module_of(flow: str) -> str:
+    """What its stub file is called. No flow's name ends in an underscore, so `a-b` and `a_b` stay apart."""
+    return f"{flow.replace('-', '_')}_" if "-" in flow else flow
 
 
 def _class_name(text: str) -> str:
