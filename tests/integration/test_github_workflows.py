@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.integration.yard import ROOT
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 
 WORKFLOWS = ROOT / ".github/workflows"
+COPIES = ROOT / "examples/github"
 ROLE = "arn:aws:iam::123456789012:role/acme-flows-production-ci"
 BROKEN = "from prefect import flow\n\nimport nowhere_to_be_found\n\n\n@flow\ndef wf_broken(): ...\n"
 
@@ -48,7 +50,9 @@ class Repository:
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", "A change")
 
-    def run(self, name: str, event: str, payload: dict[str, object]) -> dict[str, list[Job]]:
+    def run(
+        self, name: str, event: str, payload: dict[str, object], folder: Path = WORKFLOWS
+    ) -> dict[str, list[Job]]:
         """Run a workflow for an event; its jobs by name."""
         self._runs += 1
         state = self.project.running.state
@@ -56,8 +60,8 @@ class Repository:
         variables = {"FLOWYARD_TARGET": "local", "AWS_ROLE_ARN": ROLE, "AWS_REGION": "eu-west-1"}
         secrets = {"PREFECT_API_URL": f"http://127.0.0.1:{state.prefect.port}/api"}
         started = Event(event, payload, "refs/heads/main", variables, secrets)
-        folder = self._work / str(self._runs)
-        return Workflow(WORKFLOWS / name, started, self.project.root, folder, self._api).run()
+        work = self._work / str(self._runs)
+        return Workflow(folder / name, started, self.project.root, work, self._api).run()
 
 
 @pytest.fixture
@@ -88,6 +92,28 @@ def test_a_merge_is_shipped(repository: Repository) -> None:
     (again,) = repository.run("ship.yml", "push", {})["ship"]
     assert (again.result, again.outputs["flows"]) == ("success", "[]")
     assert json.loads(again.outputs["images"]) == {"wf_shipped": image}
+
+
+def test_a_merge_of_many_flows_is_shipped_by_several_jobs(repository: Repository) -> None:
+    """What is left for the last job is what needs no build: here a flow whose folder is gone."""
+    project = repository.project
+    project.flow("wf_gone")
+    repository.commit()
+    (first,) = repository.run("ship.yml", "push", {})["ship"]
+    assert json.loads(first.outputs["flows"]) == ["wf_gone"], first.log
+    shutil.rmtree(project.root / "flows/wf_gone")
+    project.flow("wf_left")
+    project.flow("wf_right")
+    repository.commit()
+    jobs = repository.run("ship-split.yml", "push", {}, COPIES)
+    assert [(name, [job.result for job in found]) for name, found in jobs.items()] == [
+        ("plan", ["success"]),
+        ("ship", ["success", "success"]),
+        ("rest", ["success"]),
+    ], jobs["ship"][0].log
+    assert [json.loads(job.steps[-1].outputs["flows"]) for job in jobs["ship"]] == [["wf_left"], ["wf_right"]]
+    assert json.loads(jobs["rest"][0].steps[-1].outputs["flows"]) == ["wf_gone"]
+    assert sorted(project.deployments()) == ["wf_left/default", "wf_right/default"]
 
 
 def test_a_pull_request_is_planned_built_and_commented(repository: Repository, api: CommentsApi) -> None:

@@ -95,8 +95,9 @@ class Workflow:
             for need in ([needed] if isinstance(needed, str) else needed)
             for one in self.jobs[need]
         ]
-        wanted = evaluated(job.get("if", "true"), contexts)
-        if any(result != "success" for result in results) or wanted in (False, "", "false"):
+        condition = str(job.get("if", "true"))
+        wanted = evaluated(condition, contexts) not in (False, "", "false")
+        if not wanted or ("cancelled()" not in condition and set(results) - {"success"}):
             yield Job(name, "skipped")
             return
         matrix = evaluated((job.get("strategy") or {}).get("matrix", {}), contexts) or {}
@@ -280,7 +281,7 @@ def expression(source: str, contexts: Mapping[str, Json]) -> Json:
             return repr(word[1:-1].replace("''", "'"))
         return _SAID.get(word) or f"get({word!r})"
 
-    known = {"get": get, "fromJSON": json.loads, "__builtins__": {}}
+    known = {"get": get, "fromJSON": json.loads, "cancelled": lambda: False, "__builtins__": {}}
     return eval(_WORDS.sub(python, source).strip(), known)
 
 

@@ -23,7 +23,9 @@ def test_what_users_copy_is_what_runs_here(name: str) -> None:
     assert (COPIES / name).read_text("utf-8") == own.replace(OWN, THEIRS)
 
 
-@pytest.mark.parametrize("file", sorted(WORKFLOWS.glob("*.yml")), ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", [*sorted(WORKFLOWS.glob("*.yml")), COPIES / "ship-split.yml"], ids=lambda file: file.name
+)
 def test_actions_are_pinned_by_commit_with_their_version(file: Path) -> None:
     used = [
         line.strip().removeprefix("- ") for line in file.read_text("utf-8").splitlines() if "uses:" in line
