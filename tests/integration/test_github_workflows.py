@@ -57,7 +57,8 @@ class Repository:
         self._runs += 1
         state = self.project.running.state
         assert state.prefect is not None
-        variables = {"FLOWYARD_TARGET": "local", "AWS_ROLE_ARN": ROLE, "AWS_REGION": "eu-west-1"}
+        variables = {"FLOWYARD_TARGET": "local", "AWS_REGION": "eu-west-1"}
+        variables |= dict.fromkeys(("AWS_ROLE_ARN", "AWS_PLAN_ROLE_ARN"), ROLE)
         secrets = {"PREFECT_API_URL": f"http://127.0.0.1:{state.prefect.port}/api"}
         started = Event(event, payload, "refs/heads/main", variables, secrets)
         work = self._work / str(self._runs)

@@ -127,7 +127,7 @@ _JOB_KEYS = {
     *("name", "if", "needs", "runs-on", "timeout-minutes", "environment", "permissions", "strategy"),
     *("outputs", "steps"),
 }
-_STEP_KEYS = {"name", "id", "uses", "with", "env", "run", "shell"}
+_STEP_KEYS = {"name", "id", "if", "uses", "with", "env", "run", "shell"}
 
 
 class Machine:
@@ -152,6 +152,8 @@ class Machine:
         contexts = {**self._contexts, "steps": steps}
         result = "success"
         for step in self._job["steps"]:
+            if evaluated(step.get("if", "true"), contexts) in (False, ""):
+                continue
             done = self._step(step, contexts, {})
             steps[step.get("id", "-")] = {"outputs": done.outputs}
             if not done.ok:
