@@ -74,7 +74,7 @@ def pull_request(repository: str = "acme/flows") -> dict[str, object]:
     return {"pull_request": {"number": 12, "head": {"repo": {"full_name": repository}}}}
 
 
-def test_a_merge_is_shipped(repository: Repository) -> None:
+def test_a_merge_is_shipped_by_one_job_or_by_several(repository: Repository) -> None:
     project = repository.project
     project.flow("wf_shipped")
     repository.commit()
@@ -93,16 +93,13 @@ def test_a_merge_is_shipped(repository: Repository) -> None:
     (again,) = repository.run("ship.yml", "push", {})["ship"]
     assert (again.result, again.outputs["flows"]) == ("success", "[]")
     assert json.loads(again.outputs["images"]) == {"wf_shipped": image}
+    ship_in_several_jobs(repository)
 
 
-def test_a_merge_of_many_flows_is_shipped_by_several_jobs(repository: Repository) -> None:
+def ship_in_several_jobs(repository: Repository) -> None:
     """What is left for the last job is what needs no build: here a flow whose folder is gone."""
     project = repository.project
-    project.flow("wf_gone")
-    repository.commit()
-    (first,) = repository.run("ship.yml", "push", {})["ship"]
-    assert json.loads(first.outputs["flows"]) == ["wf_gone"], first.log
-    shutil.rmtree(project.root / "flows/wf_gone")
+    shutil.rmtree(project.root / "flows/wf_shipped")
     project.flow("wf_left")
     project.flow("wf_right")
     repository.commit()
@@ -113,7 +110,7 @@ def test_a_merge_of_many_flows_is_shipped_by_several_jobs(repository: Repository
         ("rest", ["success"]),
     ], jobs["ship"][0].log
     assert [json.loads(job.steps[-1].outputs["flows"]) for job in jobs["ship"]] == [["wf_left"], ["wf_right"]]
-    assert json.loads(jobs["rest"][0].steps[-1].outputs["flows"]) == ["wf_gone"]
+    assert json.loads(jobs["rest"][0].steps[-1].outputs["flows"]) == ["wf_shipped"]
     assert sorted(project.deployments()) == ["wf_left/default", "wf_right/default"]
 
 
