@@ -31,7 +31,7 @@ Jobs = Annotated[
     int | None,
     Parameter(
         name=["--jobs", "-j"],
-        help="Images built at once; default: as many as there are cores, at most 4.",
+        help="Images built at once; default: as cores and free memory allow, at most 4.",
         converter=_whole_number,
         validator=validators.Number(gte=1),
     ),

@@ -16,7 +16,9 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from flowyard.errors import Unfinished
@@ -27,6 +29,8 @@ Result = TypeVar("Result")
 
 INTERRUPTED = "interrupted before it began"
 FAILED_BEFORE = "not begun: another flow failed first"
+MEMORY_OF_ONE = 1 << 30  # bytes: a build installs packages, imports the flow and compresses layers
+_MEMORY, _BOUND = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")  # Linux; elsewhere it is not known
 MOST = 4  # more builds at once only share the same cores and the same disk
 
 
@@ -62,10 +66,27 @@ def nothing() -> None:
 
 
 def default_limit() -> int:
-    """As many as this process has cores, at most 4."""
+    """As many as this process has cores and the machine has memory for, at most 4."""
     if hasattr(os, "sched_getaffinity"):  # not on every system; it knows what a container may use
-        return min(len(os.sched_getaffinity(0)), MOST)
-    return min(os.cpu_count() or 1, MOST)
+        return limit_for(len(os.sched_getaffinity(0)), _memory())
+    return limit_for(os.cpu_count() or 1, _memory())
+
+
+def limit_for(cores: int, memory: int | None) -> int:
+    """How many builds at once fit so many cores, and so many bytes of memory where that is known."""
+    fitting = MOST if memory is None else memory // MEMORY_OF_ONE
+    return max(1, min(cores, fitting, MOST))
+
+
+def _memory() -> int | None:
+    """Bytes that can still be had: what the system has left, or the bound of a container where that is less."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = _MEMORY.read_text("ascii").splitlines()
+        left = int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
+        with suppress(OSError, ValueError):  # `max` where there is no bound
+            left = min(left, int(_BOUND.read_text("ascii")))
+        return left
+    return None
 
 
 def run_parallel(

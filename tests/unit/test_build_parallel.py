@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from flowyard.building.parallel import FAILED_BEFORE, Done, Failed, default_limit, run_parallel
+from flowyard.building.parallel import FAILED_BEFORE, Done, Failed, default_limit, limit_for, run_parallel
 from flowyard.errors import BuildFailed, Unfinished
 from flowyard.pace import Pace
 
@@ -48,6 +48,14 @@ def test_no_more_than_the_limit_run_at_once() -> None:
 def test_nothing_to_do_has_no_outcome() -> None:
     assert run_parallel((), str) == ()
     assert 1 <= default_limit() <= 4
+
+
+@pytest.mark.parametrize(
+    ("cores", "gibibytes", "limit"),
+    [(1, 64, 1), (2, 64, 2), (16, 64, 4), (16, 2.5, 2), (16, 0.5, 1), (2, None, 2), (16, None, 4)],
+)
+def test_as_many_at_once_as_cores_and_memory_allow(cores: int, gibibytes: float | None, limit: int) -> None:
+    assert limit_for(cores, None if gibibytes is None else int(gibibytes * 2**30)) == limit
 
 
 def test_an_interruption_in_a_worker_is_no_outcome() -> None:

@@ -46,6 +46,7 @@ ADAPTERS: Mapping[str, set[str]] = {
         "aws.tasks",
         "buildx",
         "ci_jobs",
+        "disk",
         "engine",
         "git",
         "lease_notes",

@@ -1,0 +1,60 @@
+"""Whether the disk that images are built on has room for one more, told before it is full.
+
+A full disk ends every build of the machine, and databases and logs with them; what BuildKit says then names neither
+the disk nor what would free it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from flowyard.errors import EngineError
+
+if TYPE_CHECKING:
+    from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
+
+LEAST = (
+    2 << 30
+)  # bytes; an image of a flow with pandas takes about one, its layers once more while it is exported
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A folder and the bytes that are free on its disk."""
+
+    folder: str
+    free: int
+
+
+class Disk(Protocol):
+    """The disk of the engine."""
+
+    def room(self) -> Room | None:
+        """What is free now; None where the engine's disk is not one of this machine."""
+        ...
+
+
+def check_room(room: Room | None) -> None:
+    """Raise EngineError when there is not enough for a build."""
+    if room is not None and room.free < LEAST:
+        raise EngineError(
+            f"the engine's disk ({room.folder}) has {room.free / 2**30:.1f} GiB left; a build may need "
+            f"{LEAST / 2**30:.0f} GiB",
+            hint="free some: `docker system df` shows what is there, `docker image prune --all --filter "
+            "label=io.flowyard.project=NAME` takes images of this project that no container uses, "
+            "`docker buildx prune` layers that no image needs",
+        )
+
+
+class WithRoom:
+    """An ImageBuilder that looks before each build whether the disk has room for it."""
+
+    def __init__(self, builder: ImageBuilder, disk: Disk) -> None:
+        self._builder = builder
+        self._disk = disk
+
+    def build(self, request: BuildRequest) -> BuiltImage:
+        """As ImageBuilder.build. Raises EngineError when there is no room."""
+        check_room(self._disk.room())
+        return self._builder.build(request)
