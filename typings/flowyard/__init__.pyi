@@ -8,6 +8,7 @@ from flowyard._docker_tasks.clean import CleanTask
 from flowyard._docker_tasks.count_primes import CountPrimesTask
 from flowyard.runtime.tasks.errors import ArgumentNotSerialisable as ArgumentNotSerialisable
 from flowyard.runtime.tasks.errors import ArgumentsRefused as ArgumentsRefused
+from flowyard.runtime.tasks.errors import BadSetting as BadSetting
 from flowyard.runtime.tasks.errors import ChildCancelled as ChildCancelled
 from flowyard.runtime.tasks.errors import ChildCrashed as ChildCrashed
 from flowyard.runtime.tasks.errors import ChildFailed as ChildFailed
@@ -19,6 +20,7 @@ from flowyard.runtime.tasks.errors import NotPinned as NotPinned
 from flowyard.runtime.tasks.errors import OutOfMemory as OutOfMemory
 from flowyard.runtime.tasks.errors import ResultLost as ResultLost
 from flowyard.runtime.tasks.errors import ResultNotSerialisable as ResultNotSerialisable
+from flowyard.runtime.tasks.errors import ServerRefuses as ServerRefuses
 from flowyard.runtime.tasks.errors import StorageFailed as StorageFailed
 
 @overload
