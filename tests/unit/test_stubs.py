@@ -21,7 +21,7 @@ from flowyard.stubs.files import FOLDER, StubFiles, from_code
 from flowyard.stubs.from_code import read_signature
 from flowyard.stubs.refresh import lock_stubs
 from flowyard.stubs.signature import ANYTHING, parse_signature
-from flowyard.stubs.text import BASE, HEADER, fingerprint_of
+from flowyard.stubs.text import BASE, HEADER, fingerprint_of, package_text
 from flowyard.values import Flow, Project
 from tests.fakes_builder import description_json
 from tests.golden_files import GOLDEN, compare
@@ -214,3 +214,17 @@ def test_the_repository_s_own_are_fresh() -> None:
         for types in (from_code(REPOSITORY, flows[name]) for name in ("clean", "count_primes"))
     }
     assert set(lines) == expected
+
+
+def test_the_examples_types_are_fresh() -> None:
+    """What `lock` would write of this repository is there: a demo would leave a changed file otherwise."""
+    headers = {path.stem: path.read_text().partition("\n")[0] for path in _own_stubs()}
+    assert (REPOSITORY / FOLDER / "__init__.pyi").read_text() == package_text(headers)
+    assert (REPOSITORY / FOLDER / "_docker_tasks/__init__.pyi").read_text() == BASE.read_text()
+    flows = {flow.name: flow for flow in load(REPOSITORY).flows}
+    fresh = {name: fingerprint_of(from_code(REPOSITORY, flows[name])) for name in headers}
+    assert {name: header.removeprefix(HEADER).split(" ")[0] for name, header in headers.items()} == fresh
+
+
+def _own_stubs() -> list[Path]:
+    return [path for path in (REPOSITORY / FOLDER / "_docker_tasks").glob("*.pyi") if path.stem != "__init__"]
