@@ -56,7 +56,7 @@ def opened(top: Path) -> Iterator[Bench]:
     volume = f"flowyard-benchmark-{token}"
     copy_projects(folders, volume)
     state_folder = folders.ours / STATE_FOLDER
-    options = UpOptions(state_folder, _WORK_POOL, os.environ, Ports(_free_port(), _free_port()))
+    options = UpOptions(state_folder, _WORK_POOL, os.environ, Ports(free_port(), free_port()))
     say("starting registry, Prefect server and worker")
     state = EmbeddedState()
     try:
@@ -93,7 +93,8 @@ def say(text: str) -> None:
     print(f"benchmark: {text}", file=sys.stderr, flush=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

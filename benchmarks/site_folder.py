@@ -52,7 +52,7 @@ def _copy_ours(ours: Path, volume: str) -> None:
     shutil.copy(ROOT / ".gitignore", ours)
     text = (ROOT / "registry.toml").read_text("utf-8")
     (ours / "registry.toml").write_text(re.sub(r'"volume:[^"]*"', f'"volume:{volume}"', text), "utf-8")
-    _make_repository(ours)
+    make_repository(ours)
 
 
 def _copy_peer(peer: Path) -> None:
@@ -66,7 +66,7 @@ def _copy_peer(peer: Path) -> None:
     shutil.copy(MEASURED / "requirements.lock", peer / "locks")
     bundle = ca_bundle()
     (peer / "ca.pem").write_bytes(bundle.read_bytes() if bundle else b"")
-    _make_repository(peer)
+    make_repository(peer)
 
 
 def ca_bundle() -> Path | None:
@@ -75,7 +75,7 @@ def ca_bundle() -> Path | None:
     return Path(name) if name and Path(name).is_file() else None
 
 
-def _make_repository(folder: Path) -> None:
+def make_repository(folder: Path) -> None:
     """Both sides ask git for the commit, so there is one."""
     identity = ("-c", "user.name=Benchmark", "-c", "user.email=benchmark@example.invalid")
     for words in (("init", "--quiet"), ("add", "."), (*identity, "commit", "--quiet", "--message", "start")):

@@ -44,12 +44,19 @@ def package_of(number: int) -> str:
 
 @dataclass(frozen=True)
 class Shape:
-    """How large the repository is, and what its dependency sets are."""
+    """How large the repository is, and what its dependency sets are. Flows are numbered from `first`, which makes
+    their names differ from those of another one on the same Prefect server."""
 
     flows: int = 100
     dependency_sets: int = 20
     wide: int = 30
     requirements: Callable[[int], str] = package_of
+    first: int = 0
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the flows."""
+        return range(self.first, self.first + self.flows)
 
 
 def flow_name(number: int) -> str:
@@ -59,12 +66,12 @@ def flow_name(number: int) -> str:
 
 def names(shape: Shape) -> tuple[str, ...]:
     """All the flows."""
-    return tuple(flow_name(number) for number in range(shape.flows))
+    return tuple(flow_name(number) for number in shape.numbers)
 
 
 def users_of(shape: Shape, folder: str) -> tuple[str, ...]:
     """The flows that include a shared folder."""
-    return tuple(flow_name(one) for one in range(shape.flows) if folder in _includes(shape, one))
+    return tuple(flow_name(one) for one in shape.numbers if folder in _includes(shape, one))
 
 
 def calls_of(number: int) -> tuple[str, ...]:
@@ -78,7 +85,7 @@ def many_flows(shape: Shape) -> Mapping[str, str]:
     """The files of flows/ and of the folders they share."""
     files = {f"{WIDE}/words.py": "WORDS = ('a', 'b')\n", f"{WIDE}/__init__.py": ""}
     files |= {f"common/part_{part}/rules.py": f"PART = {part}\n" for part in range(5)}
-    for number in range(shape.flows):
+    for number in shape.numbers:
         files |= dict(_flow(shape, number))
     return files
 
@@ -113,4 +120,4 @@ def _settings(shape: Shape, number: int) -> str:
 
 
 def _includes(shape: Shape, number: int) -> tuple[str, ...]:
-    return (*((WIDE,) if number < shape.wide else ()), f"common/part_{number % 5}")
+    return (*((WIDE,) if number - shape.first < shape.wide else ()), f"common/part_{number % 5}")
