@@ -118,12 +118,27 @@ class EcsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KubernetesSettings:
+    """How jobs run on a Kubernetes cluster: in which namespace, as whom, and how images are pulled.
+
+    `image_pull_secrets` are Secrets of the namespace, by name. `keep_jobs` are seconds after a job's end.
+    """
+
+    namespace: str = "default"
+    service_account: str | None = None
+    image_pull_secrets: tuple[str, ...] = ()
+    pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    keep_jobs: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A place to ship to: a container registry, a work pool and a Prefect API.
 
     `registry_host` is None for the embedded registry until it is known where it listens, and for ECR a name
-    that stands for what its API answers; `repository` is a path with `{flow}` in it. `secrets` are ARNs by the
-    environment variable that a run finds the value in.
+    that stands for what its API answers; `repository` is a path with `{flow}` in it. `secrets` are what ECS or
+    the cluster knows them by (an ARN, NAME/KEY), by the environment variable that a run finds the value in.
     """
 
     name: str
@@ -140,6 +155,7 @@ class Target:
     order: Literal["git", "none"] = "git"
     ecr: EcrSettings | None = None
     ecs: EcsSettings | None = None
+    kubernetes: KubernetesSettings | None = None
 
     def repository_of(self, flow: str) -> Repository:
         """The repository that holds the images of one flow. Needs a known `registry_host`."""

@@ -58,6 +58,8 @@ def secret_place(arn: str) -> SecretPlace:
 
 def secret_problem(arn: str, region: str) -> str | None:
     """What is wrong with a secret's ARN for tasks in this region."""
+    if not arn.startswith("arn:"):
+        return f"is no ARN; {_KINDS}"
     try:
         place = secret_place(arn)
     except ValueError as error:

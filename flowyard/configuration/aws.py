@@ -61,8 +61,8 @@ def aws_problems(target: TargetTable) -> Iterator[tuple[str, str]]:
     if not _is_ecs(target):
         if target.ecs is not None:
             yield "ecs", f'is for work pools of type "ecs" and "ecs:push"; this one is "{pool}"'
-        if target.secrets:
-            yield "secrets", f'a work pool of type "{pool}" cannot hand a secret by ARN to a run; remove it'
+        if target.secrets and pool != "kubernetes":
+            yield "secrets", f'a work pool of type "{pool}" cannot hand a secret to a run; remove it'
         return
     region = _region(target)
     if region is None:

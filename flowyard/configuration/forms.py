@@ -25,13 +25,23 @@ PREFECT_NAME = r"^[^/%&<>\s]([^/%&<>]*[^/%&<>\s])?$"
 PYTHON = r"^3\.[0-9]+$"
 MEMORY = r"^[1-9][0-9]{0,9}(Ki|Mi|Gi|Ti)$"
 RESULTS = r"^(volume:[a-zA-Z0-9][a-zA-Z0-9_.-]*|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*)$"
-AWS_ARN = r"^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[^\s]+$"
+# An ARN, or the name and the key of a Secret in a Kubernetes namespace.
+SECRET = (
+    r"^(arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[^\s]+"
+    r"|[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9_.-]{1,253})$"
+)
 AWS_ROLE = r"^arn:aws[a-z0-9-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$"
 AWS_REGION = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$"
 AWS_ACCOUNT = r"^[0-9]{12}$"
 AWS_SUBNET = r"^subnet-[0-9a-f]{8,17}$"
 AWS_GROUP = r"^sg-[0-9a-f]{8,17}$"
 AWS_VPC = r"^vpc-[0-9a-f]{8,17}$"
+KUBERNETES_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+KUBERNETES_OBJECT = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
+KUBERNETES_LABEL = r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$"
+KUBERNETES_LABEL_NAME = (
+    r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
+)
 LOG_GROUP = r"^[A-Za-z0-9_/.#-]{1,512}$"
 PINNED = r"@sha256:[0-9a-f]{64}$"
 
@@ -46,13 +56,17 @@ Memory = Annotated[str, Field(pattern=MEMORY)]
 Platform = Annotated[str, Field(pattern=PLATFORM)]
 # What Prefect takes as the name of a work pool or queue; a blank one would be found by nobody.
 PrefectName = Annotated[str, Field(pattern=PREFECT_NAME)]
-AwsArn = Annotated[str, Field(pattern=AWS_ARN)]
+RunSecret = Annotated[str, Field(pattern=SECRET)]
 AwsRole = Annotated[str, Field(pattern=AWS_ROLE)]
 AwsRegion = Annotated[str, Field(pattern=AWS_REGION)]
 AwsAccount = Annotated[str, Field(pattern=AWS_ACCOUNT)]
 AwsSubnet = Annotated[str, Field(pattern=AWS_SUBNET)]
 AwsSecurityGroup = Annotated[str, Field(pattern=AWS_GROUP)]
 AwsVpc = Annotated[str, Field(pattern=AWS_VPC)]
+KubernetesName = Annotated[str, Field(pattern=KUBERNETES_NAME)]
+KubernetesObject = Annotated[str, Field(pattern=KUBERNETES_OBJECT)]
+KubernetesLabel = Annotated[str, Field(pattern=KUBERNETES_LABEL)]
+KubernetesLabelName = Annotated[str, Field(pattern=KUBERNETES_LABEL_NAME)]
 LogGroup = Annotated[str, Field(pattern=LOG_GROUP)]
 
 # The patterns in words, for messages.
@@ -69,13 +83,18 @@ FORMS: Mapping[str, str] = MappingProxyType(
         PYTHON: 'write two numbers in quotes, such as "3.13"',
         MEMORY: 'write a whole number with Ki, Mi, Gi or Ti, such as "512Mi"',
         RESULTS: 'write a volume\'s name, as in "volume:flow-results", or a bucket, as in "s3://acme-results/flows"',
-        AWS_ARN: "write an ARN, such as `arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME-AbCdEf`",
+        SECRET: "write an ARN, such as `arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME-AbCdEf`, or on "
+        "Kubernetes the Secret and its key, such as `database/password`",
         AWS_ROLE: "write a role's ARN, such as `arn:aws:iam::123456789012:role/NAME`",
         AWS_REGION: 'write a region\'s name, such as "eu-west-1"',
         AWS_ACCOUNT: "write the account's 12 digits, in quotes",
         AWS_SUBNET: 'write a subnet\'s id, such as "subnet-0123456789abcdef0"',
         AWS_GROUP: 'write a security group\'s id, such as "sg-0123456789abcdef0"',
         AWS_VPC: 'write a VPC\'s id, such as "vpc-0123456789abcdef0"',
+        KUBERNETES_NAME: "use lower-case letters, digits and -, from letter or digit to letter or digit, at most 63",
+        KUBERNETES_OBJECT: "use lower-case letters, digits, - and ., from letter or digit to letter or digit",
+        KUBERNETES_LABEL: "use letters, digits, -, _ and ., from letter or digit to letter or digit, at most 63",
+        KUBERNETES_LABEL_NAME: "write NAME or DOMAIN/NAME, as Kubernetes has its labels",
         LOG_GROUP: "use letters, digits, _, /, ., # and -, at most 512",
         PINNED: "end it with @sha256: and 64 digits of 0-9 a-f; `lock` writes it",
     }

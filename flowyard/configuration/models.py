@@ -17,7 +17,6 @@ from flowyard.configuration.forms import (
     MOST_SECONDS,
     PINNED,
     PYTHON,
-    AwsArn,
     DebianPackage,
     Entrypoint,
     EnvName,
@@ -26,6 +25,7 @@ from flowyard.configuration.forms import (
     Name,
     Platform,
     PrefectName,
+    RunSecret,
     SecretName,
     Table,
 )
@@ -77,8 +77,8 @@ class DeploymentTable(Table):
         default_factory=lambda: ResourcesTable.model_validate({}), description="What one run may use."
     )
     env: dict[EnvName, str] = Field({}, description="Environment variables of the run. Never secrets.")
-    secrets: dict[EnvName, AwsArn] = Field(
-        {}, description="ARNs by the variable a run finds the value in; ECS work pools only."
+    secrets: dict[EnvName, RunSecret] = Field(
+        {}, description="Secrets by the variable a run finds the value in, as in `secrets` of a target."
     )
     job_variables: dict[str, Any] = Field(
         {}, description="Job variables of the work pool, passed as they are."

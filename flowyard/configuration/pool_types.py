@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from flowyard.configuration.parse import did_you_mean, show
 
-SUPPORTED = ("docker", "ecs", "ecs:push")
+SUPPORTED = ("docker", "ecs", "ecs:push", "kubernetes")
 _NO_IMAGE = "runs flows where the worker is, without the flow's own image"
 _NOT_YET = "runs images, but Flowyard does not write its job variables yet"
 _ELSEWHERE = "runs flows in an environment that is not built from the flow's own image"
@@ -20,7 +20,6 @@ _UNSUPPORTED: Mapping[str, str] = MappingProxyType(
         "process": _NO_IMAGE,
         "prefect-agent": _NO_IMAGE,
         "prefect:managed": "runs flows on Prefect's machines, in an image of Prefect's",
-        "kubernetes": _NOT_YET,
         **{
             f"{name}{push}": _NOT_YET
             for name in ("cloud-run", "cloud-run-v2", "azure-container-instance")

@@ -12,17 +12,22 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from flowyard.configuration.forms import (
+    MOST_RUNS,
     RESULTS,
     AwsAccount,
-    AwsArn,
     AwsRegion,
     AwsRole,
     AwsSecurityGroup,
     AwsSubnet,
     AwsVpc,
     EnvName,
+    KubernetesLabel,
+    KubernetesLabelName,
+    KubernetesName,
+    KubernetesObject,
     LogGroup,
     PrefectName,
+    RunSecret,
     Table,
 )
 from flowyard.configuration.parse import EXPLAINED
@@ -36,7 +41,7 @@ def _supported(found: Any) -> Any:
     return found
 
 
-WorkPoolType = Annotated[Literal["docker", "ecs", "ecs:push"], BeforeValidator(_supported)]
+WorkPoolType = Annotated[Literal["docker", "ecs", "ecs:push", "kubernetes"], BeforeValidator(_supported)]
 
 
 class EmbeddedRegistry(Table):
@@ -136,6 +141,28 @@ class EcsTable(Table):
     tags: dict[str, str] = Field({}, description="AWS tags of the task definitions.")
 
 
+class KubernetesTable(Table):
+    """How jobs run on a Kubernetes cluster; for work pools of type `kubernetes`."""
+
+    namespace: KubernetesName = Field("default", description="Namespace of jobs and Secrets.")
+    service_account: KubernetesObject | None = Field(
+        None, description="Service account that the flow's own code has; default: the namespace's."
+    )
+    image_pull_secrets: list[KubernetesObject] = Field(
+        [], description="Secrets of the namespace that nodes log in to the container registry with."
+    )
+    pull_policy: Literal["IfNotPresent", "Always", "Never"] = Field(
+        "IfNotPresent",
+        description="When a node asks the container registry for an image; it is named by digest.",
+    )
+    labels: dict[KubernetesLabelName, KubernetesLabel] = Field(
+        {}, description="Labels of jobs and pods, beside Prefect's own."
+    )
+    keep_jobs: int = Field(
+        3600, ge=0, le=MOST_RUNS, description="Seconds that a job that ended is kept, with its pod's output."
+    )
+
+
 class PrefectTable(Table):
     """The Prefect API: `api`, or `profile`, or neither (then PREFECT_API_URL and PREFECT_API_KEY count)."""
 
@@ -149,6 +176,7 @@ class TargetTable(Table):
     registry: Annotated[EmbeddedRegistry | OciRegistry | EcrRegistry, Field(discriminator="type")]
     work_pool: WorkPoolTable
     ecs: EcsTable | None = Field(None, description="How tasks run on ECS.")
+    kubernetes: KubernetesTable | None = Field(None, description="How jobs run on a Kubernetes cluster.")
     prefect: PrefectTable = Field(
         default_factory=lambda: PrefectTable.model_validate({}), description="The Prefect API."
     )
@@ -156,9 +184,10 @@ class TargetTable(Table):
         None, pattern=RESULTS, description="Result storage: `volume:NAME` or `s3://BUCKET/PREFIX`."
     )
     env: dict[EnvName, str] = Field({}, description="Environment variables of every run. Never secrets.")
-    secrets: dict[EnvName, AwsArn] = Field(
+    secrets: dict[EnvName, RunSecret] = Field(
         {},
-        description="ARNs (Secrets Manager, SSM parameters) by the variable every run finds the value in; ECS only.",
+        description="Secrets by the variable every run finds the value in: on ECS ARNs (Secrets Manager, SSM "
+        "parameters), on Kubernetes `SECRET/KEY` of the namespace.",
     )
     job_variables: dict[str, Any] = Field({}, description="Job variables of every deployment.")
     order: Literal["git", "none"] | None = Field(

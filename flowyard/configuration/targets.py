@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from flowyard.configuration.aws import aws_problems, ecr_of, ecr_problem, ecs_of
 from flowyard.configuration.ecs_flows import deployment_problems, platform_problem
+from flowyard.configuration.kubernetes import deployment_problems as kubernetes_deployment_problems
+from flowyard.configuration.kubernetes import kubernetes_of, kubernetes_problems
 from flowyard.configuration.models import RegistryFile
 from flowyard.configuration.parse import show
 from flowyard.configuration.target_models import EcrRegistry, OciRegistry, PrefectTable, TargetTable
@@ -52,6 +54,7 @@ def _target(name: str, table: TargetTable) -> Target:
         order=table.order or ("none" if prefect.embedded else "git"),
         ecr=ecr,
         ecs=ecs_of(table),
+        kubernetes=kubernetes_of(table),
     )
 
 
@@ -81,6 +84,7 @@ def target_problems(registry: RegistryFile, targets: Mapping[str, Target]) -> It
             *_prefect_problems(table.prefect),
             *_registry_problems(table, targets[name]),
             *aws_problems(table),
+            *kubernetes_problems(table),
         )
         for key, text in found:
             yield Problem(FILE, f"targets.{name}.{key}", text)
@@ -130,11 +134,12 @@ def flow_problems(flow: Flow, targets: Mapping[str, Target]) -> Iterator[Problem
 def _secret_problems(
     file: str, key: str, deployment: DeploymentSpec, targets: Mapping[str, Target]
 ) -> Iterator[Problem]:
-    without = [name for name in deployment.targets if name in targets and targets[name].ecs is None]
+    known = [targets[name] for name in deployment.targets if name in targets]
+    without = [target for target in known if target.ecs is None and target.kubernetes is None]
     if deployment.secrets and without:
         text = (
-            f"target {without[0]} has a work pool of type {targets[without[0]].work_pool_type}, which cannot hand "
-            "a secret by ARN to a run; keep the deployment to ECS targets with `targets`"
+            f"target {without[0].name} has a work pool of type {without[0].work_pool_type}, which cannot hand "
+            "a secret to a run; keep the deployment to ECS and Kubernetes targets with `targets`"
         )
         yield Problem(file, f"{key}.secrets", text)
 
@@ -147,8 +152,9 @@ def misfits(flow: Flow, target: Target) -> Iterator[Problem]:
     file = f"{flow.folder.as_posix()}/flow.toml"
     for deployment in flow.deployments:
         if target.name in deployment.targets:
-            for key, text in deployment_problems(deployment, target):
-                yield Problem(file, key, text)
+            for problems in (deployment_problems, kubernetes_deployment_problems):
+                for key, text in problems(deployment, target):
+                    yield Problem(file, key, text)
     found = platform_problem(flow, target)
     if found is not None:
         yield Problem(file, *found)

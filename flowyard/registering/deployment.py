@@ -124,6 +124,8 @@ def spec_origins(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[
     shared["results"] = str(target.results or "")
     if target.ecs is not None:
         shared |= {"ecs": asdict(target.ecs), "secrets": target.secrets}
+    if target.kubernetes is not None:
+        shared |= {"kubernetes": asdict(target.kubernetes), "secrets": target.secrets}
     return {**own, **{f"targets.{target.name}.{name}": fingerprint(value) for name, value in shared.items()}}
 
 

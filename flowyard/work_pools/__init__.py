@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from flowyard.target import Target
 from flowyard.values import DeploymentSpec, Json
-from flowyard.work_pools import docker, ecs, ecs_template
+from flowyard.work_pools import docker, ecs, ecs_template, kubernetes, kubernetes_template
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ WORK_POOL_TYPES: Mapping[str, WorkPoolType] = MappingProxyType(
         "docker": WorkPoolType(docker.job_variables, docker.base_job_template),
         "ecs": WorkPoolType(ecs.job_variables, ecs_template.base_job_template, ecs.task_definition),
         "ecs:push": WorkPoolType(ecs.job_variables, ecs_template.push_base_job_template, ecs.task_definition),
+        "kubernetes": WorkPoolType(kubernetes.job_variables, kubernetes_template.base_job_template),
     }
 )
 

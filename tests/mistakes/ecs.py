@@ -48,7 +48,6 @@ MISTAKES: Mapping[str, Files] = {
     # work pools
     "work pool that starts processes": pool("process"),
     "work pool of Prefect's own machines": pool("prefect:managed"),
-    "work pool on Kubernetes": pool("kubernetes"),
     "work pool of Modal": pool("modal:push"),
     "work pool of Cloud Run": pool("cloud-run:push"),
     "work pool of a type that is mistyped": pool("ecs-push"),

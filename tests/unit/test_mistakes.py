@@ -20,6 +20,7 @@ from tests.mistakes.configuration import CONFIGURATION, HELLO
 from tests.mistakes.ecr import MISTAKES as ECR_MISTAKES
 from tests.mistakes.ecs import MISTAKES as ECS_MISTAKES
 from tests.mistakes.files import FILES
+from tests.mistakes.kubernetes import MISTAKES as KUBERNETES_MISTAKES
 from tests.mistakes.table import SOUND, Mistake, change, content, entry, put_back, read, written
 from tests.support import lock, make_project, write_files
 
@@ -28,6 +29,7 @@ TABLES: Mapping[str, Mapping[str, Mistake]] = {
     "configuration": {name: Mistake(files) for name, files in CONFIGURATION.items()},
     "ecr": {name: Mistake(files) for name, files in ECR_MISTAKES.items()},
     "ecs": {name: Mistake(files) for name, files in ECS_MISTAKES.items()},
+    "kubernetes": {name: Mistake(files) for name, files in KUBERNETES_MISTAKES.items()},
     "command_line": COMMAND_LINE,
     "files": FILES,
 }

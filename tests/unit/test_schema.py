@@ -160,6 +160,7 @@ def test_sections_tell_the_tables_of_a_choice_apart() -> None:
         "`[targets.NAME.work-pool]`",
         "`[targets.NAME.ecs]`",
         "`[targets.NAME.ecs.capacity-providers[]]`",
+        "`[targets.NAME.kubernetes]`",
         "`[targets.NAME.prefect]`",
     ]
 
@@ -167,7 +168,12 @@ def test_sections_tell_the_tables_of_a_choice_apart() -> None:
 def toml_examples() -> list[tuple[str, str]]:
     """File name and text of each TOML example; a comment in its first two lines is the file's path."""
     found = []
-    for page in (ROOT / "README.md", ROOT / "docs/configuration.md", ROOT / "docs/aws.md"):
+    for page in (
+        ROOT / "README.md",
+        ROOT / "docs/configuration.md",
+        ROOT / "docs/aws.md",
+        ROOT / "docs/kubernetes.md",
+    ):
         text = page.read_text(encoding="utf-8")
         for block in re.findall(r"^ *```toml\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
             lines = [line.strip() for line in block.splitlines()[:2]]
