@@ -92,6 +92,7 @@ def without_server(tmp_path: Path) -> dict[str, str]:
     """Settings of a machine on which nobody has set Prefect up."""
     return {
         "PREFECT_HOME": str(tmp_path),
+        "TMPDIR": str(tmp_path),  # where the folder of a caller that is killed stays
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     }
