@@ -69,7 +69,7 @@ def sound_registry() -> dict[str, Json]:
     target = document["targets"]["local"]
     target["prefect"] = {"api": "https://prefect.example.com/api"}
     target["registry"] = {"type": "oci", "url": "ghcr.io/acme", "repository": "flows/{flow}"}
-    del target["ecs"], target["secrets"]
+    del target["ecs"], target["kubernetes"], target["secrets"]
     other = copy.deepcopy(target)
     other |= {"prefect": {"profile": "production"}, "registry": {"type": "embedded"}}
     document["targets"]["other"] = other
@@ -84,6 +84,7 @@ def sound_registry_on_ecs() -> dict[str, Json]:
     target["prefect"] = {"profile": "production"}
     target["registry"]["repository"] = "flows/{flow}"
     target["work-pool"]["type"] = "ecs"
+    del target["kubernetes"]
     target["results"] = "s3://acme-results/flows"
     target["secrets"] = {"PASSWORD": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf:key::"}
     target["ecs"]["capacity-providers"] = [{"name": "FARGATE_SPOT", "weight": 1, "base": 1}]
