@@ -6,12 +6,12 @@ server, the newest release records of the flows that are deployed, and runs that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import PINS_ENV, Marks, calls_in
+from flowyard.registering.deployment import PINS_ENV, Marks, calls_in, project_tag
 from flowyard.registering.pins import Pin, pins_of
 from flowyard.releasing.history import all_deployments, records_of_all, unfinished_runs
 from flowyard.releasing.records import ReleaseRecord
@@ -42,9 +42,17 @@ class Pins:
         if pins:
             runs = unfinished_runs(self.api)
             called = {str(run["deployment_id"]) for run in runs}
+            there = {str(one["id"]) for one in deployments}
             older = _called_by_older_runs(runs, ours, records)
+            if any(self._lost_its_deployment(run, there) for run in runs):
+                older |= {flow for history in records.values() for record in history for flow in record.calls}
             pins = [pin for pin in pins if pin.id not in called and pin.flow not in older]
         return pins
+
+    def _lost_its_deployment(self, run: Mapping[str, Json], there: Collection[str]) -> bool:
+        """Whether a deployment of ours was removed from under the run: of which flow, and what that called, only
+        records could say. A run has its deployment's tags."""
+        return str(run["deployment_id"]) not in there and project_tag(self.project) in run.get("tags", ())
 
     def _marks(self, deployment: Mapping[str, Json]) -> Marks | None:
         marks = Marks.of(deployment)

@@ -104,6 +104,29 @@ def test_what_a_removed_flow_called_is_removed(site: Site) -> None:
     assert (outcome.error, outcome.notes, pins(site)) == (None, (), {})
 
 
+@pytest.mark.parametrize("deployment_id", ["as it was", None])
+@pytest.mark.parametrize(("state", "left"), [("RUNNING", 1), ("COMPLETED", 0)])
+def test_what_a_run_of_a_removed_flow_may_still_call_stays(
+    site: Site, state: str, left: int, deployment_id: str | None
+) -> None:
+    """It was removed from under the run: only by the project's tag is the run known as ours."""
+    row = deployment(site, "caller/default")
+    gone = row["id"] if deployment_id else None
+    run = {"deployment_id": gone, "tags": [*row["tags"], "x"], "start_time": EARLIER, "state_name": ""}
+    site.server.runs.append({**run, "state_type": state})
+    shutil.rmtree(site.root / "flows/caller")
+    outcome = site.ship()["caller"]
+    assert (outcome.error, outcome.notes, len(pins(site))) == (None, (), left)
+
+
+def test_a_run_of_another_project_keeps_nothing(site: Site) -> None:
+    run = {"deployment_id": "gone", "tags": ["flowyard:other"], "start_time": EARLIER, "state_name": ""}
+    site.server.runs.append({**run, "state_type": "RUNNING"})
+    shutil.rmtree(site.root / "flows/caller")
+    site.ship()
+    assert pins(site) == {}
+
+
 def test_what_is_called_no_more_is_removed_once_no_kept_release_called_it(site: Site) -> None:
     write_files(site.root, {"flows/caller/flow.py": FLOW.replace("hello", "caller")})
     site.ship()
