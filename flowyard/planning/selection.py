@@ -76,16 +76,15 @@ def choose(project: Project, asked: Selection, around: Surroundings) -> Chosen:
     """The flows that are meant: those of the words, of them what was touched since, with their callers, without
     what is left out. Raises UsageError for a word that names nothing."""
     flows = named(project, asked.words, asked.exclude, around.folder)
-    notes: tuple[str, ...] = ()
+    names = {flow.name for flow in flows}
     if asked.since is not None:
         paths = around.changes.changed_since(asked.since)
-        touched = touched_since(project, flows, paths, around.render)
-        notes = _left_out(asked.since, [flow.name for flow in flows if flow.name not in touched], len(flows))
-        flows = tuple(flow for flow in flows if flow.name in touched)
-    names = {flow.name for flow in flows}
+        names &= touched_since(project, flows, paths, around.render)
     if asked.with_parents:
         names |= callers(names, calls_of(project, around.target))
         names &= {flow.name for flow in named(project, (), asked.exclude, around.folder)}
+    out = [flow.name for flow in flows if flow.name not in names]
+    notes = () if asked.since is None else _left_out(asked.since, out, len(flows))
     whole = not (asked.words or asked.exclude or asked.since is not None)
     return Chosen(tuple(flow for flow in project.flows if flow.name in names), whole, notes)
 

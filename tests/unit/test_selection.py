@@ -195,6 +195,14 @@ def test_since_says_what_it_leaves_out_and_only_narrows(shared: Project) -> None
     assert (names(wider), wider.notes) == (["clean", "middle", "top"], ())
 
 
+def test_what_is_shipped_as_a_parent_is_not_said_to_be_left_out(shared: Project) -> None:
+    found = chosen(shared, Selection(since="main", with_parents=True), "flows/clean/flow.py")
+    assert (names(found), found.notes) == (
+        ["clean", "middle", "top"],
+        ("--since main leaves out 2 of 5 flows, deployed or not: elsewhere, hello",),
+    )
+
+
 def test_a_lock_that_is_a_link_is_touched_with_what_it_leads_to(shared: Project) -> None:
     lock_file = shared.root / "images/locks/prefect-3.13.lock"
     target = shared.root / "common/prefect.lock"
