@@ -21,24 +21,34 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class MergeComments:
-    """The comments below one address. `change_with` is the method that changes one; `one` its address."""
+    """The comments below one address. `change_with` is the method that changes one; `one` its address; `user`
+    where the API says whose the token is."""
 
     address: str
     headers: Mapping[str, str]
     token: tuple[str, Secret]
     change_with: str
     one: Callable[[str], str]
+    user: str
 
     def find(self, marker: str) -> str | None:
-        """As Comments.find."""
+        """As Comments.find, of those that the token's owner wrote: anybody can begin a comment with a marker."""
+        written: list[Mapping[str, Json]] = []
         for page in range(1, _MOST_PAGES + 1):
             found = self._ask("GET", f"{self.address}?per_page={_PAGE}&page={page}{self._oldest_first()}")
-            for comment in found:
-                if str(comment.get("body") or "").startswith(marker):
-                    return str(comment["id"])
+            written += [one for one in found if str(one.get("body") or "").startswith(marker)]
             if len(found) < _PAGE:
-                return None
-        return None
+                break
+        if not written:
+            return None
+        me = self._me()
+        return next((str(one["id"]) for one in written if is_by(one, me)), None)
+
+    def _me(self) -> str | None:
+        """The name of who writes with the token. None where the API says that to people only: a job's own token
+        on GitHub is an app's."""
+        status, data = self._answer("GET", self.user)
+        return None if status == 403 else _name(_decoded(status, data, self.user))
 
     def add(self, text: str) -> None:
         """As Comments.add."""
@@ -54,6 +64,10 @@ class MergeComments:
         )  # GitHub has no other order
 
     def _ask(self, method: str, url: str, body: Json = None) -> Json:
+        status, data = self._answer(method, url, body)
+        return _decoded(status, data, self.address)
+
+    def _answer(self, method: str, url: str, body: Json = None) -> tuple[int, bytes]:
         import urllib3
         from urllib3.exceptions import HTTPError
 
@@ -71,9 +85,20 @@ class MergeComments:
                     retries=retries,
                     redirect=False,
                 )
-                return _decoded(answer.status, answer.data, self.address)
+                return answer.status, answer.data
         except HTTPError as error:
             raise FlowyardError(f"{self.address} cannot be reached: {error}") from None
+
+
+def is_by(comment: Mapping[str, Json], me: str | None) -> bool:
+    """Whether a comment was written by whom the token belongs to; where that is not known, by an app."""
+    author = comment.get("user") or comment.get("author") or {}
+    return author.get("type") == "Bot" if me is None else _name(author) == me
+
+
+def _name(user: Mapping[str, Json]) -> str:
+    """What GitHub, or GitLab, calls a user."""
+    return str(user.get("login") or user.get("username"))
 
 
 def _decoded(status: int, data: bytes, address: str) -> Json:
@@ -104,6 +129,7 @@ def github_comments(environ: Mapping[str, str]) -> MergeComments | None:
         ("Authorization", _token(environ, "GITHUB_TOKEN", "Bearer ")),
         "PATCH",
         lambda identity: f"{repository}/issues/comments/{identity}",
+        f"{api}/user",
     )
 
 
@@ -129,6 +155,7 @@ def gitlab_comments(environ: Mapping[str, str]) -> MergeComments | None:
         ("PRIVATE-TOKEN", _token(environ, "FLOWYARD_GITLAB_TOKEN", "")),
         "PUT",
         lambda identity: f"{notes}/{identity}",
+        f"{environ['CI_API_V4_URL']}/user",
     )
 
 

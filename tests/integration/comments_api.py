@@ -17,18 +17,24 @@ GITLAB = re.compile(r"/projects/34/merge_requests/12/notes(?:/(?P<id>\d+))?")
 
 @dataclass
 class CommentsApi:
-    """What is there, and how it was asked. Without `may_write` writes are refused."""
+    """What is there, and how it was asked. Without `may_write` writes are refused. The token is an app's, as that
+    of a job on GitHub is, where `app` says so; `others` are the numbers of comments that somebody else wrote."""
 
     url: str
     token: str
     may_write: bool = True
+    app: bool = False
     bodies: dict[int, str] = field(default_factory=dict)
+    others: set[int] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def answer(self, method: str, url: str, body: bytes, token: str) -> tuple[int, object]:
         """Status and content of the answer."""
         parts = urlsplit(url)
         self.asked.append((method, parts.path))
+        if (parts.path, token) == ("/user", self.token):
+            refused = {"message": "Resource not accessible by integration"}
+            return (403, refused) if self.app else (200, self._author("flowyard"))
         found = GITHUB.fullmatch(parts.path) or GITLAB.fullmatch(parts.path)
         if found is None:
             return 404, {"message": "Not Found"}
@@ -46,8 +52,18 @@ class CommentsApi:
 
     def _page(self, query: dict[str, list[str]]) -> list[dict[str, object]]:
         size, page = int(query["per_page"][0]), int(query["page"][0])
-        every = [{"id": number, "body": text} for number, text in sorted(self.bodies.items())]
+        every = [
+            {"id": number, "body": text, **self._by("somebody" if number in self.others else "flowyard")}
+            for number, text in sorted(self.bodies.items())
+        ]
         return every[(page - 1) * size : page * size]
+
+    def _by(self, name: str) -> dict[str, object]:
+        return {"user": self._author(name), "author": self._author(name)}
+
+    def _author(self, name: str) -> dict[str, object]:
+        kind = "Bot" if self.app and name == "flowyard" else "User"
+        return {"login": name, "username": name, "type": kind}
 
 
 @contextmanager

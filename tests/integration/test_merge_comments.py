@@ -44,9 +44,18 @@ def test_one_comment_is_kept_among_many(comments: MergeComments, api: CommentsAp
     keep(comments, "plan production", "second, with ünicode")
     assert len(api.bodies) == 251
     assert api.bodies[251] == "<!-- flowyard: plan production -->\nsecond, with ünicode"
-    assert [method for method, _ in api.asked] == ["GET"] * 3 + ["POST"] + ["GET"] * 3 + [
+    assert [method for method, _ in api.asked] == ["GET"] * 3 + ["POST"] + ["GET"] * 4 + [
         comments.change_with
     ]
+
+
+@pytest.mark.parametrize("app", [False, True])
+def test_what_somebody_else_wrote_is_let_alone(comments: MergeComments, api: CommentsApi, app: bool) -> None:
+    forged = "<!-- flowyard: plan production -->\nall is well"
+    api.app, api.bodies[1], api.others = app, forged, {1}
+    keep(comments, "plan production", "first")
+    keep(comments, "plan production", "second")
+    assert api.bodies == {1: forged, 2: "<!-- flowyard: plan production -->\nsecond"}
 
 
 def test_what_is_refused_is_an_error_without_the_token(comments: MergeComments, api: CommentsApi) -> None:

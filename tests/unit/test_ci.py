@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.adapters.merge_comments import is_by
 from flowyard.ci import comment, listens, tell, tell_error
 from flowyard.errors import BuildFailed, LockError
 from flowyard.reporting.account import Account, FlowAccount
@@ -81,6 +82,14 @@ def test_what_cannot_be_told_is_a_warning(root: Path, github: dict[str, str], tm
     told, not_written = stream.getvalue().splitlines()
     assert told.startswith("warning: the CI job could not be told: [Errno 21]")
     assert not_written.startswith("warning: the comment was not written: GITHUB_TOKEN is not set")
+
+
+def test_a_comment_is_its_authors() -> None:
+    bot, person = {"login": "jobs[bot]", "type": "Bot"}, {"login": "ada", "type": "User"}
+    assert [is_by({"user": user}, "ada") for user in (person, bot)] == [True, False]
+    assert [is_by({"user": user}, None) for user in (person, bot)] == [False, True]
+    assert [is_by({"author": {"username": name}}, "ada") for name in ("ada", "eve")] == [True, False]
+    assert not is_by({"user": None}, None)
 
 
 def test_a_job_of_gitlab(root: Path) -> None:
