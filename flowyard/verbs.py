@@ -58,15 +58,15 @@ def note(text: str) -> None:
 
 def ship(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
     """Ship the flows and print their references."""
-    return _ship(asked, target, output, pace, build=True)
+    return _ship("ship", asked, target, output, pace)
 
 
 def register(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
     """Register images that exist; a flow whose image does not is an error."""
-    return _ship(asked, target, output, Pace(1, pace.fail_fast), build=False)
+    return _ship("register", asked, target, output, Pace(1, pace.fail_fast))
 
 
-def _ship(asked: Selection, target: str | None, output: Output, pace: Pace, *, build: bool) -> int:
+def _ship(verb: str, asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
     output.telling.check()
     project = open_project()
     with progress_for(sys.stderr, os.environ) as progress:
@@ -74,14 +74,14 @@ def _ship(asked: Selection, target: str | None, output: Output, pace: Pace, *, b
         chosen = _choose(asked, yard.workshop)
         stopped = None
         try:
-            outcomes = ship_flows(yard, chosen.flows, build=build, whole=chosen.whole)
+            outcomes = ship_flows(yard, chosen.flows, build=verb == "ship", whole=chosen.whole)
         except ShipInterrupted as interruption:
             stopped, outcomes = interruption, interruption.outcomes
         except KeyboardInterrupt:
             output.result("", report.error_json(FlowFailed("interrupted before anything was shipped")))
             note(f"target {yard.target.name}: nothing was shipped")
             raise
-    code = _end(yard, outcomes, output, changes_only=asked.changed)
+    code = _end(verb, yard, outcomes, output, changes_only=asked.changed)
     if stopped is not None:
         raise stopped
     return code
@@ -95,7 +95,7 @@ def _choose(asked: Selection, workshop: Workshop) -> Chosen:
     return chosen
 
 
-def _end(yard: Yard, outcomes: Sequence[Outcome], output: Output, *, changes_only: bool) -> int:
+def _end(verb: str, yard: Yard, outcomes: Sequence[Outcome], output: Output, *, changes_only: bool) -> int:
     target = yard.target.name
     for outcome in outcomes:
         if outcome.error is not None:
@@ -108,7 +108,7 @@ def _end(yard: Yard, outcomes: Sequence[Outcome], output: Output, *, changes_onl
     if output.telling.wanted:
         from flowyard.reporting.account import of_ship
 
-        output.telling.tell(of_ship("ship", target, outcomes), yard.project, yard.target)
+        output.telling.tell(of_ship(verb, target, outcomes), yard.project, yard.target)
     return report.exit_code(outcomes)
 
 

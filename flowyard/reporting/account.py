@@ -36,6 +36,11 @@ class FlowAccount:
         """Whether anything was done to it, or would be."""
         return self.action != Action.UNCHANGED.value
 
+    @property
+    def builds(self) -> bool:
+        """Whether its image was built, or would be."""
+        return self.action in (Action.BUILD.value, BUILT)
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

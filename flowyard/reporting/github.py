@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from flowyard.plan import Action
 from flowyard.reporting.account import Account
 from flowyard.reporting.places import Place
 from flowyard.reporting.split import split
@@ -46,7 +45,7 @@ def quoted(text: str, token: str) -> str:
 
 def outputs(account: Account, groups: int) -> dict[str, str]:
     """What later jobs may use: numbers, and JSON that `fromJSON` takes."""
-    build = [flow for flow in account.changes if flow.action == Action.BUILD.value]
+    build = [flow for flow in account.changes if flow.builds]
     parts = split(build if account.verb == "plan" else account.changes, groups)
     matrix = [
         {"group": f"{number} of {len(parts)}", "flows": " ".join(names)}

@@ -138,6 +138,16 @@ def test_outputs_for_later_jobs() -> None:
     assert github.outputs(Account("plan", "x"), 4)["matrix"] == '{"include": []}'
 
 
+def test_outputs_of_a_build_and_of_registering_count_what_was_built() -> None:
+    built = BuiltImage("etl", ImageReference(REPOSITORY, "key"), None, "sha256:1", 1.0, Path("log"), 2, 3)
+    failed = BuildOutcome("report", error=BuildFailed("no"))
+    build = github.outputs(of_build("local", [BuildOutcome("etl", built), failed]), 4)
+    assert (build["builds"], build["changes"]) == ("1", "1")
+    shipped = [Outcome(flow, IMAGE) for flow in PLAN.flows[:2]]
+    assert github.outputs(of_ship("ship", "production", shipped), 4)["builds"] == "1"
+    assert github.outputs(of_ship("register", "production", shipped[1:]), 4)["builds"] == "0"
+
+
 def test_groups_are_of_nearly_the_same_size_and_hold_every_flow_once() -> None:
     flows = [changed(f"f{number:02}") for number in range(10)]
     groups = split(flows, 4)
