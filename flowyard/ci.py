@@ -5,7 +5,8 @@ Telling never decides how a command ends: what cannot be told is said as a warni
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -13,7 +14,6 @@ from flowyard.errors import FlowyardError, UsageError
 
 if TYPE_CHECKING:
     from flowyard.reporting.account import Account
-    from flowyard.reporting.comment import Comments
 
 
 class CiJob(Protocol):
@@ -26,37 +26,49 @@ class CiJob(Protocol):
 
 def listens(environ: Mapping[str, str]) -> bool:
     """Whether this is a CI job that is told."""
-    return environ.get("GITHUB_ACTIONS") == "true" or environ.get("GITLAB_CI") == "true"
+    return on_github(environ) or environ.get("GITLAB_CI") == "true"
+
+
+def on_github(environ: Mapping[str, str]) -> bool:
+    """Whether this is a job of GitHub Actions."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+@contextmanager
+def only_warning(what: str, stream: TextIO) -> Iterator[None]:
+    """Whatever goes wrong in the block is one warning, which begins with `what`."""
+    try:
+        yield
+    except Exception as error:
+        known = isinstance(error, FlowyardError | OSError)
+        hint = error.hint if isinstance(error, FlowyardError) else ""
+        why = str(error) if known else f"{type(error).__name__}: {error}"
+        print(f"warning: {what}: {why}{f' ({hint})' if hint else ''}", file=stream)
 
 
 def tell(account: Account, environ: Mapping[str, str], stream: TextIO, *, split: int = 1) -> None:
     """Tell the job, when there is one."""
     if not listens(environ):
         return
-    from flowyard.wiring import open_ci_job
+    with only_warning("the CI job could not be told", stream):
+        from flowyard.wiring import open_ci_job
 
-    try:
         open_ci_job(environ, stream).tell(account, _root(), split)
-    except OSError as error:
-        print(f"warning: the CI job could not be told: {error}", file=stream)
 
 
 def comment(account: Account, asked: str, environ: Mapping[str, str], stream: TextIO) -> None:
     """Keep the comment on the pull or merge request: one for each target that is `asked` for, empty for the
     default one. Where there is no such request nothing is written, and that is said."""
-    from flowyard.reporting.comment import keep
-    from flowyard.reporting.markdown import COMMENT_BYTES, markdown
-    from flowyard.wiring import open_comments
+    with only_warning("the comment was not written", stream):
+        from flowyard.reporting.comment import keep
+        from flowyard.reporting.markdown import COMMENT_BYTES, markdown
+        from flowyard.wiring import open_comments
 
-    try:
-        comments: Comments | None = open_comments(environ)
+        comments = open_comments(environ)
         if comments is None:
             print("note: this is no job of a pull or merge request: no comment is written", file=stream)
             return
         keep(comments, f"{account.verb} {asked or 'default'}", markdown(account, COMMENT_BYTES))
-    except (FlowyardError, OSError, ValueError, KeyError) as error:
-        hint = error.hint if isinstance(error, FlowyardError) else ""
-        print(f"warning: the comment was not written: {error}{f' ({hint})' if hint else ''}", file=stream)
 
 
 def tell_error(

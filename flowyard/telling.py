@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowyard.ci import listens, tell
+from flowyard.ci import comment, listens, only_warning, tell
 from flowyard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class Telling:
             raise UsageError(f"--report: there is no folder {path.parent}", hint="make it first")
 
     def tell(self, account: Account, project: Project, target: Target, asked: str | None = None) -> None:
-        """Tell everybody. `asked` is the target as it was given."""
-        if self.report is not None:
-            from flowyard.report_page import write_page
-
-            write_page(Path(self.report), account, project, target, self.began)
-            sys.stderr.write(f"report: {self.report}\n")
+        """Tell everybody, the job's later steps first. `asked` is the target as it was given. What cannot be told
+        is a warning: it decides nothing, and the others are told."""
         tell(account, os.environ, sys.stderr, split=self.split)
-        if self.comment:
-            from flowyard.ci import comment
+        if self.report is not None:
+            with only_warning("the report page was not written", sys.stderr):
+                from flowyard.report_page import write_page
 
+                write_page(Path(self.report), account, project, target, self.began)
+                sys.stderr.write(f"report: {self.report}\n")
+        if self.comment:
             comment(account, asked or "", os.environ, sys.stderr)

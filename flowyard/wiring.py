@@ -18,6 +18,7 @@ from flowyard.adapters.lease_notes import FileNotes
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.building.workshop import Workshop
+from flowyard.ci import on_github
 from flowyard.configuration.platforms import with_platforms
 from flowyard.connect import STATE_FOLDER, choose_target, connect
 from flowyard.load import find_root, load
@@ -240,14 +241,14 @@ def open_ci_job(environ: Mapping[str, str], stream: TextIO) -> CiJob:
     """The CI job that this command runs in."""
     from flowyard.adapters.ci_jobs import GithubJob, GitlabJob
 
-    return GithubJob(environ, stream) if "GITHUB_ACTIONS" in environ else GitlabJob(environ, stream)
+    return GithubJob(environ, stream) if on_github(environ) else GitlabJob(environ, stream)
 
 
 def open_comments(environ: Mapping[str, str]) -> Comments | None:
     """The comments on the pull or merge request of this CI job, None where it is of none."""
     from flowyard.adapters.merge_comments import github_comments, gitlab_comments
 
-    return github_comments(environ) if "GITHUB_ACTIONS" in environ else gitlab_comments(environ)
+    return github_comments(environ) if on_github(environ) else gitlab_comments(environ)
 
 
 class LogFolder:

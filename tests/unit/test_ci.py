@@ -12,6 +12,7 @@ from flowyard.adapters.merge_comments import is_by
 from flowyard.ci import comment, listens, tell, tell_error
 from flowyard.errors import BuildFailed, LockError
 from flowyard.reporting.account import Account, FlowAccount
+from flowyard.wiring import open_comments
 from tests.support import make_project, write_files
 
 SAME = FlowAccount("same", "unchanged")
@@ -82,6 +83,13 @@ def test_what_cannot_be_told_is_a_warning(root: Path, github: dict[str, str], tm
     told, not_written = stream.getvalue().splitlines()
     assert told.startswith("warning: the CI job could not be told: [Errno 21]")
     assert not_written.startswith("warning: the comment was not written: GITHUB_TOKEN is not set")
+
+
+def test_only_true_makes_it_a_job_of_github(root: Path) -> None:
+    environ = {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(root.parent), "GITHUB_ACTIONS": "false"}
+    tell(failed(root), environ, io.StringIO())
+    assert (root.parent / ".flowyard/ci/codequality.json").exists()
+    assert open_comments({**environ, "GITHUB_EVENT_PATH": str(root), "GITHUB_REPOSITORY": "x"}) is None
 
 
 def test_a_comment_is_its_authors() -> None:
