@@ -7,7 +7,7 @@ filter that is too wide costs nothing, and one that is too narrow says what it l
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
@@ -17,14 +17,12 @@ from flowyard.configuration.parse import did_you_mean, quoted
 from flowyard.errors import UsageError
 from flowyard.planning.context import source_files
 from flowyard.planning.docker_tasks import tasks_of
-from flowyard.planning.touched import touched_since
-from flowyard.render import Rendered
+from flowyard.planning.touched import Renderer, touched_since
 from flowyard.target import Target
 from flowyard.values import Flow, Project
 
 _SHOWN_NAMES = 10
 _GLOB = frozenset("*?[")
-Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,31 +10,43 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 
 from flowyard.lock import locks_of
+from flowyard.planning.context import RUNTIME_FOLDER
 from flowyard.render import Rendered
 from flowyard.values import Flow, Project
 
 # Of these a path does not say whom it concerns: settings and pins of all flows, and what every image is made with.
 _OF_ALL = (PurePath("registry.toml"), PurePath("images/bases.lock"), PurePath("images/scripts"))
+# What of Flowyard's own package is in every image, as planning.context puts it there.
+_IN_IMAGES = ("__init__.py", "runtime")
+Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
 
 
 def touched_since(
     project: Project,
     flows: Iterable[Flow],
     paths: Iterable[str],
-    render: Callable[[Path, Flow, tuple[str, ...]], Rendered],
+    render: Renderer,
+    package: Path = RUNTIME_FOLDER.parent,
 ) -> set[str]:
-    """The names of the flows that one of the changed `paths` may concern. Raises what `want` raises."""
+    """The names of the flows that one of the changed `paths` may concern. `package` is where Flowyard itself lies.
+    Raises what `want` raises."""
     changed = [PurePath(path) for path in paths]
-    return {
-        flow.name
-        for flow in flows
-        if any(_concerns(path, _places(project, flow, render)) for path in changed)
-    }
+    if not changed:
+        return set()
+    of_all = {*_OF_ALL, *_own_part(project.root, package)}
+    places = {flow.name: of_all | _places(project, flow, render) for flow in flows}
+    return {name for name, found in places.items() if any(_concerns(path, found) for path in changed)}
 
 
-def _places(
-    project: Project, flow: Flow, render: Callable[[Path, Flow, tuple[str, ...]], Rendered]
-) -> set[PurePath]:
+def _own_part(root: Path, package: Path) -> set[PurePath]:
+    """What is in every image of Flowyard, where it is part of the repository."""
+    around, inside = root.resolve(), package.resolve()
+    if not inside.is_relative_to(around):
+        return set()
+    return {inside.relative_to(around) / name for name in _IN_IMAGES}
+
+
+def _places(project: Project, flow: Flow, render: Renderer) -> set[PurePath]:
     """Files and folders that the flow is made from. What was looked for in vain counts: it may have been there."""
     locks = locks_of(project.root, flow)
     rendered = render(project.root, flow, locks.install)
@@ -44,7 +56,7 @@ def _places(
     inside = [path.relative_to(project.root) for path in linked if path.is_relative_to(project.root)]
     own = [] if flow.dependencies.file is None else [flow.dependencies.file]
     paths = (flow.folder, *flow.includes, *rendered.templates, *rendered.absent, *own, *inside)
-    return {*_OF_ALL, *map(PurePath, paths), *(PurePath(path) for _, path in locks.files)}
+    return {*map(PurePath, paths), *(PurePath(path) for _, path in locks.files)}
 
 
 def _concerns(path: PurePath, places: set[PurePath]) -> bool:

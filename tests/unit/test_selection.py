@@ -10,8 +10,9 @@ import pytest
 from flowyard.errors import UsageError
 from flowyard.load import load
 from flowyard.planning.selection import Chosen, Selection, Surroundings, callers, choose, select
-from flowyard.render import render
-from flowyard.values import Project
+from flowyard.planning.touched import touched_since
+from flowyard.render import Rendered, render
+from flowyard.values import Flow, Project
 from tests.support import FLOW, MINIMAL, lock, make_project, target_of, write_files
 
 RESULTS = {"registry.toml": MINIMAL["registry.toml"] + 'results = "volume:results"\n'}
@@ -181,6 +182,27 @@ def test_since_is_about_the_users_of_what_was_touched(
 ) -> None:
     found = chosen(shared, Selection(since="main"), path)
     assert (names(found), found.whole) == (expected, False)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("path", ["flowyard/__init__.py", "flowyard/runtime/tasks/child.py"])
+def test_flowyards_own_part_of_an_image_is_of_all_flows(shared: Project, path: str, inside: bool) -> None:
+    """Where Flowyard is part of the repository. Elsewhere a folder of that name is somebody's own."""
+    package = (shared.root if inside else shared.root.parent) / "flowyard"
+    for changed, concerned in ((path, inside), ("flowyard/verbs.py", False)):
+        touched = touched_since(shared, shared.flows, [changed], render, package)
+        assert touched == ({flow.name for flow in shared.flows} if concerned else set())
+
+
+def test_what_a_flow_is_made_from_is_looked_at_once(shared: Project) -> None:
+    asked: list[str] = []
+
+    def counting(root: Path, flow: Flow, lines: tuple[str, ...]) -> Rendered:
+        asked.append(flow.name)
+        return render(root, flow, lines)
+
+    touched_since(shared, shared.flows, [f"docs/{number}.md" for number in range(5)], counting)
+    assert asked == [flow.name for flow in shared.flows]
 
 
 def test_since_says_what_it_leaves_out_and_only_narrows(shared: Project) -> None:
