@@ -106,6 +106,16 @@ def ship_json(target: str, outcomes: Iterable[Outcome]) -> str:
     return _dump({"target": target, "flows": flows})
 
 
+def ship_notes(outcome: Outcome) -> tuple[str, ...]:
+    """What to know of a flow that was shipped, as `plan` would have said it, and of how that went."""
+    desired = outcome.plan.desired if outcome.changes else None
+    name = outcome.plan.name
+    return (
+        *(f"{name} {text}" for text in (desired.notes if desired else ())),
+        *(f"{name}: {text}" for text in outcome.notes),
+    )
+
+
 def ship_summary(target: str, outcomes: Iterable[Outcome]) -> str:
     """One line on what a ship came to."""
     outcomes = tuple(outcomes)

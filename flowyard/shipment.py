@@ -145,6 +145,7 @@ class Shipment:
         self._build = build
         self._one_at_a_time = threading.Lock()  # parallel writes are slower, and on SQLite collide
         self._stopped = threading.Event()
+        self._current: set[str] = set()  # flows whose deployed image is of the code that is here
 
     @property
     def pace(self) -> Pace:
@@ -175,6 +176,7 @@ class Shipment:
             return self._remove(plan)
         desired = plan.desired
         if desired is None or plan.action is Action.UNCHANGED:
+            self._current.add(plan.name)
             return Outcome(plan, plan.image)
         notes = self._definitions.check(desired)
         image = plan.image or self._build_and_publish(desired)
@@ -186,7 +188,11 @@ class Shipment:
             registered, revisions = self._register(plan, desired, image)
         names = {*revisions, *(str(live["name"]) for live in plan.live)}
         notes += self._definitions.retire(self._yard.api, plan.name, sorted(names), revisions.values())
-        images = {plan.name: image, **{task: published(text) for task, text in desired.pinned.items()}}
+        self._current.add(plan.name)
+        called = {
+            task: published(text) if task in self._current else None for task, text in desired.pinned.items()
+        }
+        images = {**called, plan.name: image}
         notes += refresh_stubs(self._stubs, self._yard.project, self._yard.registry, plan.name, images)
         self._progress.done(plan.name, "registered " + ", ".join(item.name for item in registered))
         return Outcome(plan, image, registered, notes=notes)

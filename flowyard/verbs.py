@@ -100,8 +100,8 @@ def _end(verb: str, yard: Yard, outcomes: Sequence[Outcome], output: Output, *, 
     for outcome in outcomes:
         if outcome.error is not None:
             note(report.error_text(outcome.error, outcome.plan.name))
-        for text in outcome.notes:
-            note(f"note: {outcome.plan.name}: {text}")
+        for text in report.ship_notes(outcome):
+            note(f"note: {text}")
     note(report.ship_summary(target, outcomes))
     shown = [one for one in outcomes if one.changes or not changes_only]
     output.result(report.ship_text(shown), report.ship_json(target, shown))

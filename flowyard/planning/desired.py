@@ -21,6 +21,9 @@ from flowyard.target import Target
 from flowyard.values import Flow, ImageReference, Project
 
 Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
+_OWN_PREFECT = (
+    "needs other versions than the locks in images/locks, so its image shares no Prefect layer with others"
+)
 
 
 def want_all(
@@ -72,9 +75,7 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
     image = image_inputs(project, flow, files, rendered)
     deployments = tuple(spec for spec in flow.deployments if target.name in spec.targets)
     spec = spec_inputs(target, deployments)
-    notes = (
-        ("does not fit the shared locks, so it has a Prefect layer of its own",) if locks.own_prefect else ()
-    )
+    notes = (_OWN_PREFECT,) if locks.own_prefect else ()
     return Desired(
         flow=flow,
         deployments=deployments,

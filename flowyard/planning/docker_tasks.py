@@ -156,7 +156,7 @@ def _behind(one: Desired, wanted: Mapping[str, Desired], live: Live) -> Iterator
     for caller in sorted(live.keys() - wanted.keys()):
         called = {calls_in(deployment).get(one.flow.name, release) for deployment in live[caller]}
         if called - {release}:
-            yield f"flows/{caller} calls it as it was, until {caller} is shipped as well"
+            yield f"stays as it was for flows/{caller}, until {caller} is shipped as well"
 
 
 def _with_releases(one: Desired, wanted: Mapping[str, Desired], live: Live) -> Desired:

@@ -32,15 +32,21 @@ def refresh_stubs(
     project: Project,
     registry: ContainerRegistry,
     shipped: str,
-    images: Mapping[str, PublishedImage],
+    images: Mapping[str, PublishedImage | None],
 ) -> tuple[str, ...]:
     """See that the types of Docker tasks are what their images say: of all `images` but that of the flow that was
-    `shipped`, which counts only when somebody calls it. Returns notes, raises nothing: a flow is shipped without."""
+    `shipped`, which counts only when somebody calls it. None stands for an image that may be of other code than is
+    here: then only types that are missing are made, from the code. Returns notes, raises nothing: a flow is shipped
+    without."""
     flows = {flow.name: flow for flow in project.flows if flow.name in images}
     try:
         for name, flow in flows.items():
-            if name != shipped or files.has(flow):
-                described = read_description(registry, images[name]).flows
+            image = images[name]
+            if image is None:
+                if not files.has(flow):
+                    files.lock(flow)
+            elif name != shipped or files.has(flow):
+                described = read_description(registry, image).flows
                 files.described(flow, {one.requested: parse_signature(one.signature) for one in described})
     except (FlowyardError, OSError) as error:
         why = error.message if isinstance(error, FlowyardError) else str(error)

@@ -200,7 +200,7 @@ def test_a_task_that_is_not_deployed_has_to_be_shipped_as_well() -> None:
 def test_who_calls_what_is_shipped_without_it_is_told_of() -> None:
     caller = live("etl", labels={f"{MARK}calls": json.dumps({"clean": "old/old"})})
     (one,) = with_releases([desired("clean")], {"etl": (caller,), "other": (live("other"),)})
-    assert one.notes == ("flows/etl calls it as it was, until etl is shipped as well",)
+    assert one.notes == ("stays as it was for flows/etl, until etl is shipped as well",)
     both = with_releases([desired("clean"), desired("etl", "clean")], {"etl": (caller,)})
     assert [one.notes for one in both] == [(), ()]
     assert calls_in(live("etl", labels={f"{MARK}calls": "changed by somebody"})) == {}
@@ -231,7 +231,7 @@ def test_a_caller_lags_behind_until_it_is_shipped(tmp_path: Path, made: Callable
     assert {name: one.error for name, one in site.ship().items()} == {"caller": None, "hello": None}
     assert [flow.action for flow in site.plan().changes] == []
     write_files(site.root, {"flows/hello/flow.py": f"{FLOW}\nCHANGED = 1\n"})
-    behind = ("flows/caller calls it as it was, until caller is shipped as well",)
+    behind = ("stays as it was for flows/caller, until caller is shipped as well",)
     assert notes(site, "hello") == behind
     site.ship("hello")
     assert notes(site, "hello") == behind  # nothing to do for it, and still true

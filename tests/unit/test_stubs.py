@@ -7,11 +7,12 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from flowyard.load import load
+from flowyard.ports import ContainerRegistry
 from flowyard.registering.description import parse_description
 from flowyard.runtime.load import find_flow, load_module
 from flowyard.runtime.signature import describe_signature
@@ -19,7 +20,7 @@ from flowyard.runtime.tasks.calls import Options
 from flowyard.runtime.tasks.task import DockerFuture, DockerTask
 from flowyard.stubs.files import FOLDER, StubFiles, from_code
 from flowyard.stubs.from_code import read_signature
-from flowyard.stubs.refresh import lock_stubs
+from flowyard.stubs.refresh import lock_stubs, refresh_stubs
 from flowyard.stubs.signature import ANYTHING, parse_signature
 from flowyard.stubs.text import BASE, HEADER, fingerprint_of, package_text
 from flowyard.values import Flow, Project
@@ -228,3 +229,23 @@ def test_the_examples_types_are_fresh() -> None:
 
 def _own_stubs() -> list[Path]:
     return [path for path in (REPOSITORY / FOLDER / "_docker_tasks").glob("*.pyi") if path.stem != "__init__"]
+
+
+class NoImages:
+    """A registry that is not to be asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"asked for {name}")
+
+
+def test_an_image_of_other_code_says_nothing(golden: Project, tmp_path: Path) -> None:
+    """A caller that is shipped alone: what it calls may have changed since its image was made."""
+    project = replace(golden, root=_copy(golden, tmp_path))
+    files, registry = StubFiles(project.root), cast("ContainerRegistry", NoImages())
+    assert refresh_stubs(files, project, registry, "hello", {"clean": None}) == ()
+    of_the_code = written(project)
+    assert of_the_code.keys() == {"__init__.pyi", "_docker_tasks.__init__.pyi", "_docker_tasks.clean.pyi"}
+    stub = project.root / FOLDER / "_docker_tasks/clean.pyi"
+    stub.write_text(stub.read_text() + "# what an image said\n")
+    assert refresh_stubs(files, project, registry, "hello", {"clean": None}) == ()
+    assert written(project)["_docker_tasks.clean.pyi"].endswith("# what an image said\n")
