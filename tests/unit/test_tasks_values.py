@@ -28,10 +28,18 @@ class Colour(enum.Enum):
     RED = 1
 
 
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
 @dataclasses.dataclass(frozen=True)
 class Point:
     x: float
     y: float = 0.0
+
+
+ORIGIN = Point(0.0)
 
 
 class Order(BaseModel):
@@ -64,6 +72,9 @@ ROUND_TRIPS = [
     uuid.UUID(int=7),
     Path("a/b"),
     Colour.RED,
+    Access.READ,
+    Access.READ | Access.WRITE,
+    Access(0),
     Point(1.5, 2.5),
     Order(number=1, at=datetime.date(2026, 1, 1), points=[Point(1.0)]),
     {"deep": [Order(number=2, at=datetime.date(2026, 1, 2)), (Colour.RED, b"x")]},
@@ -185,6 +196,29 @@ def test_a_class_that_is_not_here(values: Values) -> None:
     assert values.value(tree, loose=True) == {"number": 1}
     with pytest.raises(frames.CannotRead, match=r"elsewhere\.Order, which cannot be imported here"):
         values.value(tree)
+
+
+HERE = f"{__name__}:"
+
+
+@pytest.mark.parametrize("loose", [False, True])
+@pytest.mark.parametrize(
+    ("name", "type", "value", "text"),
+    [
+        ("enum", f"{HERE}Colour", "BLUE", r"is 'BLUE' of .*Colour, which has here only RED"),
+        ("enum", f"{HERE}Access", "READ|WRITE", "which has here only READ, WRITE"),
+        ("flags", f"{HERE}Access", "all", "which has here only READ, WRITE"),
+        ("enum", "os:environ", "PATH", r"was written as a os\.environ, which here is no enumeration"),
+        ("flags", "builtins:eval", "1", "which here is no enumeration"),
+        ("object", "subprocess:Popen", {"args": "true"}, "which here is no model or dataclass"),
+        ("object", f"{HERE}ORIGIN", {"x": 1.0}, "which here is no model or dataclass"),
+    ],
+)
+def test_a_value_is_made_of_what_it_is_said_to_be_only(
+    values: Values, loose: bool, name: str, type: str, value: Any, text: str
+) -> None:
+    with pytest.raises(frames.CannotRead, match=text):
+        values.value({MARK: name, "type": type, "value": value}, loose=loose)
 
 
 def test_a_model_is_checked_where_it_arrives(values: Values) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from flowyard.runtime.tasks import frames
 
 MARK = "$flowyard"
+_NAMED = {"enum": "enumeration", "flags": "enumeration", "object": "model or dataclass"}
 Part = Callable[[str, Any], Mapping[str, Any]]  # stores a value in a format; what finds it again
 Fetch = Callable[[Mapping[str, Any]], Any]  # reads what Part stored
 
@@ -95,7 +96,7 @@ class Encoder:
         if type(value) is bytes:
             return _node("bytes", base64.b64encode(value).decode("ascii"))
         if isinstance(value, enum.Enum):
-            return _node("enum", value.name, type=type_path(type(value)))
+            return self._member(value, where)
         fields = fields_of(value)
         if fields is not None:
             tree = {name: self._encode(each, f"{where}.{name}") for name, each in fields.items()}
@@ -107,6 +108,12 @@ class Encoder:
             f"is a {type(value).__module__}.{type(value).__qualname__}: neither JSON nor a model, a dataclass, "
             "bytes, a frame or an array; convert it, or allow pickling with .with_options(pickle=True)",
         )
+
+    def _member(self, value: enum.Enum, where: str) -> Any:
+        kind = type(value)
+        if value.name in kind.__members__:
+            return _node("enum", value.name, type=type_path(kind))
+        return _node("flags", self._encode(value.value, where), type=type_path(kind))  # several of them, or none
 
     def _stored(self, form: str, value: Any, where: str) -> Any:
         try:
@@ -141,15 +148,23 @@ class Decoder:
             return {self.decode(key): self.decode(each) for key, each in node["value"]}
         if name == "part":
             return self._fetch(node)
-        if name == "enum":
-            kind = self._kind(node["type"])
-            return node["value"] if kind is None else kind[node["value"]]
-        if name == "object":
-            fields = self.decode(node["value"])
-            kind = self._kind(node["type"])
-            return fields if kind is None else made(kind, fields)
+        if name in ("enum", "flags", "object"):
+            return self._typed(name, self.decode(node["value"]), str(node["type"]))
         raise frames.CannotRead(
             f"was written as {name!r}, which this image does not know: ship this flow again"
+        )
+
+    def _typed(self, name: str, value: Any, path: str) -> Any:
+        kind = self._kind(path)
+        if kind is None:
+            return value
+        # What is written may name anything that can be imported: only what it says it is is made.
+        if name == "object" and _is_structure(kind):
+            return made(kind, value)
+        if name != "object" and isinstance(kind, type) and issubclass(kind, enum.Enum):
+            return _member_of(kind, name, value)
+        raise frames.CannotRead(
+            f"was written as a {_dotted(path)}, which here is no {_NAMED[name]}: ship both flows again"
         )
 
     def _kind(self, path: str) -> Any:
@@ -159,7 +174,7 @@ class Decoder:
             if self._loose:
                 return None
             raise frames.CannotRead(
-                f"is a {path.replace(':', '.')}, which cannot be imported here ({error}): "
+                f"is a {_dotted(path)}, which cannot be imported here ({error}): "
                 "define it in a folder that both flows include"
             ) from error
 
@@ -188,12 +203,33 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def made(kind: Any, fields: dict[str, Any]) -> Any:
+def made(kind: type[Any], fields: dict[str, Any]) -> Any:
     """An object of this class with these fields, which its class checks."""
-    if hasattr(kind, "__dataclass_fields__"):
+    if dataclasses.is_dataclass(kind):
         return kind(**fields)
     aliases = {name: field.alias or name for name, field in kind.model_fields.items()}
     return kind.model_validate({aliases.get(name, name): each for name, each in fields.items()})
+
+
+def _is_structure(kind: Any) -> bool:
+    """Whether this is a class that `fields_of` takes apart."""
+    if not isinstance(kind, type):
+        return False
+    return dataclasses.is_dataclass(kind) or (hasattr(kind, "model_fields") and hasattr(kind, "model_validate"))
+
+
+def _member_of(kind: type[enum.Enum], name: str, value: Any) -> enum.Enum:
+    try:
+        return kind[value] if name == "enum" else kind(value)
+    except (KeyError, ValueError, TypeError) as error:
+        raise frames.CannotRead(
+            f"is {value!r} of {_dotted(type_path(kind))}, which has here only {', '.join(kind.__members__)}: "
+            "ship both flows again"
+        ) from error
+
+
+def _dotted(path: str) -> str:
+    return path.replace(":", ".")
 
 
 def _node(name: str, value: Any, **more: str) -> dict[str, Any]:
