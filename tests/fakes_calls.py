@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowyard.runtime.storage import Storage
 from flowyard.runtime.tasks.callers import Caller
 from flowyard.runtime.tasks.child import outcome_key
 from flowyard.runtime.tasks.outcome import Ended
@@ -49,19 +50,20 @@ class Memory:
 class FakeRuns:
     """As Catalogue, Runs and Accounts. Runs are numbered as they are begun; one ends when `end` is called."""
 
-    storage: Memory = field(default_factory=Memory)
+    storage: Storage = field(default_factory=Memory)
     first: list[Begun] = field(default_factory=list)  # what beginning gives, before it gives new runs
     made: list[Request] = field(default_factory=list)
     cancelled: list[tuple[str, str]] = field(default_factory=list)
     ends: dict[str, Future[Ended]] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
+    schema: Mapping[str, Any] = field(default_factory=lambda: SCHEMA)
 
     @property
     def place(self) -> Place:
         return Place(self, self, self, lambda: self.storage)
 
     def pinned(self, task: str, deployment: str | None) -> Pinned:
-        return Pinned(Pin(task, deployment or "default", "1", "image"), SCHEMA)
+        return Pinned(Pin(task, deployment or "default", "1", "image"), self.schema)
 
     def begin(self, request: Request, caller: Caller | None) -> Begun:
         with self.changed:

@@ -20,7 +20,7 @@ from flowyard.runtime.tasks.outcome import Ended, value_of
 from flowyard.runtime.tasks.runs import Begun, NotStarted, Pinned, Place, Request
 from flowyard.runtime.tasks.settings import number
 from flowyard.runtime.tasks.trees import NotSerialisable
-from flowyard.runtime.tasks.values import INLINE, LIMIT, LIMIT_ENV, Values, fingerprint, is_reference
+from flowyard.runtime.tasks.values import INLINE, Values, fingerprint, is_reference, size_of, values_of
 
 START_ENV = "FLOWYARD_DOCKER_TASKS_START"
 START = 600.0  # seconds in which some run of the process has to be executed
@@ -100,12 +100,12 @@ def prepare(place: Place, task: str, options: Options, given: Arguments) -> Prep
     """Bind, store and check the arguments of a call. Raises DockerTaskError."""
     pinned = place.catalogue.pinned(task, options.deployment)
     storage = place.open_storage()
-    values = Values(storage, int(number(os.environ, LIMIT_ENV, LIMIT)))
+    values = values_of(storage, os.environ)
     arguments: dict[str, Any] = {}
     room = INLINE
     for name, value in pinned.bind(given.args, given.kwargs).items():
         arguments[name] = _argument(values, (task, name), value, room, pickle=options.pickle)
-        room -= 0 if is_reference(arguments[name]) else len(str(arguments[name]))
+        room -= 0 if is_reference(arguments[name]) else size_of(arguments[name])
     pinned.check(arguments)
     content = fingerprint({"pin": pinned.pin.id, "variables": options.job_variables, "arguments": arguments})
     who = caller()

@@ -19,13 +19,14 @@ from flowyard.runtime.tasks.exceptions import described
 from flowyard.runtime.tasks.frames import CannotRead
 from flowyard.runtime.tasks.storage import open_storage
 from flowyard.runtime.tasks.trees import NotSerialisable
-from flowyard.runtime.tasks.values import Values
+from flowyard.runtime.tasks.values import Values, values_of
 
 if TYPE_CHECKING:
     from prefect import Flow
 
 FORMAT = 1
 RUN = "PREFECT__FLOW_RUN_ID"
+_RESULT = "the result"
 PICKLE = "flowyard.pickle"  # label of the run: its caller allows a pickled value
 
 
@@ -45,7 +46,7 @@ def called(flow: Flow[..., Any], keeper: Keeper | None = None) -> Flow[..., Any]
 
     def validate(parameters: dict[str, Any]) -> dict[str, Any]:
         try:
-            return brought_in(parameters, Values(keeper.storage), check)
+            return brought_in(parameters, values_of(keeper.storage, os.environ), check)
         except Exception as error:
             keeper.failed(error)
             raise
@@ -87,34 +88,44 @@ class Keeper:
         self._may_pickle = may_pickle
 
     def returned(self, value: Any) -> None:
-        """Store a value. Raises ResultNotSerialisable, StorageFailed."""
+        """Store a value. Raises ResultNotSerialisable, StorageFailed, BadSetting."""
         from prefect.client.schemas.objects import State
 
         if isinstance(value, State):
             if not value.is_completed():
                 return  # the run ends as this state says
             value = value.data
+        values = values_of(self.storage, os.environ)
         try:
-            tree = Values(self.storage).tree(_resolved(value), "the result", pickle=self._may_pickle())
+            tree = values.tree(_resolved(value), _RESULT, pickle=self._may_pickle())
+            document = _document({"value": tree})
+            values.measured(document, tree, _RESULT)
         except NotSerialisable as error:
             raise ResultNotSerialisable(str(error)) from error
         except OSError as error:
-            raise StorageFailed(f"the result cannot be stored: {error}") from error
-        self._write({"value": tree})
+            raise _not_stored(error) from error
+        self._write(document)
 
     def failed(self, error: BaseException) -> None:
         """Store an exception, as far as it can be: Prefect is told of it anyway."""
         try:
-            self._write({"error": described(error)})
+            self._write(_document({"error": described(error)}))
         except StorageFailed:
             return
 
-    def _write(self, outcome: Mapping[str, Any]) -> None:
-        document = json.dumps({"flowyard": FORMAT, **outcome}).encode()
+    def _write(self, document: bytes) -> None:
         try:
             self.storage.put(outcome_key(self._run), document)
         except OSError as error:
-            raise StorageFailed(f"the result cannot be stored: {error}") from error
+            raise _not_stored(error) from error
+
+
+def _document(outcome: Mapping[str, Any]) -> bytes:
+    return json.dumps({"flowyard": FORMAT, **outcome}).encode()
+
+
+def _not_stored(error: OSError) -> StorageFailed:
+    return StorageFailed(f"the result cannot be stored: {error}")
 
 
 def _kept(function: Callable[..., Any], keeper: Keeper) -> Callable[..., Any]:

@@ -113,7 +113,8 @@ class Encoder:
         kind = type(value)
         if value.name in kind.__members__:
             return _node("enum", value.name, type=type_path(kind))
-        return _node("flags", self._encode(value.value, where), type=type_path(kind))  # several of them, or none
+        several = self._encode(value.value, where)  # or none, of a Flag
+        return _node("flags", several, type=type_path(kind))
 
     def _stored(self, form: str, value: Any, where: str) -> Any:
         try:
@@ -215,7 +216,9 @@ def _is_structure(kind: Any) -> bool:
     """Whether this is a class that `fields_of` takes apart."""
     if not isinstance(kind, type):
         return False
-    return dataclasses.is_dataclass(kind) or (hasattr(kind, "model_fields") and hasattr(kind, "model_validate"))
+    return dataclasses.is_dataclass(kind) or (
+        hasattr(kind, "model_fields") and hasattr(kind, "model_validate")
+    )
 
 
 def _member_of(kind: type[enum.Enum], name: str, value: Any) -> enum.Enum:

@@ -14,7 +14,8 @@ from typing import Any
 
 from flowyard.runtime.storage import Storage
 from flowyard.runtime.tasks import frames
-from flowyard.runtime.tasks.trees import MARK, Decoder, Encoder, is_plain
+from flowyard.runtime.tasks.settings import number
+from flowyard.runtime.tasks.trees import MARK, Decoder, Encoder, NotSerialisable, is_plain
 
 INLINE = 100_000  # bytes of JSON that travel with the call itself; Prefect takes 512 KB in all
 LIMIT = 5 << 30  # bytes of one value
@@ -44,9 +45,16 @@ class Values:
 
         Raises NotSerialisable, OSError.
         """
-        if is_plain(value) and len(json.dumps(value)) <= room:
+        if is_plain(value) and size_of(value) <= room:
             return value
-        return self._referred(self.tree(value, where, pickle=pickle), value)
+        return self._referred(self.tree(value, where, pickle=pickle), value, where)
+
+    def measured(self, document: bytes, tree: Any, where: str) -> int:
+        """The bytes of a value whose tree is in this document, with all its parts. Raises NotSerialisable."""
+        size: int = len(document) + sum(part["size"] for part in _parts(tree))
+        if size > self._limit:
+            raise NotSerialisable(where, f"cannot be written: {self._too_large(size)}")
+        return size
 
     def value(self, tree: Any, *, loose: bool = False, pickle: bool = False) -> Any:
         """The value of a tree. Raises frames.CannotRead, OSError."""
@@ -61,17 +69,16 @@ class Values:
             raise frames.CannotRead("is not what was written: its file in the result storage was changed")
         return self.value(json.loads(document), loose=True, pickle=argument.get(_PICKLE) is True)
 
-    def _referred(self, tree: Any, value: Any) -> Mapping[str, Any]:
+    def _referred(self, tree: Any, value: Any, where: str) -> Mapping[str, Any]:
         document = json.dumps(tree, sort_keys=True).encode()
+        size = self.measured(document, tree, where)
         digest = hashlib.sha256(document).hexdigest()
         key = f"values/{digest}.json"
         if not self._storage.has(key):
             self._storage.put(key, document)
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        parts = _parts(tree)
-        size = len(document) + sum(part["size"] for part in parts)
         # Only a caller that allows pickling writes it: so the call itself says whether it may be read.
-        allowed = {_PICKLE: True} if any(part["format"] == frames.PICKLE for part in parts) else {}
+        allowed = {_PICKLE: True} if any(part["format"] == frames.PICKLE for part in _parts(tree)) else {}
         return {MARK: _REFERENCE, "type": kind, "size": size, "sha256": digest, "key": key, **allowed}
 
     def _store(self, form: str, value: Any) -> Mapping[str, Any]:
@@ -80,7 +87,7 @@ class Values:
             frames.write(form, value, path)
             size = path.stat().st_size
             if size > self._limit:
-                raise TooLarge(f"it is {size} bytes, and {self._limit} are allowed ({LIMIT_ENV})")
+                raise TooLarge(self._too_large(size))
             digest = sha256_of(path)
             key = f"values/{digest}"
             if not self._storage.has(key):
@@ -88,6 +95,9 @@ class Values:
         finally:
             path.unlink(missing_ok=True)
         return {"size": size, "sha256": digest, "key": key}
+
+    def _too_large(self, size: int) -> str:
+        return f"it is {size} bytes, and {self._limit} are allowed ({LIMIT_ENV})"
 
     def _fetch_unpickled(self, node: Mapping[str, Any]) -> Any:
         if node["format"] == frames.PICKLE:
@@ -101,6 +111,16 @@ class Values:
             if sha256_of(path) != node["sha256"]:
                 raise frames.CannotRead("is not what was written: its file in the result storage was changed")
             return frames.read(node["format"], path)
+
+
+def values_of(storage: Storage, environ: Mapping[str, str]) -> Values:
+    """Values in this storage, as large as this environment allows. Raises BadSetting."""
+    return Values(storage, int(number(environ, LIMIT_ENV, LIMIT)))
+
+
+def size_of(argument: Any) -> int:
+    """Bytes that an argument takes in the call itself."""
+    return len(json.dumps(argument))
 
 
 def is_reference(argument: Any) -> bool:
