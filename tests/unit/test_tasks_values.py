@@ -120,6 +120,13 @@ def test_a_value_comes_back_as_it_is(values: Values, value: Any) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
+@pytest.mark.parametrize("name", [None, "value", "amount", "", 5, ("a", "b")])
+def test_a_series_keeps_its_name_or_that_it_has_none(name: Any) -> None:
+    column, notes = frames.as_column(name)
+    assert column is not None  # a file of columns has a name for each
+    assert frames.of_column(column, {b"pandas": b"{}", **notes}) == name
+
+
 def test_a_zone_is_kept_by_name(values: Values) -> None:
     moment = datetime.datetime(2026, 10, 25, 2, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Paris"), fold=1)
     found = values.value(values.tree(moment, "value"))

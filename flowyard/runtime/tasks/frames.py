@@ -16,6 +16,8 @@ from typing import Any
 ROWS = 131_072  # of a frame that are converted at once, when they are narrow:
 GROUP = 8 << 20  # bytes of them at most, so that memory stays near the frame's own
 PICKLE = "pickle"  # the format that is written and read on purpose only
+_NAMELESS: Mapping[bytes, bytes] = {b"flowyard.series": b"without a name"}  # in the schema's metadata
+_NO_NOTES: Mapping[bytes, bytes] = {}
 BYTES = 65_536  # shorter bytes stand in the document itself
 
 
@@ -90,7 +92,7 @@ def _write_bytes(value: bytes, path: Path) -> None:
     path.write_bytes(value)
 
 
-def _write_pandas(frame: Any, path: Path) -> None:
+def _write_pandas(frame: Any, path: Path, notes: Mapping[bytes, bytes] = _NO_NOTES) -> None:
     arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     if not frame.columns.is_unique:
         raise CannotWrite("has two columns of one name")
@@ -98,6 +100,7 @@ def _write_pandas(frame: Any, path: Path) -> None:
         parquet.write_table(arrow.Table.from_pandas(frame), path)  # a schema knows its columns as text only
         return
     schema = arrow.Schema.from_pandas(frame)
+    schema = schema.with_metadata({**schema.metadata, **notes})
     rows = _rows(frame)
     with parquet.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
         for start in range(0, max(len(frame), 1), rows):
@@ -152,13 +155,26 @@ def _frame(table: Any) -> Any:
     return table.to_pandas(self_destruct=True)
 
 
+def as_column(name: Any) -> tuple[Any, Mapping[bytes, bytes]]:
+    """The name of the column that a series of this name becomes, as a column has to have one, and what says so."""
+    return ("value", _NAMELESS) if name is None else (name, {})
+
+
+def of_column(column: Any, notes: Mapping[bytes, bytes]) -> Any:
+    """The name of the series that such a column was."""
+    return None if _NAMELESS.items() <= notes.items() else column
+
+
 def _write_series(series: Any, path: Path) -> None:
-    _write_pandas(series.to_frame("value" if series.name is None else series.name), path)
+    column, notes = as_column(series.name)
+    _write_pandas(series.to_frame(column), path, notes)
 
 
 def _read_series(path: Path) -> Any:
     series = _read_pandas(path).iloc[:, 0]
-    return series.rename(None) if series.name == "value" else series
+    schema = importlib.import_module("pyarrow.parquet").read_schema(path)
+    series.name = of_column(series.name, schema.metadata or {})  # renaming would copy it
+    return series
 
 
 def _write_arrow(table: Any, path: Path) -> None:
