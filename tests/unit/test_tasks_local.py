@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flowyard.runtime.start import KEPT
 from flowyard.runtime.tasks.calls import Arguments, Options, perform, prepare
 from flowyard.runtime.tasks.child import outcome_key
 from flowyard.runtime.tasks.errors import (
@@ -23,7 +24,8 @@ from flowyard.runtime.tasks.errors import (
 from flowyard.runtime.tasks.exceptions import described
 from flowyard.runtime.tasks.handles import Handle
 from flowyard.runtime.tasks.local import LocalRuns, Surroundings
-from flowyard.runtime.tasks.local_engine import Container, EngineFailed, Start, reached, run_words
+from flowyard.runtime.tasks.local_api import api_environment, reached, with_files
+from flowyard.runtime.tasks.local_engine import Container, EngineFailed, Start, Variables, run_words
 from flowyard.runtime.tasks.local_flow import call_key, died_key, state_key
 from flowyard.runtime.tasks.local_images import Image, flow_in, newest, project_above
 from flowyard.runtime.tasks.places import is_local
@@ -122,19 +124,81 @@ def test_how_a_container_reaches_the_api(url: str, system: str, found: tuple[str
 
 
 def test_the_words_of_a_container_hold_no_value_of_a_variable() -> None:
-    start = Start("sha256:1", "r1", Path("/tmp/x"), {"B": "secret", "A": "1"}, ("--network", "host"), "300m")
+    variables = Variables.of({"B": "secret", "A": "1\n2", "PATH": "/own"})
+    start = Start("sha256:1", "r1", Path("/tmp/x"), variables, Path("/tmp/r1.env"), NETWORK, "300m")
     assert run_words(start) == (
         *("run", "--rm", "--interactive", "--pull", "never"),
         *("--name", "flowyard-task-r1", "--label", "io.flowyard.docker-task=r1"),
         *("--network", "host", "--memory", "300m", "--volume", "/tmp/x:/var/lib/flowyard/local:z"),
-        *("--env", "A", "--env", "B", "sha256:1"),
+        *("--env-file", "/tmp/r1.env", "--env", "A", "sha256:1"),
         *("python", "-m", "flowyard.runtime.tasks.local_child", "r1"),
     )
-    assert run_words(replace(start, env={}, network=(), memory=""))[9:12] == (
-        "--volume",
-        "/tmp/x:/var/lib/flowyard/local:z",
-        "sha256:1",
+    bare = replace(start, variables=Variables.of({}), network=(), memory="")
+    assert run_words(bare)[9:14] == (
+        *("--volume", "/tmp/x:/var/lib/flowyard/local:z"),
+        *("--env-file", "/tmp/r1.env", "sha256:1"),
     )
+
+
+def test_which_variables_a_line_of_a_file_can_hold(tmp_path: Path) -> None:
+    lines = {"PATH": "/own bin", "DOCKER_HOST": "tcp://elsewhere", "EMPTY": "", "A.b": ' #"=é" '}
+    named = {"KEY": "-----BEGIN\nEND", "CR": "1\r", "LONG": "x" * 70_000, "BYTES": "\udcff"}
+    variables = Variables.of({**lines, **named})
+    assert (variables.lines, variables.named) == (lines, named)
+    path = tmp_path / "env"
+    variables.write(path)
+    assert path.read_bytes().decode() == ('A.b= #"=é" \nDOCKER_HOST=tcp://elsewhere\nEMPTY=\nPATH=/own bin\n')
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["", "A B", " A", "#A", "A=B", "A\n"])
+def test_names_that_no_variable_has_are_refused(name: str) -> None:
+    with pytest.raises(EngineFailed, match="cannot be the name of a variable: name it otherwise in `env`"):
+        Variables.of({name: "1"})
+
+
+def test_whatever_reaching_the_api_takes_goes_along(tmp_path: Path) -> None:
+    from prefect import settings
+
+    given = {
+        settings.PREFECT_API_URL: "https://prefect.example/api",
+        settings.PREFECT_API_KEY: "key",
+        settings.PREFECT_API_TLS_INSECURE_SKIP_VERIFY: True,
+        settings.PREFECT_API_SSL_CERT_FILE: "authority.pem",
+        settings.PREFECT_CLIENT_CUSTOM_HEADERS: {"X-Access": "pass"},
+        settings.PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
+        settings.PREFECT_HOME: tmp_path,  # describes this machine
+    }
+    with settings.temporary_settings(given):
+        found = api_environment()
+    expected = {
+        "PREFECT_API_URL": "https://prefect.example/api/",
+        "PREFECT_API_KEY": "key",
+        "PREFECT_API_TLS_INSECURE_SKIP_VERIFY": "True",
+        "PREFECT_API_SSL_CERT_FILE": "authority.pem",
+        "PREFECT_CLIENT_CUSTOM_HEADERS": '{"X-Access": "pass"}',
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "False",
+    }
+    assert found | expected == found
+    assert found.keys() <= KEPT
+
+
+def test_a_certificate_is_copied_to_where_the_container_sees_it(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    own = tmp_path / "authority.pem"
+    own.write_text("certificate")
+    own.chmod(0o600)
+    found = with_files({"PREFECT_API_SSL_CERT_FILE": str(own), "A": "1"}, tmp_path / "shared")
+    assert found == {"PREFECT_API_SSL_CERT_FILE": f"/var/lib/flowyard/local/{CERTIFICATE}", "A": "1"}
+    copy = tmp_path / "shared" / CERTIFICATE
+    assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("certificate", 0o644)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(EngineFailed, match="PREFECT_API_SSL_CERT_FILE cannot be brought into the container"):
+        with_files({"PREFECT_API_SSL_CERT_FILE": str(tmp_path / "gone.pem")}, tmp_path / "other")
+
+
+CERTIFICATE = "prefect_api_ssl_cert_file"
+NETWORK = ("--network", "host")
 
 
 @dataclass
@@ -163,7 +227,7 @@ class FakeEngine:
 
     act: Acting
     folder: Path = Path()
-    started: list[tuple[Sequence[str], Mapping[str, str]]] = field(default_factory=list)
+    started: list[tuple[Sequence[str], Mapping[str, str], str]] = field(default_factory=list)
     images: list[dict[str, Any]] = field(default_factory=lambda: [IMAGE])
     failure: str = ""
 
@@ -178,7 +242,8 @@ class FakeEngine:
         return json.dumps({"flows": [FLOW]}) if words[0] == "run" else "Debian\n"
 
     def start(self, words: Sequence[str], env: Mapping[str, str], log: Path) -> Container:
-        self.started.append((words, env))
+        file = Path(words[words.index("--env-file") + 1])
+        self.started.append((words, env, file.read_text()))
         log.write_text("what it printed\n")
         return FakeContainer(self.act(self, words[-1]))
 
@@ -215,11 +280,18 @@ def value(engine: FakeEngine, folder: Path, handle: Handle | None = None, **opti
 
 def test_a_call_is_a_container_that_is_told_what_to_do(tmp_path: Path) -> None:
     engine = FakeEngine(ends("COMPLETED", value=7))
-    assert value(engine, tmp_path, job_variables={"env": {"A": 1, "B": None}, "mem_limit": "300m"}) == 7
-    ((words, env),) = engine.started
+    own = {"PATH": "/own", "A": 1, "B": None, "C": "1\n2"}
+    assert value(engine, tmp_path, job_variables={"env": own, "mem_limit": "300m"}) == 7
+    ((words, named, lines),) = engine.started
     run = words[-1]
-    assert words == run_words(Start("sha256:1", run, tmp_path / "shared", env, ("--network", "host"), "300m"))
-    assert env == {"A": "1", "PREFECT_API_URL": API, "FLOWYARD_RESULTS": "file:///var/lib/flowyard/local"}
+    variables = Variables({}, named)
+    start = Start("sha256:1", run, tmp_path / "shared", variables, tmp_path / f"{run}.env", NETWORK, "300m")
+    assert words == run_words(start)
+    assert (named, lines.splitlines()) == (
+        {"C": "1\n2"},
+        ["A=1", "FLOWYARD_RESULTS=file:///var/lib/flowyard/local", "PATH=/own", f"PREFECT_API_URL={API}"],
+    )
+    assert not start.env_file.exists()
     call = json.loads((tmp_path / "shared/docker-tasks" / call_key(run)).read_text())
     assert call == {"flow": "clean", "name": "clean", "parameters": {"value": 1}, "pickle": False}
 

@@ -27,6 +27,7 @@ from flowyard.runtime.tasks import local_images
 from flowyard.runtime.tasks.callers import Caller
 from flowyard.runtime.tasks.errors import ChildCrashed, NotPinned
 from flowyard.runtime.tasks.handles import OpenCalls
+from flowyard.runtime.tasks.local_api import api_environment, reached, with_files
 from flowyard.runtime.tasks.local_engine import (
     SHARED,
     CommandLine,
@@ -34,11 +35,12 @@ from flowyard.runtime.tasks.local_engine import (
     Engine,
     EngineFailed,
     Start,
-    reached,
+    Variables,
     run_words,
 )
 from flowyard.runtime.tasks.local_flow import call_key, died_key, state_key
 from flowyard.runtime.tasks.local_images import PROJECT_LABEL, Image
+from flowyard.runtime.tasks.logs import logger_of_call
 from flowyard.runtime.tasks.outcome import Ended
 from flowyard.runtime.tasks.pins import Pin
 from flowyard.runtime.tasks.runs import Begun, Pinned, Place, Request
@@ -133,12 +135,7 @@ class LocalRuns:
 
     def repeat_log(self, run: str, task: str) -> None:
         """As Accounts.repeat_log."""
-        from prefect.logging import get_logger, get_run_logger
-
-        try:
-            logger: Any = get_run_logger()
-        except RuntimeError:
-            logger = get_logger("docker_task")
+        logger = logger_of_call()
         with suppress(OSError):
             for line in self._runs[run].log.read_text("utf-8", "replace").splitlines():
                 logger.info("%s | %s", task, line)
@@ -184,8 +181,10 @@ class LocalRuns:
         log = self._folder / f"{run}.log"
         try:
             start = self._start(request, run)
-            container = self._engine.start(run_words(start), start.env, log)
-        except EngineFailed as error:
+            start.variables.write(start.env_file)
+            container = self._engine.start(run_words(start), start.variables.named, log)
+        except (EngineFailed, OSError) as error:
+            self._forget_variables(run)
             raise ChildCrashed(f"Docker task {pin.task!r}: {error}", task=pin.task, run=run) from error
         known = self._runs[run] = _Run(run, pin.task, container, log)
         threading.Thread(target=self._follow, args=(known,), name=f"flowyard-{run[:8]}", daemon=True).start()
@@ -194,14 +193,22 @@ class LocalRuns:
     def _start(self, request: Request, run: str) -> Start:
         if self._system is None:
             self._system = self._engine.ask("info", "--format", "{{.OperatingSystem}}").strip()
-        api = dict(self._around.api())
+        shared = self._folder / "shared"
+        api = with_files(self._around.api(), shared)
         api["PREFECT_API_URL"], network = reached(api["PREFECT_API_URL"], self._system)
         own = request.job_variables.get("env") or {}
         env = {name: str(value) for name, value in own.items() if value is not None}
-        env |= {**api, RESULTS: f"file://{SHARED}"}
+        variables = Variables.of({**env, **api, RESULTS: f"file://{SHARED}"})
         memory = str(request.job_variables.get("mem_limit") or "")
         image = request.pinned.pin.id.partition("/")[0]
-        return Start(image, run, self._folder / "shared", env, network, memory)
+        return Start(image, run, shared, variables, self._env_file(run), network, memory)
+
+    def _env_file(self, run: str) -> Path:
+        return self._folder / f"{run}.env"
+
+    def _forget_variables(self, run: str) -> None:
+        with suppress(OSError):  # of a folder that nobody else sees, and that goes with this process
+            self._env_file(run).unlink()
 
     def _follow(self, run: _Run) -> None:
         try:
@@ -209,6 +216,7 @@ class LocalRuns:
             ended = self._ended(run, code)
         except Exception as error:  # whoever waits is to be told
             ended = Ended(run.task, run.id, "CRASHED", "Crashed", f"{type(error).__name__}: {error}")
+        self._forget_variables(run.id)
         run.ended.set_result(ended)
 
     def _ended(self, run: _Run, code: int) -> Ended:
@@ -262,17 +270,6 @@ def _project() -> str:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     folders = [Path(main).resolve().parent] if main else []
     return local_images.project_above([*folders, Path.cwd()])
-
-
-def api_environment() -> dict[str, str]:
-    """The variables with which Prefect reaches the API that it has here; where there is none, it starts one."""
-    from prefect.client.orchestration import get_client
-    from prefect.settings import get_current_settings
-
-    api = get_current_settings().api
-    secrets = {"PREFECT_API_KEY": api.key, "PREFECT_API_AUTH_STRING": api.auth_string}
-    known = {name: value.get_secret_value() for name, value in secrets.items() if value is not None}
-    return {"PREFECT_API_URL": str(get_client(sync_client=True).api_url), **known}
 
 
 def _stay(calls: OpenCalls) -> None:

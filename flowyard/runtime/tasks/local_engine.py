@@ -9,12 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 SHARED = "/var/lib/flowyard/local"  # in the container: the folder that both sides see
 LABEL = "io.flowyard.docker-task"  # of the container: the run's id
 _SECONDS = 60.0  # for questions
-_LOOPBACK = ("localhost", "::1")
+_LINE = 60_000  # bytes of a variable that the docker program takes from a line of a file
 
 
 class EngineFailed(Exception):
@@ -41,7 +40,10 @@ class Engine(Protocol):
         ...
 
     def start(self, words: Sequence[str], env: Mapping[str, str], log: Path) -> Container:
-        """The container of `docker WORDS`, which writes into `log`. Raises EngineFailed."""
+        """The container of `docker WORDS`, which writes into `log`; `env` are variables of docker itself.
+
+        Raises EngineFailed.
+        """
         ...
 
 
@@ -72,7 +74,7 @@ class CommandLine:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C reaches the caller alone, which ends it
                 )
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: what no variable can hold
             raise EngineFailed(f"docker run: {error}") from error
         return _Process(process)
 
@@ -96,14 +98,51 @@ class _Process:
 
 @dataclass(frozen=True)
 class Start:
-    """A container to be started. `env` are its variables, whose values stay out of the command line."""
+    """A container to be started, with the folder that it sees and the file its variables are in."""
 
     image: str
     run: str
     folder: Path
-    env: Mapping[str, str]
+    variables: Variables
+    env_file: Path
     network: tuple[str, ...] = ()
     memory: str = ""
+
+
+@dataclass(frozen=True)
+class Variables:
+    """Variables of a container, whose values stay out of the command line.
+
+    They come from a file: given to the docker program as its own, a PATH, HOME, DOCKER_HOST or HTTPS_PROXY would
+    change where that looks for the engine. `named` are those that no line of a file can hold; it has them as its own.
+    """
+
+    lines: Mapping[str, str]
+    named: Mapping[str, str]
+
+    @staticmethod
+    def of(env: Mapping[str, str]) -> Variables:
+        """These variables. Raises EngineFailed."""
+        for name in env:
+            if name.split() != [name] or name.startswith("#") or "=" in name:
+                raise EngineFailed(f"{name!r} cannot be the name of a variable: name it otherwise in `env`")
+        lines = {name: value for name, value in env.items() if _fits(name, value)}
+        return Variables(lines, {name: value for name, value in env.items() if name not in lines})
+
+    def write(self, path: Path) -> None:
+        """Write the file, for this user alone. Raises OSError."""
+        text = "".join(f"{name}={value}\n" for name, value in sorted(self.lines.items()))
+        path.touch(0o600, exist_ok=False)
+        path.write_bytes(text.encode())
+
+
+def _fits(name: str, value: str) -> bool:
+    """Whether docker reads this variable from a line as it is."""
+    try:
+        size = len(f"{name}={value}".encode())
+    except UnicodeEncodeError:
+        return False
+    return size <= _LINE and not {"\n", "\r", "\0"} & set(value)
 
 
 def run_words(start: Start) -> tuple[str, ...]:
@@ -113,21 +152,8 @@ def run_words(start: Start) -> tuple[str, ...]:
         *("--name", f"flowyard-task-{start.run}", "--label", f"{LABEL}={start.run}"),
         *start.network,
         *(("--memory", start.memory) if start.memory else ()),
-        *("--volume", f"{start.folder}:{SHARED}:z"),
-        *(word for name in sorted(start.env) for word in ("--env", name)),
+        *("--volume", f"{start.folder}:{SHARED}:z", "--env-file", str(start.env_file)),
+        *(word for name in sorted(start.variables.named) for word in ("--env", name)),
         start.image,
         *("python", "-m", "flowyard.runtime.tasks.local_child", start.run),
     )
-
-
-def reached(url: str, system: str) -> tuple[str, tuple[str, ...]]:
-    """Under which address, and with which network, a container reaches what this machine reaches at `url`.
-
-    `system` is what the engine runs on. One in a virtual machine has a name for the machine around it.
-    """
-    host = urlsplit(url).hostname or ""
-    if host not in _LOOPBACK and not host.startswith("127."):
-        return url, ()
-    if "Desktop" in system:
-        return url.replace(host, "host.docker.internal", 1), ()
-    return url, ("--network", "host")

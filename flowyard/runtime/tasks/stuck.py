@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flowyard.runtime.tasks.logs import logger_of_call
+
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
@@ -93,13 +95,9 @@ def _full(what: str, limit: int) -> str:
 
 def _repeat_log(run: str, task: str) -> None:
     from prefect.client.orchestration import get_client
-    from prefect.logging import get_logger, get_run_logger
 
     body = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
-    try:
-        logger: Any = get_run_logger()
-    except RuntimeError:
-        logger = get_logger("docker_task")
+    logger = logger_of_call()
     try:
         with get_client(sync_client=True) as client:
             for start in range(0, _LINES, 200):
