@@ -6,12 +6,12 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flowyard.runtime.marks import RUN
 from flowyard.runtime.tasks.identity import Ledger, Ledgers, Site
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, TaskRun
 
-_RUN = "PREFECT__FLOW_RUN_ID"
 _ledgers = Ledgers()
 _attempts = 0
 
@@ -57,7 +57,7 @@ def caller() -> Caller | None:
     task_run = task.task_run if task else None
     if flow_run is None and task_run is None:
         return None
-    root = os.environ.get(_RUN) or str(flow_run.id if flow_run else task_run.flow_run_id or task_run.id)  # type: ignore[union-attr]
+    root = os.environ.get(RUN) or str(flow_run.id if flow_run else task_run.flow_run_id or task_run.id)  # type: ignore[union-attr]
     # In a process that Flowyard's entry began, its attempts are known; else those of the flow run around.
     attempt = _attempts or (flow_run.run_count if flow_run else 0)
     return Caller(root, attempt, flow_run, task_run)

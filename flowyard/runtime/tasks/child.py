@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowyard.runtime.marks import RUN
 from flowyard.runtime.storage import Storage
 from flowyard.runtime.tasks.errors import ArgumentsRefused, ResultNotSerialisable, StorageFailed
 from flowyard.runtime.tasks.exceptions import described
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from prefect import Flow
 
 FORMAT = 1
-RUN = "PREFECT__FLOW_RUN_ID"
 _RESULT = "the result"
 PICKLE = "flowyard.pickle"  # label of the run: its caller allows a pickled value
 
