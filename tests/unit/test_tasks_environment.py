@@ -27,6 +27,12 @@ def test_both_sides_have_the_same_names() -> None:
         assert f'"{name}"' in (runtime / file).read_text()
 
 
+@pytest.mark.parametrize("rule", ['"PREFECT__FLOW_RUN_ID"', "GRACE = 8.0", 'get_logger("docker_task")'])
+def test_a_rule_of_the_runtime_part_is_written_once(rule: str) -> None:
+    runtime = Path(child.__file__).parents[1]
+    assert len([path for path in runtime.rglob("*.py") if rule in path.read_text()]) == 1
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"clean": {"default": {}}}', '{"clean": 1}'])
 def test_pins_that_no_ship_has_written_are_told_of(text: str) -> None:
     with pytest.raises(BadSetting, match=r"FLOWYARD_DOCKER_TASKS is .*: ship this flow again"):

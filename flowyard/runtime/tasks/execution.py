@@ -10,6 +10,7 @@ from uuid import UUID
 import anyio
 
 from flowyard.runtime.tasks import watch
+from flowyard.runtime.tasks.settings import GRACE
 from flowyard.runtime.tasks.storage import sweep
 
 if TYPE_CHECKING:
@@ -90,5 +91,5 @@ class Stopping:
         await watch.end_called(self._context.client, self._run.id, "The run that called it is cancelled.")
 
     async def _kill(self, flow_run_id: UUID) -> None:
-        await anyio.sleep(watch.GRACE)
+        await anyio.sleep(GRACE)
         await self._context.process_manager.kill(flow_run_id, force=True)

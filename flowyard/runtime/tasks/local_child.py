@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any
 
-GRACE = 8.0  # seconds that the flow has to end before it is killed
+from flowyard.runtime.tasks.settings import GRACE
 
 
 def main(arguments: list[str]) -> int:

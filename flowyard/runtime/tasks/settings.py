@@ -1,4 +1,4 @@
-"""Settings of Docker tasks that the environment holds, as numbers."""
+"""Settings of Docker tasks: those that the environment holds, as numbers, and what two programs keep to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 
 from flowyard.runtime.tasks.errors import BadSetting
+
+GRACE = 8.0  # seconds that a cancelled Docker task has before its process is killed
 
 
 def number(environ: Mapping[str, str], name: str, default: float) -> float:

@@ -30,7 +30,6 @@ IMAGE = "flowyard.image"  # and the image it is pinned to
 LOOK = 3.0  # seconds between two looks at the caller's run
 BEAT = 10.0  # seconds between two signs of life of a caller
 SILENCE = 60.0  # seconds without one, while its run is said to be running: it is dead
-GRACE = 8.0  # seconds that a cancelled Docker task has before its process is killed
 _MEMORY_EVENTS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
