@@ -97,7 +97,7 @@ def values():
     moment = datetime.datetime(2026, 11, 25, 12, tzinfo=datetime.timezone.utc)
     mixed = {"tuple": (1, {2}), "when": moment, "sum": Decimal("1.10"), "raw": b"\\x00" * 100_000, 3: None}
     begun = [called.submit("echo", [1, "two", None]), called.submit(value=large), called.submit(value=mixed)]
-    begun += [called.submit("type", (1, 2)), called.submit("image")]
+    begun += [called.submit("type", (1, 2)), called.with_options(logs=True).submit("image")]
     plain, text, objects, kind, image = [one.result() for one in begun]
     return {
         "plain": plain,

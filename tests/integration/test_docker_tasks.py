@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.docker_task_flows import CALLED, CALLED_DEPLOYMENTS
 from tests.integration.docker_tasks import Pinned, pinned_project, pins_of, when
+from tests.integration.embedded_services import wait_for
 from tests.integration.yard import RunningYard
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
@@ -46,7 +47,8 @@ def result(pinned: Pinned, act: str, name: str = "default", **more: Any) -> Any:
 
 
 def test_values_come_back_as_they_are(pinned: Pinned) -> None:
-    assert result(pinned, "values") == {
+    run = pinned.trigger("values")
+    assert pinned.result(run) == {
         "plain": [1, "two", None],
         "large": True,
         "mixed": True,
@@ -55,6 +57,14 @@ def test_values_come_back_as_they_are(pinned: Pinned) -> None:
         "task": "in a task",
         "mapped": [1, 2, 3],
     }
+    # One call asked for the log of what it called, to its last line.
+    wait_for(lambda: "called | Finished in state Completed()" in messages(pinned, run.id), 120)
+
+
+def messages(pinned: Pinned, run: str) -> list[str]:
+    """What a run has logged."""
+    body = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
+    return [line["message"] for line in pinned.project.api.request("POST", "/logs/filter", body)]
 
 
 def test_every_way_to_fail_has_its_error(pinned: Pinned) -> None:

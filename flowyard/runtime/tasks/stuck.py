@@ -1,17 +1,15 @@
-"""Why a run is not executed, as far as the server can tell, and what a run has logged."""
+"""Why a run is not executed, as far as the server can tell."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flowyard.runtime.tasks.logs import logger_of_call
+from flowyard.runtime.tasks.logs import repeat_log
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
-
-_LINES = 500  # of a run's log that are repeated
 
 
 class ServerAccounts:
@@ -23,7 +21,7 @@ class ServerAccounts:
 
     def repeat_log(self, run: str, task: str) -> None:
         """As Accounts.repeat_log: what the run returned does not hang on its log."""
-        _repeat_log(run, task)
+        repeat_log(run, task)
 
 
 def _reason(run: UUID) -> str:
@@ -91,20 +89,3 @@ def _full(what: str, limit: int) -> str:
         f"{what} runs {limit} at once and all are taken, perhaps by the runs that wait for their Docker tasks: "
         "raise that limit, or give the called flow a work queue or pool of its own"
     )
-
-
-def _repeat_log(run: str, task: str) -> None:
-    from prefect.client.orchestration import get_client
-
-    body = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
-    logger = logger_of_call()
-    try:
-        with get_client(sync_client=True) as client:
-            for start in range(0, _LINES, 200):
-                lines = client._client.post("/logs/filter", json={**body, "offset": start}).json()
-                for line in lines:
-                    logger.log(line["level"], "%s | %s", task, line["message"])
-                if len(lines) < 200:
-                    return
-    except Exception as error:  # whatever the client, the server or the answer did
-        logger.warning("the log lines of %s could not be had: %s", task, error)
