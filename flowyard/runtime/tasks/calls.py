@@ -17,7 +17,7 @@ from flowyard.runtime.tasks.callers import Caller, caller
 from flowyard.runtime.tasks.handles import Handle
 from flowyard.runtime.tasks.identity import idempotency_key
 from flowyard.runtime.tasks.outcome import Ended, value_of
-from flowyard.runtime.tasks.runs import Begun, NotStarted, Pinned, Place, Request
+from flowyard.runtime.tasks.runs import Begun, NotStarted, Pinned, Place, Request, Runs
 from flowyard.runtime.tasks.settings import number
 from flowyard.runtime.tasks.trees import NotSerialisable
 from flowyard.runtime.tasks.values import INLINE, Values, fingerprint, is_reference, size_of, values_of
@@ -59,17 +59,12 @@ class Prepared:
     number: int
     content: str
     name: str
+    patience: float  # seconds in which some run of the caller has to be executed
 
     @property
     def task(self) -> str:
         """The called flow's name."""
         return self.pinned.pin.task
-
-    @property
-    def patience(self) -> float:
-        """Seconds in which some run of the caller has to be executed. Raises BadSetting."""
-        given = self.options.start_timeout
-        return number(os.environ, START_ENV, START) if given is None else given
 
     def request(self, generation: int) -> Request:
         """The flow run to make, or to take up, in this generation."""
@@ -98,6 +93,9 @@ class Arguments:
 
 def prepare(place: Place, task: str, options: Options, given: Arguments) -> Prepared:
     """Bind, store and check the arguments of a call. Raises DockerTaskError."""
+    patience = options.start_timeout
+    if patience is None:
+        patience = number(os.environ, START_ENV, START)
     pinned = place.catalogue.pinned(task, options.deployment)
     storage = place.open_storage()
     values = values_of(storage, os.environ)
@@ -111,7 +109,7 @@ def prepare(place: Place, task: str, options: Options, given: Arguments) -> Prep
     who = caller()
     nth = who.ledger.number(content, who.site) if who else 0
     name = options.name or (f"{who.name}-{who.ledger.name(task)}" if who else task)
-    return Prepared(options, place, pinned, arguments, storage, who, nth, content, name)
+    return Prepared(options, place, pinned, arguments, storage, who, nth, content, name, patience)
 
 
 def _argument(values: Values, where: tuple[str, str], value: Any, room: int, *, pickle: bool) -> Any:
@@ -141,16 +139,30 @@ def perform(call: Prepared, handle: Handle) -> Any:
         try:
             return _value(call, run.ended or _followed(call, request, run, Waiting(handle, deadline)))
         except Exception as error:
-            # A run of an earlier attempt that gave no value is no reason to give up in this one.
-            if run.ended is None and (not left or not _may_retry(error, handle)):
+            if run.ended is None:
+                if not left or not _may_retry(error, handle):
+                    raise
+                left -= 1
+            elif not _gave_nothing(run.ended, error):
                 raise
-            left -= 1 if run.ended is None else 0
             generation += 1
 
 
 def _may_retry(error: Exception, handle: Handle) -> bool:
-    ours = isinstance(error, errors.DockerTaskError)
-    return not handle.why and (isinstance(error, _AGAIN) or not ours)
+    if handle.why or _is_there(error):
+        return False
+    return isinstance(error, _AGAIN) or not isinstance(error, errors.DockerTaskError)
+
+
+def _gave_nothing(ended: Ended, error: Exception) -> bool:
+    """Whether a run of an earlier attempt is to be made anew: that it gave no value is no reason to give up in this
+    one. A value that it gave and that cannot be read just now is not worked for twice."""
+    return ended.type != "COMPLETED" or (isinstance(error, errors.ResultLost) and not error.is_there)
+
+
+def _is_there(error: Exception) -> bool:
+    """Whether another run would only give once more what cannot be read here."""
+    return isinstance(error, errors.ResultLost) and error.is_there
 
 
 @dataclass(frozen=True)
@@ -166,35 +178,70 @@ class Waiting:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
 
+class _LetGo(Exception):
+    """Whoever called ends: nobody is there for what the run gives."""
+
+
 def _followed(call: Prepared, request: Request, run: Begun, waiting: Waiting) -> Ended:
     """How the run ended. Raises DockerTaskError."""
     named = {"task": call.task, "run": run.id}
-    runs = call.place.runs
-    waiting.handle.began(run.id, runs.cancel)
+    what = f"Docker task {call.task!r}"
+    runs, handle = call.place.runs, waiting.handle
+    _note_begun(run, runs, handle)
     future = runs.end_of(run, request, call.patience)
-    waiting.handle.given_up.add_done_callback(lambda _: _let_go(future))
+    handle.given_up.add_done_callback(lambda _: _let_go(future))
     try:
-        return future.result(waiting.left)
+        return _end(future, waiting)
+    except _LetGo as error:
+        raise errors.ChildCancelled(f"{what}: {handle.why}", **named) from error
     except NotStarted as error:
         reason = call.place.accounts.why_waiting(run.id)
-        runs.cancel(run.id, "Nothing began to execute it.")
+        left = _stopped(run, runs, "Nothing began to execute it.")
         raise errors.ChildNeverStarted(
-            f"Docker task {call.task!r} was not started for {error}: {reason}", **named
+            f"{what} was not started for {error}: {reason}{left}", **named
         ) from error
     except LookupError as error:
-        raise errors.ChildCrashed(f"Docker task {call.task!r}: {error}", **named) from error
+        raise errors.ChildCrashed(f"{what}: {error}", **named) from error
     except NotYet as error:
-        if future.done():  # let go: whoever called ends
-            raise errors.ChildCancelled(
-                f"Docker task {call.task!r}: {waiting.handle.why}", **named
-            ) from error
-        runs.cancel(run.id, f"The call took longer than {call.options.timeout} s.")
+        allowed = call.options.timeout
+        left = _stopped(run, runs, f"The call took longer than {allowed} s.")
         raise errors.ChildTimedOut(
-            f"Docker task {call.task!r} took longer than the {call.options.timeout:g} s that its call allows",
-            **named,
+            f"{what} took longer than the {allowed:g} s that its call allows{left}", **named
         ) from error
     finally:
         future.cancel()
+
+
+def _note_begun(run: Begun, runs: Runs, handle: Handle) -> None:
+    """Raises ChildCancelled when the call was cancelled before, and the run cannot be."""
+    try:
+        handle.began(run.id, runs.cancel)
+    except Exception as error:
+        text = f"Docker task {handle.task!r} was cancelled: {handle.why}{_not_stopped(error)}"
+        raise errors.ChildCancelled(text, task=handle.task, run=run.id) from error
+
+
+def _end(future: Future[Ended], waiting: Waiting) -> Ended:
+    """How the run ended, also when it did in the very moment in which the time was over. Raises NotYet."""
+    try:
+        return future.result(waiting.left)
+    except NotYet:
+        if future.done():
+            return future.result()
+        raise
+
+
+def _stopped(run: Begun, runs: Runs, why: str) -> str:
+    """Have the run cancelled. What is to be said of that: nothing, unless it cannot be; the call ends as it has to."""
+    try:
+        runs.cancel(run.id, why)
+    except Exception as error:
+        return _not_stopped(error)
+    return ""
+
+
+def _not_stopped(error: Exception) -> str:
+    return f" (its run could not be cancelled: {type(error).__name__}: {error})"
 
 
 def _value(call: Prepared, ended: Ended) -> Any:
@@ -207,4 +254,4 @@ def _value(call: Prepared, ended: Ended) -> Any:
 
 def _let_go(future: Future[Ended]) -> None:
     with suppress(Exception):  # it has ended meanwhile
-        future.set_exception(NotYet())
+        future.set_exception(_LetGo())

@@ -57,7 +57,12 @@ class ResultNotSerialisable(DockerTaskError):
 
 
 class ResultLost(DockerTaskError):
-    """The called flow has completed, but its value is not in the result storage."""
+    """The called flow has completed, but its value is not in the result storage; or it is, when `is_there`, and
+    cannot be read here."""
+
+    def __init__(self, message: str, *, task: str = "", run: str = "", is_there: bool = False) -> None:
+        super().__init__(message, task=task, run=run)
+        self.is_there = is_there
 
 
 class ChildCrashed(DockerTaskError):
@@ -81,7 +86,8 @@ class ChildTimedOut(DockerTaskError, TimeoutError):
 
 
 class ServerRefuses(DockerTaskError):
-    """The Prefect server does not say how the called flow's run goes, such as to a key that it takes no more."""
+    """The Prefect server is away, or refuses to make the called flow's run or to say how it goes, such as to a key
+    that it takes no more."""
 
 
 class ChildNeverStarted(DockerTaskError):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from flowyard.runtime.tasks.errors import ChildCancelled
 
 Work = Callable[["Handle"], Any]
 Stop = Callable[[str, str], None]  # of a run, and why
+Left = Callable[[], None]  # what is left to do, and may take a while
+STOPPING = 10.0  # seconds in which all runs have to be cancelled; the called side sees by itself that its caller ends
+_AT_ONCE = 10  # runs that are cancelled at once
 
 
 class Handle:
@@ -37,7 +44,16 @@ class Handle:
         try:
             self.future.set_result(work(self))
         except BaseException as error:
-            self.future.set_exception(error)
+            try:
+                self._leave(error)
+            finally:
+                self.future.set_exception(error)
+
+    def _leave(self, error: BaseException) -> None:
+        """Nobody waits any more after Ctrl-C, or when the time of the Prefect task that called is over."""
+        if not isinstance(error, Exception):
+            with suppress(Exception):
+                self.cancel(f"Its call was left: {type(error).__name__}.")
 
     def check(self) -> None:
         """Raises ChildCancelled when the call was cancelled: no run is to be made for it."""
@@ -54,14 +70,22 @@ class Handle:
 
     def cancel(self, why: str) -> None:
         """Have the run cancelled; the call ends when it has ended, and at once when there is none to come."""
+        self.refuse(why)()
+
+    def refuse(self, why: str) -> Left:
+        """No run is begun for the call from now on. What is left to do is to have the one cancelled that it has."""
         with self._lock:
             self.why = self.why or why
             run, stop, taken = self.run, self._stop, self._taken
             if not taken and not self.future.done():
                 text = f"Docker task {self.task!r} was cancelled before it was begun: {why}"
                 self.future.set_exception(ChildCancelled(text, task=self.task))
-        if stop is not None:
-            stop(run, why)
+        return partial(stop, run, why) if stop is not None else _nothing
+
+    def let_go(self) -> None:
+        """Whoever waits for the run's end waits no longer."""
+        with suppress(InvalidStateError):
+            self.given_up.set_result(None)
 
 
 class OpenCalls:
@@ -93,18 +117,48 @@ class OpenCalls:
         with self._lock:
             return bool(self._handles)
 
-    def end_all(self, why: str) -> None:
-        """Cancel the run of every call, and let go of whoever waits for one."""
+    def end_all(self, why: str, seconds: float = STOPPING) -> None:
+        """Let go of whoever waits for a run, and have the run of every call cancelled, in no more than so long."""
         with self._lock:
             self._ended = why
             handles = list(self._handles)
+        left = [handle.refuse(why) for handle in handles]
         for handle in handles:
-            with suppress(Exception):  # each of them, whatever the server says to another
-                handle.cancel(why)
-        for handle in handles:
-            if not handle.given_up.done():
-                handle.given_up.set_result(None)
+            handle.let_go()
+        _do_all(left, seconds)
 
     def _leave(self, handle: Handle) -> None:
         with self._lock:
             self._handles.discard(handle)
+
+
+def _nothing() -> None:
+    return
+
+
+def _do_all(works: Iterable[Left], seconds: float) -> None:
+    """Do all of them, some at once, and go on when that takes longer."""
+    until = time.monotonic() + seconds
+    waiting = deque((contextvars.copy_context(), work) for work in works if work is not _nothing)
+    threads = []
+    for _ in range(min(_AT_ONCE, len(waiting))):
+        thread = threading.Thread(target=_work_off, args=(waiting,), name="flowyard-stop", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread can be had, such as from an interpreter that ends
+            break
+        threads.append(thread)
+    if not threads:
+        _work_off(waiting)
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
+def _work_off(waiting: deque[tuple[contextvars.Context, Left]]) -> None:
+    while True:
+        try:
+            context, work = waiting.popleft()
+        except IndexError:
+            return
+        with suppress(Exception):  # each of them, whatever the server says to another
+            context.run(work)

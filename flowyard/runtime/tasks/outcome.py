@@ -98,7 +98,7 @@ def _value(ended: Ended, storage: Storage, *, pickle: bool) -> Any:
         return Values(storage).value(stored["value"], pickle=pickle)
     except (CannotRead, ValueError, TypeError) as error:
         raise errors.ResultLost(
-            f"the value of Docker task {ended.task!r} {error}", task=ended.task, run=ended.run
+            f"the value of Docker task {ended.task!r} {error}", task=ended.task, run=ended.run, is_there=True
         ) from error
     except FileNotFoundError as error:
         raise errors.ResultLost(
@@ -117,14 +117,14 @@ def _stored(ended: Ended, storage: Storage, looks: int) -> Mapping[str, Any] | N
         except FileNotFoundError:
             if look + 1 < looks:
                 time.sleep(_PAUSE)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: it is no JSON
             raise _unreadable(ended, error) from error
         else:
             return found
     return None
 
 
-def _unreadable(ended: Ended, error: OSError) -> DockerTaskError:
+def _unreadable(ended: Ended, error: Exception) -> DockerTaskError:
     return errors.StorageFailed(
         f"the outcome of Docker task {ended.task!r} cannot be read from the result storage: {error}",
         task=ended.task,

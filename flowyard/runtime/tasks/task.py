@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
@@ -129,7 +130,8 @@ class DockerFuture:
         try:
             return await asyncio.wrap_future(self._future)
         except asyncio.CancelledError:
-            self.cancel()
+            with suppress(Exception):  # it ends as cancelled, whatever the server says
+                self.cancel()
             raise
 
     def cancel(self) -> None:
