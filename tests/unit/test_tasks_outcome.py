@@ -162,14 +162,23 @@ def test_our_own_errors_are_raised_as_themselves() -> None:
 
 def test_a_value_that_is_lost_or_cannot_be_read() -> None:
     storage = Memory()
-    with pytest.raises(errors.ResultLost, match="its value is not in the result storage"):
+    with pytest.raises(errors.ResultLost, match="its value is not in the result storage") as lost:
         value_of(ended("COMPLETED"), storage)
+    assert not lost.value.is_there
     storage.broken = True
     with pytest.raises(errors.StorageFailed, match=r"cannot be read from the result storage: .*Input/output"):
         value_of(ended("COMPLETED"), storage)
     unknown = Memory(run={"value": {"$flowyard": "newer", "value": 1}})
-    with pytest.raises(errors.ResultLost, match="written as 'newer', which this image does not know"):
+    with pytest.raises(errors.ResultLost, match="written as 'newer', which this image does not know") as kept:
         value_of(ended("COMPLETED"), unknown)
+    assert kept.value.is_there
+
+
+def test_an_outcome_that_is_no_json_is_one_that_cannot_be_read() -> None:
+    storage = Memory()
+    storage.put(outcome_key("run"), b'{"value": ')
+    with pytest.raises(errors.StorageFailed, match="cannot be read from the result storage: Expecting value"):
+        value_of(ended("COMPLETED"), storage)
 
 
 def state(**said: bool) -> Any:
@@ -178,12 +187,12 @@ def state(**said: bool) -> Any:
 
 
 def test_a_run_that_nothing_begins_is_given_up() -> None:
-    waiter = Waiter()
+    waiter = Waiter(lambda: 1.0)
     watched = waiter._watch(_watched(uuid4(), patience=0.0))
     waiter._judge(watched, SimpleNamespace(state=state(is_running=True)))  # type: ignore[arg-type]
     assert not watched.future.done()
     waiter._judge(watched, SimpleNamespace(state=state(is_scheduled=True)))  # type: ignore[arg-type]
-    assert isinstance(watched.future.exception(), NotStarted)
+    assert isinstance(watched.future.exception(0), NotStarted)
     assert not waiter._watched
 
 
@@ -191,13 +200,13 @@ def test_a_run_that_was_deleted_is_none_to_wait_for() -> None:
     waiter = Waiter()
     watched = waiter._watch(_watched(uuid4(), patience=9.0))
     waiter._judge(watched, None)
-    assert isinstance(watched.future.exception(), LookupError)
+    assert isinstance(watched.future.exception(0), LookupError)
 
 
 def _watched(run: UUID, patience: float) -> Any:
     from flowyard.runtime.tasks.waiting import _Watched
 
-    return _Watched(run, "clean", patience)
+    return _Watched(run, "clean", patience, 0.0)
 
 
 @pytest.mark.parametrize(

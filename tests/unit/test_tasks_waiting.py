@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -34,7 +35,7 @@ class Client:
 def asked(now: list[float], *answers: Exception) -> _Watched:
     """A run that is waited for, after these answers, with as many seconds between them as are allowed."""
     waiter = Waiter(lambda: now[0])
-    watched = waiter._watch(_Watched(uuid4(), "clean", 600.0))
+    watched = waiter._watch(_Watched(uuid4(), "clean", 600.0, 0.0))
     for answer in answers:
         client: Any = Client(answer)
         asyncio.run(waiter._ask(client))
@@ -80,8 +81,55 @@ def test_whoever_waits_is_told_when_the_thread_dies_and_the_next_starts_another(
         assert "RuntimeError: no client can be made" in str(error)
 
 
+class Once(Waiter):
+    """Whose thread asks once, and is refused."""
+
+    done: threading.Event
+
+    async def _serve(self) -> None:
+        client: Any = Client(Answered(401))
+        await self._ask(client)
+        self._thread = None
+        self.done.set()
+
+
+def test_a_refusal_of_long_ago_is_none_of_the_next_thread() -> None:
+    now = [0.0]
+    waiter = Once(lambda: now[0])
+    for _ in range(2):
+        waiter.done = threading.Event()
+        future = waiter.end_of(uuid4(), "clean", 600.0)
+        assert waiter.done.wait(10)
+        assert not future.done()
+        future.cancel()
+        now[0] += REFUSED_FOR + 1
+
+
+def test_patience_ends_by_the_clock_of_the_waiter() -> None:
+    now = [1e9]
+    waiter = Dying(lambda: now[0])
+    waiter._thread = threading.current_thread()  # none is started
+    run = uuid4()
+    future = waiter.end_of(run, "clean", 600.0)
+    said = {"is_final": False, "is_scheduled": True, "is_pending": False, "is_running": False}
+    state = SimpleNamespace(**{name: lambda each=each: each for name, each in said.items()})
+    client: Any = SimpleNamespace(read_flow_runs=_giving([SimpleNamespace(id=run, state=state)]))
+    for seconds, is_over in ((600.0, False), (1.0, True)):
+        now[0] += seconds
+        asyncio.run(waiter._ask(client))
+        assert future.done() is is_over
+    assert str(future.exception(0)) == "601 s"
+
+
+def _giving(found: list[Any]) -> Any:
+    async def give(**wanted: Any) -> list[Any]:
+        return found
+
+    return give
+
+
 def test_what_nobody_waits_for_any_more_is_forgotten() -> None:
     waiter = Waiter()
-    first, second = (waiter._watch(_Watched(run, "clean", 600.0)) for run in [uuid4()] * 2)
+    first, second = (waiter._watch(_Watched(run, "clean", 600.0, 0.0)) for run in [uuid4()] * 2)
     first.future.cancel()
     assert waiter._watched == {second}

@@ -40,7 +40,7 @@ class _Watched:
     run: UUID
     task: str
     patience: float
-    since: float = field(default_factory=time.monotonic)
+    since: float
     future: Future[Ended] = field(default_factory=Future)
 
 
@@ -59,9 +59,10 @@ class Waiter:
     def end_of(self, run: UUID, task: str, patience: float) -> Future[Ended]:
         """How the run ends; or NotStarted, when for `patience` seconds none of this process's runs was being
         executed and this one had not begun; or ServerRefuses. It is forgotten when the future is cancelled."""
-        watched = self._watch(_Watched(run, task, patience))
+        watched = self._watch(_Watched(run, task, patience, self._clock()))
         with self._lock:
             if self._thread is None:
+                self._refused, self._hears = None, False  # what the last one saw, maybe long ago
                 context = contextvars.copy_context()
                 self._thread = threading.Thread(
                     target=context.run, args=(self._main,), name="flowyard-waiter", daemon=True
@@ -162,7 +163,7 @@ class Waiter:
         found = {run.id: run for run in await client.read_flow_runs(flow_run_filter=wanted, limit=_AT_ONCE)}
         states = [run.state for run in found.values() if run.state]
         if any(state.is_running() or state.is_final() for state in states):
-            self._progress = time.monotonic()
+            self._progress = self._clock()
         for one in watched:
             self._judge(one, found.get(one.run))
 
@@ -172,7 +173,7 @@ class Waiter:
         elif run.state.is_final():
             self._settle(watched, Ended.of(watched.task, run))
         elif run.state.is_scheduled() or run.state.is_pending():
-            waited = time.monotonic() - max(watched.since, self._progress)
+            waited = self._clock() - max(watched.since, self._progress)
             if waited > watched.patience:
                 self._settle(watched, NotStarted(f"{waited:.0f} s"))
 
