@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from flowyard.registering import deployment
 from flowyard.registering import pins as registered
-from flowyard.runtime.tasks import child, execution, pins, storage
+from flowyard.runtime.tasks import child, pins, storage
 from flowyard.runtime.tasks.errors import BadSetting
 from flowyard.work_pools import environment
 
@@ -46,19 +42,3 @@ def test_days_that_are_no_number_are_told_of_and_nothing_is_removed(tmp_path: Pa
     with pytest.raises(BadSetting, match="FLOWYARD_DOCKER_TASKS_KEPT_DAYS is 'a week'"):
         storage.sweep({storage.RESULTS: tmp_path.as_uri(), storage.KEPT_DAYS_ENV: "a week"})
     assert [path.name for path in folder.iterdir()] == ["old"]
-
-
-class Server:
-    """One that is not there any more."""
-
-    async def read_flow_run(self, run: Any) -> Any:
-        raise ConnectionError("nobody is there")
-
-
-def test_a_run_that_has_ended_does_not_fail_because_its_calls_cannot_be_looked_for(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    context: Any = SimpleNamespace(client=Server())
-    run: Any = SimpleNamespace(id=uuid4())
-    asyncio.run(execution._clean_up(context, run))
-    assert "not cleaned up after Docker tasks: ConnectionError: nobody is there" in capsys.readouterr().err

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from functools import cache
+import threading
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from flowyard.runtime.marks import RUN, STARTED
@@ -17,9 +17,25 @@ if TYPE_CHECKING:
 OPEN = OpenCalls()
 
 
+class Places:
+    """Each place is made once, however many threads ask for it at once."""
+
+    def __init__(self, make: Callable[[bool], Place]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: dict[bool, Place] = {}
+
+    def of(self, *, is_local: bool) -> Place:
+        """The place, for flows that were started by hand or for others."""
+        with self._lock:
+            if is_local not in self._made:
+                self._made[is_local] = self._make(is_local)
+            return self._made[is_local]
+
+
 def place() -> Place:
     """Where called flows are executed."""
-    return _place(is_local=is_local(os.environ))
+    return _PLACES.of(is_local=is_local(os.environ))
 
 
 def is_local(environ: Mapping[str, str]) -> bool:
@@ -27,8 +43,7 @@ def is_local(environ: Mapping[str, str]) -> bool:
     return not any(environ.get(name) for name in (ENV, RUN, STARTED))
 
 
-@cache
-def _place(*, is_local: bool) -> Place:
+def _made(is_local: bool) -> Place:
     if is_local:
         from flowyard.runtime.tasks.local import local_place
 
@@ -36,3 +51,6 @@ def _place(*, is_local: bool) -> Place:
     from flowyard.runtime.tasks.prefect_runs import prefect_place
 
     return prefect_place(os.environ)
+
+
+_PLACES = Places(_made)

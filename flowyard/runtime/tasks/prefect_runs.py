@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from uuid import UUID
 from flowyard.runtime.tasks import stuck
 from flowyard.runtime.tasks.callers import Caller
 from flowyard.runtime.tasks.child import PICKLE
-from flowyard.runtime.tasks.errors import NotPinned
+from flowyard.runtime.tasks.errors import DockerTaskError, NotPinned, ServerRefuses
 from flowyard.runtime.tasks.outcome import Ended
 from flowyard.runtime.tasks.pins import Pin, choose, read
 from flowyard.runtime.tasks.runs import Begun, Pinned, Place, Request
@@ -25,20 +25,31 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 
+def connected() -> SyncPrefectClient:
+    """A client, which stays open."""
+    from prefect.client.orchestration import get_client
+
+    return get_client(sync_client=True).__enter__()
+
+
 class PrefectRuns:
     """The server, asked by one thread at a time: writes at once are slower, and on SQLite collide."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], connect: Callable[[], SyncPrefectClient] = connected
+    ) -> None:
         self._environ = environ
+        self._connect = connect
         self._lock = threading.Lock()
         self._client: SyncPrefectClient | None = None
         self._pinned: dict[str, Pinned] = {}
         self._waiter = Waiter()
 
     def pinned(self, task: str, deployment: str | None) -> Pinned:
-        """As Catalogue.pinned: what the server says. Raises NotPinned also when it is gone or was changed."""
+        """As Catalogue.pinned: what the server says. Raises NotPinned also when it is gone or was changed,
+        ServerRefuses when the server says neither."""
         pin = choose(read(self._environ), task, deployment)
-        with self._asking() as client:
+        with self._asking(task) as client:
             if pin.id not in self._pinned:
                 self._pinned[pin.id] = _read(client, pin)
             return self._pinned[pin.id]
@@ -49,18 +60,19 @@ class PrefectRuns:
         labels: dict[str, Any] = {IMAGE: pin.image, **({PARENT: caller.root} if caller else {})}
         if request.pickle:
             labels[PICKLE] = "1"
-        with self._asking() as client:
+        with self._asking(pin.task) as client:
             parent = _task_run(client, request, caller) if caller else None
-            run = client.create_flow_run_from_deployment(
-                UUID(pin.id),
-                parameters=dict(request.parameters),
-                name=request.name,
-                tags=[*request.tags, f"image:{pin.image.partition('@sha256:')[2][:12]}"],
-                idempotency_key=request.key,
-                parent_task_run_id=parent,
-                job_variables=dict(request.job_variables) or None,
-                labels=labels,
-            )
+            with _pinned_to(pin):
+                run = client.create_flow_run_from_deployment(
+                    UUID(pin.id),
+                    parameters=dict(request.parameters),
+                    name=request.name,
+                    tags=[*request.tags, f"image:{pin.image.partition('@sha256:')[2][:12]}"],
+                    idempotency_key=request.key,
+                    parent_task_run_id=parent,
+                    job_variables=dict(request.job_variables) or None,
+                    labels=labels,
+                )
         return begun(pin.task, run)
 
     def end_of(self, run: Begun, request: Request, patience: float) -> Future[Ended]:
@@ -72,18 +84,27 @@ class PrefectRuns:
         from prefect.client.orchestration import get_client
         from prefect.states import Cancelling
 
-        # A client of its own: whoever cancels does not wait until others have made their runs.
-        with get_client(sync_client=True) as client:
+        # A client of its own, also within a flow, whose settings say nothing of HTTP: whoever cancels does not wait
+        # until others have made their runs, and many cancel at once.
+        with get_client(httpx_settings={}, sync_client=True) as client:
             client.set_flow_run_state(UUID(run), Cancelling(message=why))
 
     @contextmanager
-    def _asking(self) -> Iterator[SyncPrefectClient]:
-        from prefect.client.orchestration import get_client
-
+    def _asking(self, task: str) -> Iterator[SyncPrefectClient]:
+        """The client, for this thread alone. Raises DockerTaskError for whatever the client raises."""
         with self._lock:
-            if self._client is None:
-                self._client = get_client(sync_client=True).__enter__()
-            yield self._client
+            try:
+                if self._client is None:
+                    self._client = self._connect()
+                yield self._client
+            except DockerTaskError:
+                raise
+            except Exception as error:
+                raise ServerRefuses(
+                    f"Docker task {task!r} cannot be called: the Prefect server is away or refuses: "
+                    f"{type(error).__name__}: {error}",
+                    task=task,
+                ) from error
 
 
 def prefect_place(environ: Mapping[str, str]) -> Place:
@@ -100,16 +121,25 @@ def begun(task: str, run: FlowRun) -> Begun:
     return Begun(str(run.id), Ended.of(task, run) if state.is_final() else None, state.is_cancelling())
 
 
-def _read(client: SyncPrefectClient, pin: Pin) -> Pinned:
-    from prefect.exceptions import ObjectNotFound
+@contextmanager
+def _pinned_to(pin: Pin) -> Iterator[None]:
+    """Raises NotPinned when the server does not know the deployment: Prefect tells of it in two ways."""
+    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
     try:
-        found = client.read_deployment(UUID(pin.id))
-    except ObjectNotFound as error:
+        yield
+    except (ObjectNotFound, PrefectHTTPStatusError) as error:
+        if isinstance(error, PrefectHTTPStatusError) and error.response.status_code != 404:
+            raise
         raise NotPinned(
             f"the deployment {pin.id} that Docker task {pin.task!r} is pinned to is gone: ship this flow again",
             task=pin.task,
         ) from error
+
+
+def _read(client: SyncPrefectClient, pin: Pin) -> Pinned:
+    with _pinned_to(pin):
+        found = client.read_deployment(UUID(pin.id))
     image = (found.job_variables or {}).get("image")
     if image != pin.image:
         raise NotPinned(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ IMAGE = "flowyard.image"  # and the image it is pinned to
 LOOK = 3.0  # seconds between two looks at the caller's run
 BEAT = 10.0  # seconds between two signs of life of a caller
 SILENCE = 60.0  # seconds without one, while its run is said to be running: it is dead
+PAUSES = (0.5, 1.0, 2.0)  # seconds between looks for what a run has called, while the server does not say
 _MEMORY_EVENTS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
@@ -96,14 +97,15 @@ class Pulse:
         return self._clock() - self._changed > SILENCE
 
 
-async def end_called(client: PrefectClient, run: UUID, why: str) -> int:
-    """Cancel whatever this run and the flows within it have called and has not ended; how many."""
+async def end_called(client: PrefectClient, run: UUID, why: str, pauses: Sequence[float] = PAUSES) -> int:
+    """Cancel whatever this run and the flows within it have called and has not ended; how many. Raises what the
+    client does when the server does not say what it has called, however often it is asked."""
     ended = 0
-    for one in await _children(client, run):
-        if one.deployment_id is None:  # a flow within the flow, in the same process
-            ended += await end_called(client, one.id, why)
-        elif PARENT in one.labels and one.state is not None and not one.state.is_final():
-            with suppress(Exception):  # each of them
+    for one in await _children(client, run, pauses):
+        with suppress(Exception):  # each of them
+            if one.deployment_id is None:  # a flow within the flow, in the same process
+                ended += await end_called(client, one.id, why, pauses)
+            elif PARENT in one.labels and one.state is not None and not one.state.is_final():
                 await cancel(client, one.id, why)
                 ended += 1
     return ended
@@ -154,7 +156,15 @@ async def _state(client: PrefectClient, run: UUID) -> str:
     return found.state.type.value if found.state else ""
 
 
-async def _children(client: PrefectClient, run: UUID) -> list[FlowRun]:
+async def _children(client: PrefectClient, run: UUID, pauses: Sequence[float]) -> list[FlowRun]:
+    for pause in pauses:
+        with suppress(Exception):  # the server is away: it is asked again
+            return await _listed(client, run)
+        await anyio.sleep(pause)
+    return await _listed(client, run)
+
+
+async def _listed(client: PrefectClient, run: UUID) -> list[FlowRun]:
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 
     wanted = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
