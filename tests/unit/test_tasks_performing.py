@@ -79,11 +79,13 @@ class Broken(Memory):
 
 def test_a_value_of_an_earlier_attempt_that_cannot_be_read_is_not_worked_for_twice() -> None:
     runs = FakeRuns(Broken(), first=[COMPLETED])
+    runs.end("run-2", value="twice")
     with pytest.raises(StorageFailed, match="Input/output error"):
         performed(runs, retries=1)
     assert len(runs.made) == 1
     runs = FakeRuns(first=[COMPLETED])
     runs.end("old", value={"$flowyard": "newer", "value": 1})
+    runs.end("run-2", value="twice")
     with pytest.raises(ResultLost, match="which this image does not know"):
         performed(runs, retries=1)
     assert len(runs.made) == 1
@@ -92,6 +94,7 @@ def test_a_value_of_an_earlier_attempt_that_cannot_be_read_is_not_worked_for_twi
 def test_a_value_that_cannot_be_read_here_is_not_asked_for_again() -> None:
     runs = FakeRuns()
     runs.end("run-1", value={"$flowyard": "newer", "value": 1})
+    runs.end("run-2", value="twice")
     with pytest.raises(ResultLost, match="which this image does not know"):
         performed(runs, retries=1)
     assert len(runs.made) == 1
