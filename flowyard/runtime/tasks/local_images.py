@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flowyard.runtime.tasks.errors import NotPinned
@@ -43,13 +43,18 @@ def project_above(folders: Iterable[Path]) -> str:
 
 def newest(inspected: Sequence[Mapping[str, Any]], task: str) -> Image:
     """The image of this flow that was made or tagged last. Raises NotPinned."""
-    ours = [one for one in inspected if str(one["Config"].get("WorkingDir", "")).endswith(f"/flows/{task}")]
-    if not ours:
+    by_flow: dict[str, list[Mapping[str, Any]]] = {}
+    for one in inspected:
+        folder = PurePosixPath(str(one["Config"].get("WorkingDir", "")))
+        if folder.parent.name == "flows":
+            by_flow.setdefault(folder.name, []).append(one)
+    if task not in by_flow:
         raise NotPinned(
-            f"there is no image of flows/{task} on the local Docker engine: python build.py build flows/{task}",
+            f"there is no image of flows/{task} on the local Docker engine: python build.py build flows/{task}. "
+            f"There are images of: {', '.join(sorted(by_flow)) or 'no flow yet'}",
             task=task,
         )
-    last = max(ours, key=_made)
+    last = max(by_flow[task], key=_made)
     names = [*(last.get("RepoTags") or ()), *(last.get("RepoDigests") or ()), last["Id"]]
     return Image(last["Id"], names[0])
 

@@ -13,6 +13,7 @@ from flowyard.runtime.tasks import stuck
 from flowyard.runtime.tasks.callers import Caller
 from flowyard.runtime.tasks.child import PICKLE
 from flowyard.runtime.tasks.errors import DockerTaskError, NotPinned, ServerRefuses
+from flowyard.runtime.tasks.logs import logger_of_call
 from flowyard.runtime.tasks.outcome import Ended
 from flowyard.runtime.tasks.pins import Pin, choose, read
 from flowyard.runtime.tasks.runs import Begun, Pinned, Place, Request
@@ -73,6 +74,7 @@ class PrefectRuns:
                     job_variables=dict(request.job_variables) or None,
                     labels=labels,
                 )
+        logger_of_call().info("Docker task %s: flow run %r", pin.task, run.name)
         return begun(pin.task, run)
 
     def end_of(self, run: Begun, request: Request, patience: float) -> Future[Ended]:
