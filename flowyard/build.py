@@ -15,6 +15,7 @@ from typing import Protocol
 
 from flowyard.building.buildkit_progress import BuildReader, FailedStep, StepEvent, is_instruction, is_push
 from flowyard.building.hints import MINIMUM_BUILDX, hint_for, is_login_refused, is_transient
+from flowyard.building.layer_cache import LayerCache
 from flowyard.errors import BuildFailed, CheckFailed, EngineError, FlowyardError, PushFailed
 from flowyard.values import BuildSecret, Digest, ImageReference
 
@@ -39,7 +40,7 @@ class BuildRequest:
     """One image to build. `context` is an absolute folder that holds the `Dockerfile` and all it copies.
 
     `push` sends the image to its registry; without it the image is loaded into the local engine.
-    `secrets` come with absolute paths.
+    `secrets` come with absolute paths. `builder` None: the one in use. `notes` are told with the result.
     """
 
     flow: str
@@ -51,6 +52,9 @@ class BuildRequest:
     push: bool = False
     target: str | None = None
     no_cache: bool = False
+    builder: str | None = None
+    cache: LayerCache | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ def buildx_argv(request: BuildRequest, metadata_file: Path) -> tuple[str, ...]:
     """The whole command line. It names secrets and where they lie, never their values."""
     return (
         *("docker", "buildx", "build", "--progress=rawjson", "--provenance=false"),
+        *(("--builder", request.builder) if request.builder else ()),
         *("--metadata-file", str(metadata_file)),
         "--push" if request.push else "--load",
         *("--tag", str(request.reference)),
@@ -90,6 +95,7 @@ def buildx_argv(request: BuildRequest, metadata_file: Path) -> tuple[str, ...]:
         *_label_flags(request.labels),
         *(("--target", request.target) if request.target else ()),
         *(("--no-cache",) if request.no_cache else ()),
+        *(request.cache.flags if request.cache else ()),
         str(request.context),
     )
 
@@ -126,6 +132,14 @@ def image_id_in(metadata: str) -> str | None:
     """The digest of the image's configuration; None for several platforms, which have one each."""
     value = _metadata(metadata).get("containerimage.config.digest")
     return value if isinstance(value, str) else None
+
+
+def result_text(request: BuildRequest, seconds: float, reader: BuildReader) -> str:
+    """What people are told of an image that was built: a cache that failed is worth a word, and no more."""
+    text = f"built in {seconds:.1f} s, {reader.cached_steps} of {reader.steps} steps cached"
+    return "; ".join(
+        (text, *request.notes, *(f"a cache was no help: {error}" for error in reader.cache_errors))
+    )
 
 
 def step_text(event: StepEvent) -> str | None:

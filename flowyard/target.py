@@ -133,6 +133,29 @@ class KubernetesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryCache:
+    """Steps kept in a repository of the target's container registry that holds no images; one tag a flow."""
+
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class GithubCache:
+    """Steps kept in the cache of GitHub Actions; one scope a flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """Which of buildx's builders makes the images, None for the one in use, and where it keeps steps for others.
+
+    Nothing in an image depends on it.
+    """
+
+    builder: str | None = None
+    cache: RegistryCache | GithubCache | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A place to ship to: a container registry, a work pool and a Prefect API.
 
@@ -156,6 +179,7 @@ class Target:
     ecr: EcrSettings | None = None
     ecs: EcsSettings | None = None
     kubernetes: KubernetesSettings | None = None
+    build: BuildSettings = field(default_factory=BuildSettings)
 
     def repository_of(self, flow: str) -> Repository:
         """The repository that holds the images of one flow. Needs a known `registry_host`."""

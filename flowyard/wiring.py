@@ -135,15 +135,19 @@ class LateBuildx:
 
     def build(self, request: BuildRequest) -> BuiltImage:
         """As ImageBuilder.build."""
+        from flowyard.adapters.builders import BuildxBuilders
         from flowyard.adapters.buildx import Buildx, SystemLineProcesses
         from flowyard.adapters.disk import EngineDisk
+        from flowyard.building.builders import OnABuilder
         from flowyard.building.room import WithRoom
 
         with self._lock:
             if self._made is None:
                 processes = SystemLineProcesses()
                 made = Buildx(processes, self._progress, self._logs, os.environ, self._logins)
-                self._made = (WithRoom(made, EngineDisk(os.environ)), processes.stop)
+                roomy = WithRoom(made, EngineDisk(os.environ))
+                builders = BuildxBuilders(SystemProcesses(), os.environ)
+                self._made = (OnABuilder(roomy, builders, os.environ), processes.stop)
                 if self._stopped:
                     processes.stop()
             builder, _ = self._made

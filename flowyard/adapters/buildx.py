@@ -32,6 +32,7 @@ from flowyard.build import (
     failure,
     image_id_in,
     missing_secrets,
+    result_text,
     step_text,
 )
 from flowyard.building.buildkit_progress import BuildReader, Event, StepEvent, log_line
@@ -187,13 +188,10 @@ class Buildx:
         """
         log = self.logs.path(request.flow)
         try:
-            built = self._build(request, log)
+            return self._build(request, log)
         except FlowyardError:
             self.progress.done(request.flow, "build failed", failed=True)
             raise
-        text = f"built in {built.seconds:.1f} s, {built.cached_steps} of {built.steps} steps cached"
-        self.progress.done(request.flow, text)
-        return built
 
     def _build(self, request: BuildRequest, log: Path) -> BuiltImage:
         missing = missing_secrets(request.secrets, self.environ)
@@ -204,7 +202,7 @@ class Buildx:
             metadata = Path(folder, "metadata.json")
             reader = self._until_pushed(request, metadata, out)
             text = metadata.read_text("utf-8") if metadata.exists() else ""
-        return BuiltImage(
+        built = BuiltImage(
             flow=request.flow,
             reference=request.reference,
             digest=digest_in(text) if request.push else None,
@@ -214,6 +212,8 @@ class Buildx:
             cached_steps=reader.cached_steps,
             steps=reader.steps,
         )
+        self.progress.done(request.flow, result_text(request, built.seconds, reader))
+        return built
 
     def _until_pushed(self, request: BuildRequest, metadata: Path, out: TextIO) -> BuildReader:
         tries = PushTries(random.random)
@@ -248,7 +248,7 @@ class Buildx:
     ) -> tuple[int, BuildReader]:
         reader = BuildReader()
         argv = buildx_argv(request, metadata)
-        print(f"$ {shlex.join(argv)}", file=out)
+        print(*request.notes, f"$ {shlex.join(argv)}", sep="\n", file=out)
 
         def take(line: str) -> None:
             for event in reader.read(line):

@@ -70,7 +70,11 @@ def _pushes(site: Site) -> Iterator[Statement]:
     ecr, registry = site.target.ecr, site.registry
     if ecr is None or registry is None:
         return
-    yield from (allow.log_in(), allow.push(site.repositories), allow.find_repositories(site.repositories))
+    yield from (
+        allow.log_in(),
+        allow.push((*site.repositories, *site.cache)),
+        allow.find_repositories(site.repositories),
+    )
     if registry.account != site.place.account:
         return
     if ecr.create:

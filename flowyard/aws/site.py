@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from flowyard.aws.iam import LONGEST_ROLE_NAME
 from flowyard.aws.options import PolicyOptions
 from flowyard.aws.place import Place, account_of, secret_arn
 from flowyard.errors import UsageError
-from flowyard.target import BucketStorage, EcsSettings, Target
+from flowyard.target import BucketStorage, EcsSettings, RegistryCache, Target
 from flowyard.values import Project
 
 _ROLE_KEYS = ("ci", "push", "run", "task", "worker")  # what names of ours end with
@@ -61,6 +62,15 @@ class Site:
             return ()
         flows = self.flows if name.startswith("{flow}") else ("*",)
         return tuple(registry.arn("ecr", f"repository/{name.replace('{flow}', flow)}") for flow in flows)
+
+    @property
+    def cache(self) -> tuple[str, ...]:
+        """ARN of the repository that keeps steps of builds, where the flows' do not take it in already."""
+        registry, cache = self.registry, self.target.build.cache
+        if registry is None or not isinstance(cache, RegistryCache):
+            return ()
+        arn = registry.arn("ecr", f"repository/{cache.repository}")
+        return () if any(fnmatchcase(arn, known) for known in self.repositories) else (arn,)
 
     @property
     def cluster(self) -> str:

@@ -24,6 +24,8 @@ CHECK_PREFIX = "flowyard-check: "  # what the check inside the image prints befo
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _INSTRUCTION = re.compile(r"\[(?!internal\]|auth\])[^\]]*\] (?!FROM )")
 _CANCELLED = "context canceled"
+_CACHE = re.compile(r"importing cache manifest from |exporting cache ")
+_NOT_THERE_YET = re.compile(r"\bnot found$|\bname unknown\b|\bmanifest unknown\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class BuildReader:
         self._steps: dict[str, _Step] = {}
         self._texts: deque[str] = deque(maxlen=4 * TAIL_LINES)
         self._first_failed: _Step | None = None
+        self._cache_failed: list[_Step] = []
         self._begun = 0
 
     def read(self, line: str) -> tuple[Event, ...]:
@@ -137,6 +140,12 @@ class BuildReader:
         step = self._first_failed
         return None if step is None else FailedStep(step.name, step.error, tuple(step.tail), step.check)
 
+    @property
+    def cache_errors(self) -> tuple[str, ...]:
+        """What failed of caches outside the builder. That there is none to read yet is no failure."""
+        failed = (f"{step.name}: {step.error}" for step in self._cache_failed if not _is_first(step))
+        return tuple(dict.fromkeys(failed))
+
     def error_text(self) -> str:
         """What buildx said at the end: the text from `ERROR:` on, or all of it. May be empty."""
         lines = list(self._texts)
@@ -183,7 +192,9 @@ class BuildReader:
         step.error = _clean(vertex.get("error") or "")
         before = step.state
         step.state = "failed" if step.error else "cached" if vertex.get("cached") else "done"
-        if step.error and (self._first_failed is None or _gave_up(self._first_failed)):
+        if step.error and _CACHE.match(step.name):
+            self._cache_failed.append(step)  # which no build ends of
+        elif step.error and (self._first_failed is None or _gave_up(self._first_failed)):
             self._first_failed = step
         if step.state != before:  # BuildKit's own steps run twice: to find their cache key, then for real
             seconds = _seconds_between(step.started, completed)
@@ -245,6 +256,11 @@ def _printed(step: _Step, line: bytes, seconds: float) -> OutputEvent:
     if text.startswith(CHECK_PREFIX):
         step.check = text.removeprefix(CHECK_PREFIX)
     return OutputEvent(step.number, text, seconds)
+
+
+def _is_first(step: _Step) -> bool:
+    """Whether a cache was to be read that nobody has written."""
+    return step.name.startswith("importing ") and _NOT_THERE_YET.search(step.error) is not None
 
 
 def _gave_up(step: _Step) -> bool:

@@ -41,6 +41,10 @@ HINTS = (
         f"install or update the buildx plugin: {MINIMUM_BUILDX} is the oldest version that works",
     ),
     Hint(
+        r"docker exporter does not (currently )?support exporting manifest lists",
+        "the engine takes images of one platform: `ship` pushes all of them; to build here, name one in `platforms`",
+    ),
+    Hint(
         r"exec format error",
         "the image is for another processor than this engine's: set `platforms`, or install emulation "
         "(binfmt) on the engine",

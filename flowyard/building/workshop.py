@@ -94,8 +94,10 @@ def build_request(
 ) -> BuildRequest:
     """Stage the flow's build context, and say how it is built."""
     from flowyard.build import BuildRequest
+    from flowyard.building.layer_cache import cache_for
 
     flow = desired.flow
+    cache, note = cache_for(workshop.target, flow.name, push_to)
     workshop.progress.step(flow.name, "staging the build context")
     context = workshop.contexts / flow.name
     stage(desired.files, desired.dockerfile, context)
@@ -107,6 +109,9 @@ def build_request(
         secrets=_secrets(workshop.project, flow),
         labels=_labels(workshop.project, desired, commit),
         push=push_to is not None,
+        builder=workshop.target.build.builder,
+        cache=cache,
+        notes=(note,) if note else (),
     )
 
 

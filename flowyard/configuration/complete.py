@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from flowyard.configuration.builders import on_this_machine
 from flowyard.configuration.dependencies import read_dependencies
 from flowyard.configuration.models import (
     BaseTable,
@@ -57,7 +58,7 @@ class Sources:
 
 def complete(sources: Sources) -> tuple[Project, tuple[Problem, ...]]:
     """The project and what is wrong with it; with problems the project must not be used."""
-    targets = targets_of(sources.registry)
+    targets = on_this_machine(targets_of(sources.registry), sources.local.build)
     problems = [*_flow_names(sources), *target_problems(sources.registry, targets)]
     storages = storages_of(targets)
     flows = []

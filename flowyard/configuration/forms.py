@@ -42,6 +42,8 @@ KUBERNETES_LABEL = r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$"
 KUBERNETES_LABEL_NAME = (
     r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
 )
+BUILDER = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+REPOSITORY = r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$"
 LOG_GROUP = r"^[A-Za-z0-9_/.#-]{1,512}$"
 PINNED = r"@sha256:[0-9a-f]{64}$"
 
@@ -67,6 +69,8 @@ KubernetesName = Annotated[str, Field(pattern=KUBERNETES_NAME)]
 KubernetesObject = Annotated[str, Field(pattern=KUBERNETES_OBJECT)]
 KubernetesLabel = Annotated[str, Field(pattern=KUBERNETES_LABEL)]
 KubernetesLabelName = Annotated[str, Field(pattern=KUBERNETES_LABEL_NAME)]
+Builder = Annotated[str, Field(pattern=BUILDER)]
+CacheRepository = Annotated[str, Field(pattern=REPOSITORY)]
 LogGroup = Annotated[str, Field(pattern=LOG_GROUP)]
 
 # The patterns in words, for messages.
@@ -95,6 +99,9 @@ FORMS: Mapping[str, str] = MappingProxyType(
         KUBERNETES_OBJECT: "use lower-case letters, digits, - and ., from letter or digit to letter or digit",
         KUBERNETES_LABEL: "use letters, digits, -, _ and ., from letter or digit to letter or digit, at most 63",
         KUBERNETES_LABEL_NAME: "write NAME or DOMAIN/NAME, as Kubernetes has its labels",
+        BUILDER: "write a name that `docker buildx ls` shows",
+        REPOSITORY: "write a path of lower-case letters and digits without host and tag, such as `flows/cache`: it is "
+        "one repository for all flows",
         LOG_GROUP: "use letters, digits, _, /, ., # and -, at most 512",
         PINNED: "end it with @sha256: and 64 digits of 0-9 a-f; `lock` writes it",
     }

@@ -17,6 +17,7 @@ from flowyard.configuration.forms import (
     MOST_SECONDS,
     PINNED,
     PYTHON,
+    Builder,
     DebianPackage,
     Entrypoint,
     EnvName,
@@ -161,6 +162,13 @@ class SecretSource(Table):
     env: EnvName | None = Field(None, description="Environment variable that holds it.")
 
 
+class LocalBuilderTable(Table):
+    """Where this machine builds, instead of what the targets say."""
+
+    builder: Builder | None = Field(None, description="Builder of this machine, for every target.")
+    cache: bool = Field(True, description="False: this machine neither reads nor writes the targets' caches.")
+
+
 class LocalFile(Table):
     """registry.local.toml: what holds on this machine only. Not committed."""
 
@@ -168,6 +176,7 @@ class LocalFile(Table):
     build_secrets: dict[SecretName, SecretSource] = Field(
         {}, description="Build secrets; `ca` is a CA bundle, `index` the address of a package index."
     )
+    build: LocalBuilderTable | None = Field(None, description="Where this machine builds.")
 
 
 class BasesFile(Table):

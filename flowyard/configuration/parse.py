@@ -24,6 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEEPEST = 50  # levels of tables and lists in one file
 EXPLAINED = "explained"  # the kind of a problem that says all there is to say itself
+_TYPES_OF: Mapping[int | str, str] = {"cache": 'type = "registry" or type = "gha"'}  # examples, by key
 _TYPE_NAMES = {
     "string_type": "text in quotes",
     "int_type": "a whole number",
@@ -142,7 +143,8 @@ def _text(item: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "union_tag_invalid":
         return f"has type {show(context['tag'])}; allowed: {context['expected_tags']}"
     if kind == "union_tag_not_found":
-        return 'needs a key `type`, such as type = "embedded" or type = "oci"'
+        example = _TYPES_OF.get(item["loc"][-1], 'type = "embedded" or type = "oci"')
+        return f"needs a key `type`, such as {example}"
     if kind == "string_pattern_mismatch":
         return f"{show(found)} is of the wrong form; {FORMS.get(context['pattern'], context['pattern'])}"
     if kind == "too_short":

@@ -20,6 +20,8 @@ from flowyard.configuration.forms import (
     AwsSecurityGroup,
     AwsSubnet,
     AwsVpc,
+    Builder,
+    CacheRepository,
     EnvName,
     KubernetesLabel,
     KubernetesLabelName,
@@ -163,6 +165,35 @@ class KubernetesTable(Table):
     )
 
 
+class RegistryCacheTable(Table):
+    """A repository of the target's container registry."""
+
+    type: Literal["registry"]
+    repository: CacheRepository = Field(
+        description="Its path, without a host; images lie in others. Each flow has a tag there, which moves."
+    )
+
+
+class GithubCacheTable(Table):
+    """The cache of GitHub Actions."""
+
+    type: Literal["gha"]
+
+
+class BuilderTable(Table):
+    """Where images are built, and where finished steps are kept for other machines. Changes nothing in an image."""
+
+    builder: Builder | None = Field(
+        None,
+        description="Builder of `docker buildx ls`; default: the one in use, or that of `BUILDX_BUILDER`.",
+    )
+    cache: RegistryCacheTable | GithubCacheTable | None = Field(
+        None,
+        discriminator="type",
+        description="Where finished steps are kept; default: in the builder alone.",
+    )
+
+
 class PrefectTable(Table):
     """The Prefect API: `api`, or `profile`, or neither (then PREFECT_API_URL and PREFECT_API_KEY count)."""
 
@@ -180,6 +211,7 @@ class TargetTable(Table):
     prefect: PrefectTable = Field(
         default_factory=lambda: PrefectTable.model_validate({}), description="The Prefect API."
     )
+    build: BuilderTable | None = Field(None, description="Where images are built.")
     results: str | None = Field(
         None, pattern=RESULTS, description="Result storage: `volume:NAME` or `s3://BUCKET/PREFIX`."
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from flowyard.configuration.aws import aws_problems, ecr_of, ecr_problem, ecs_of
+from flowyard.configuration.builders import build_of, cache_problems, flow_cache_problems
 from flowyard.configuration.ecs_flows import deployment_problems, platform_problem
 from flowyard.configuration.kubernetes import deployment_problems as kubernetes_deployment_problems
 from flowyard.configuration.kubernetes import kubernetes_of, kubernetes_problems
@@ -55,6 +56,7 @@ def _target(name: str, table: TargetTable) -> Target:
         ecr=ecr,
         ecs=ecs_of(table),
         kubernetes=kubernetes_of(table),
+        build=build_of(table),
     )
 
 
@@ -85,6 +87,7 @@ def target_problems(registry: RegistryFile, targets: Mapping[str, Target]) -> It
             *_registry_problems(table, targets[name]),
             *aws_problems(table),
             *kubernetes_problems(table),
+            *cache_problems(table, targets[name]),
         )
         for key, text in found:
             yield Problem(FILE, f"targets.{name}.{key}", text)
@@ -115,6 +118,7 @@ def flow_problems(flow: Flow, targets: Mapping[str, Target]) -> Iterator[Problem
                 f"registries take {LONGEST_PATH}; shorten the folder's name or the target's repository"
             )
             yield Problem(flow.folder.as_posix(), "", text)
+    yield from flow_cache_problems(flow.name, targets)
     for deployment in flow.deployments:
         key = f"deployments.{deployment.name}"
         yield from _image_problem(file, f"{key}.job-variables", deployment.job_variables)

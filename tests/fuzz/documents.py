@@ -70,6 +70,7 @@ def sound_registry() -> dict[str, Json]:
     target["prefect"] = {"api": "https://prefect.example.com/api"}
     target["registry"] = {"type": "oci", "url": "ghcr.io/acme", "repository": "flows/{flow}"}
     del target["ecs"], target["kubernetes"], target["secrets"]
+    target["build"]["cache"] = {"type": "registry", "repository": "flows-cache"}
     other = copy.deepcopy(target)
     other |= {"prefect": {"profile": "production"}, "registry": {"type": "embedded"}}
     document["targets"]["other"] = other

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import pytest
 import urllib3
 
+from flowyard.adapters.builders import BuildxBuilders
 from flowyard.adapters.buildx import Buildx, SystemLineProcesses
+from flowyard.adapters.processes import SystemProcesses
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage
+from flowyard.building.builders import Builder
+from flowyard.building.layer_cache import LayerCache
 from flowyard.building.parallel import Done, Failed, run_parallel
 from flowyard.errors import BuildFailed, EngineError
 from flowyard.pace import Pace
@@ -90,6 +95,49 @@ def test_an_engine_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         buildx.build(request("etl", folder, "127.0.0.1:1"))
     assert caught.value.hint.startswith("start the Docker engine")
+
+
+class Said(SilentProgress):
+    """A Progress that keeps how flows ended."""
+
+    def __init__(self) -> None:
+        self.done_texts: list[str] = []
+
+    def done(self, flow: str, text: str, *, failed: bool = False) -> None:
+        """As Progress.done."""
+        self.done_texts.append(text)
+
+
+def test_a_cache_that_is_not_there_fails_no_build_and_hides_no_failing_step(tmp_path: Path) -> None:
+    """The engine's own builder reads caches, whatever it keeps images in."""
+    dockerfile = "FROM scratch\nCOPY flow.py /flow.py\n"
+    first, other = (context(tmp_path / name, dockerfile) for name in ("first", "other"))
+    bad = context(tmp_path / "bad", f"{dockerfile}COPY missing.txt /\n")
+    said = Said()
+    buildx = Buildx(SystemLineProcesses(), said, Logs(tmp_path), dict(os.environ))
+    unreachable = LayerCache("registry", "127.0.0.1:1/flows-cache:other", written=False)
+    with running_registry(tmp_path) as host:
+        unwritten = LayerCache("registry", f"{host}/flows-cache:first", written=False)
+        built = [
+            buildx.build(replace(request("first", first, host), cache=unwritten)),
+            buildx.build(replace(request("other", other, host), cache=unreachable)),
+        ]
+        for image in built:
+            _remove(image)
+        with pytest.raises(BuildFailed, match=r"COPY missing\.txt / failed: "):
+            buildx.build(replace(request("bad", bad, host), cache=unreachable))
+    assert all(image.digest for image in built)
+    assert re.fullmatch(r"built in \d+\.\d s, 0 of 1 steps cached", said.done_texts[0])
+    assert "; a cache was no help: importing cache manifest from 127.0.0.1:1/" in said.done_texts[1]
+    assert said.done_texts[2] == "build failed"
+
+
+def test_builders_are_those_of_this_machine() -> None:
+    builders = BuildxBuilders(SystemProcesses(), dict(os.environ))
+    store = SystemProcesses().run(("docker", "info", "--format", "{{json .DriverStatus}}")).stdout
+    assert builders.find("default") == Builder("default", plain="io.containerd.snapshotter" not in store)
+    with pytest.raises(EngineError, match=r'there is no builder "flowyard-none" on this machine; .*default'):
+        builders.find("flowyard-none")
 
 
 def test_a_client_that_is_not_installed_is_told(tmp_path: Path) -> None:

@@ -206,6 +206,11 @@ timezone = "UTC"
     ),
     "empty folder": lambda root: (root / "flows/hello/empty").mkdir(),
     "another folder": append("notes.txt", "x"),
+    "target's builder and cache": append(
+        "registry.toml",
+        '[targets.local.build]\nbuilder = "farm"\ncache = { type = "registry", repository = "cache" }\n',
+    ),
+    "this machine's builder": append("registry.local.toml", '[build]\nbuilder = "farm"\n'),
     "another target": append(
         "registry.toml",
         '[targets.b]\nregistry = { type = "oci", url = "x.example" }\nwork-pool = { name = "b", type = "docker" }\n',

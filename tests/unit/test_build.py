@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from flowyard.build import (
     missing_secrets,
     pauses,
     push_worth_retrying,
+    result_text,
 )
 from flowyard.building.buildkit_progress import BuildReader
 from flowyard.errors import BuildFailed, CheckFailed, EngineError, PushFailed
@@ -327,3 +329,53 @@ def test_nothing_is_started_without_its_secrets(tmp_path: Path) -> None:
     with pytest.raises(BuildFailed, match="build secret 'token' is the variable TOKEN, which is not set"):
         Buildx(processes, Told(), Logs(tmp_path), {}).build(request)
     assert processes.argvs == []
+
+
+def test_what_is_left_out_is_told_with_the_result_and_in_the_log(tmp_path: Path) -> None:
+    told, request = Told(), replace(REQUEST, notes=("no cache: why",))
+    Buildx(Recorded(("success", 0)), told, Logs(tmp_path), {}).build(request)
+    assert re.fullmatch(r"etl: done: built in \d+\.\d s, 0 of 5 steps cached; no cache: why", told.lines[-1])
+    assert (tmp_path / "etl.log").read_text("utf-8").startswith("no cache: why\n$ docker buildx build")
+
+
+def caching(*failed: tuple[str, str], code: str = "") -> BuildReader:
+    """A build whose caches failed like this, and with `code` its step as well."""
+    steps = [*failed, ("[check 1/1] RUN x", code)]
+    ended = [
+        {"digest": str(number), "name": name, "started": TIME, "completed": TIME, "error": error}
+        for number, (name, error) in enumerate(steps)
+    ]
+    return replay_lines([json.dumps({"vertexes": [step]}) for step in ended])[0]
+
+
+TIME = "2026-01-01T00:00:00Z"
+READ, WRITE = "importing cache manifest from r.example/cache:etl", "exporting cache to registry"
+
+
+def test_a_cache_that_fails_is_told_of_and_is_never_what_ended_a_build() -> None:
+    reader = caching((READ, "denied: no"), (WRITE, "name unknown: no repository"), code="exit code: 1")
+    error = failure(PUSH, reader, Path("/log"))
+    assert (type(error), error.message) == (BuildFailed, "[check 1/1] RUN x failed: exit code: 1")
+    assert result_text(REQUEST, 1.0, reader) == (
+        "built in 1.0 s, 0 of 1 steps cached; "
+        f"a cache was no help: {READ}: denied: no; a cache was no help: {WRITE}: name unknown: no repository"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "r.example/cache:etl: not found",
+        "unexpected status from HEAD request: manifest unknown: etl",
+        "NAME UNKNOWN: no such repository",
+    ],
+)
+def test_a_cache_that_nobody_has_written_yet_is_no_failure(error: str) -> None:
+    assert caching((READ, error)).cache_errors == ()
+    assert caching((WRITE, error)).cache_errors == (f"{WRITE}: {error}",)
+
+
+def test_a_failed_push_of_a_cache_is_no_failed_push_of_the_image() -> None:
+    reader = caching((WRITE, "failed to push r.example/cache:etl: 503 service unavailable"))
+    assert not push_worth_retrying(PUSH, reader)
+    assert reader.failed() is None

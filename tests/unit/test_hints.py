@@ -18,6 +18,10 @@ SAID = [
     ("invalid progress mode rawjson", "install or update the buildx plugin: 0.13.0"),
     ("unknown flag: --progress", "install or update the buildx plugin"),
     ("docker: 'buildx' is not a docker command.", "install or update the buildx plugin"),
+    (
+        "ERROR: docker exporter does not currently support exporting manifest lists",
+        "the engine takes images of one platform",
+    ),
     ("exec /bin/sh: exec format error", "the image is for another processor"),
     ("/bin/sh: 1: /opt/venv/bin/python: not found", "the image has no /opt/venv/bin/python"),
     (

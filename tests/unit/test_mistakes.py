@@ -15,6 +15,7 @@ import pytest
 
 from flowyard.entry import main
 from tests.golden_files import GOLDEN
+from tests.mistakes.builders import MISTAKES as BUILDER_MISTAKES
 from tests.mistakes.command_line import COMMAND_LINE
 from tests.mistakes.configuration import CONFIGURATION, HELLO
 from tests.mistakes.ecr import MISTAKES as ECR_MISTAKES
@@ -27,6 +28,7 @@ from tests.support import lock, make_project, write_files
 FOLDER = GOLDEN / "mistakes"
 TABLES: Mapping[str, Mapping[str, Mistake]] = {
     "configuration": {name: Mistake(files) for name, files in CONFIGURATION.items()},
+    "builders": {name: Mistake(files) for name, files in BUILDER_MISTAKES.items()},
     "ecr": {name: Mistake(files) for name, files in ECR_MISTAKES.items()},
     "ecs": {name: Mistake(files) for name, files in ECS_MISTAKES.items()},
     "kubernetes": {name: Mistake(files) for name, files in KUBERNETES_MISTAKES.items()},

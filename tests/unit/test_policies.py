@@ -25,7 +25,15 @@ from flowyard.configuration.models import RegistryFile
 from flowyard.configuration.parse import parse
 from flowyard.configuration.targets import target_problems, targets_of
 from flowyard.errors import UsageError
-from flowyard.target import BucketStorage, EcrSettings, EcsSettings, PrefectChoice, Target
+from flowyard.target import (
+    BucketStorage,
+    BuildSettings,
+    EcrSettings,
+    EcsSettings,
+    PrefectChoice,
+    RegistryCache,
+    Target,
+)
 from flowyard.values import BaseImage, Dependencies, DeploymentSpec, Flow, Json, Project
 from tests.golden_files import GOLDEN, compare
 from tests.hcl import Block, read_hcl
@@ -105,6 +113,21 @@ def test_policies_of_a_target(name: str, pytestconfig: pytest.Config) -> None:
         "advice.txt": "".join(f"{sentence}\n" for sentence in advice(site, options)),
     }
     compare(POLICIES / name / "expected", found, update=pytestconfig.getoption("update_golden"))
+
+
+@pytest.mark.parametrize(("repository", "more"), [("flows/cache", []), ("cache", ["cache"])])
+def test_who_ships_may_write_the_cache_and_makes_no_repository_of_it(
+    repository: str, more: list[str]
+) -> None:
+    site = a_site(
+        fargate(build=BuildSettings(cache=RegistryCache(repository))), PolicyOptions(account=ACCOUNT)
+    )
+    ci = roles_of(site, PolicyOptions(account=ACCOUNT))[0]
+    arns = {statement.sid: statement.resources for statement in ci.statements}
+    flows, *others = arns["PushImages"]
+    assert flows.endswith(":repository/flows/*")
+    assert others == [f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/{name}" for name in more]
+    assert arns["MakeRepositories"] == arns["FindRepositories"] == (flows,)
 
 
 def all_statements() -> Iterable[tuple[str, Statement]]:

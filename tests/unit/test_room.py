@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def test_without_room_nothing_is_built(tmp_path: Path) -> None:
         WithRoom(NoBuilder(), Disk(LEAST - 1)).build(request(tmp_path))
     assert caught.value.message == "the engine's disk (/images) has 2.0 GiB left; a build may need 2 GiB"
     assert "docker buildx prune" in caught.value.hint
+
+
+def test_a_builder_that_is_named_has_a_disk_of_its_own(tmp_path: Path) -> None:
+    builder = FakeBuilder(FakeContainerRegistry(), described)
+    named = replace(request(tmp_path), builder="farm")
+    assert WithRoom(builder, Disk(0)).build(named).flow == "etl"
 
 
 def test_with_room_it_is_built(tmp_path: Path) -> None:

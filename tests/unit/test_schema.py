@@ -162,6 +162,9 @@ def test_sections_tell_the_tables_of_a_choice_apart() -> None:
         "`[targets.NAME.ecs.capacity-providers[]]`",
         "`[targets.NAME.kubernetes]`",
         "`[targets.NAME.prefect]`",
+        "`[targets.NAME.build]`",
+        '`[targets.NAME.build.cache]` with type = `"registry"`',
+        '`[targets.NAME.build.cache]` with type = `"gha"`',
     ]
 
 
@@ -173,6 +176,7 @@ def toml_examples() -> list[tuple[str, str]]:
         ROOT / "docs/configuration.md",
         ROOT / "docs/aws.md",
         ROOT / "docs/kubernetes.md",
+        ROOT / "docs/builders.md",
     ):
         text = page.read_text(encoding="utf-8")
         for block in re.findall(r"^ *```toml\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):

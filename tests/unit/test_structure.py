@@ -44,6 +44,7 @@ ADAPTERS: Mapping[str, set[str]] = {
         "aws.secrets",
         "aws.session",
         "aws.tasks",
+        "builders",
         "buildx",
         "ci_jobs",
         "disk",
