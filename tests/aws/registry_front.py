@@ -236,11 +236,15 @@ def registry_front(
         with _FrontServer(front) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.05,))
             thread.start()
-            front.host = api.ecr.hosts[account, region] = f"127.0.0.1:{server.server_port}"
+            hosts, place = api.ecr.hosts, (account, region)
+            around = hosts.get(place)  # another front of the session, which is told of again afterwards
+            front.host = hosts[place] = f"127.0.0.1:{server.server_port}"
             try:
                 yield front
             finally:
-                del api.ecr.hosts[account, region]
+                hosts.pop(place)
+                if around is not None:
+                    hosts[place] = around
                 server.shutdown()
                 thread.join()
 
