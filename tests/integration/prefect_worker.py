@@ -1,4 +1,4 @@
-"""Starts Prefect's own docker worker beside a server, as a user does: `prefect worker start`."""
+"""Starts one of Prefect's own workers beside a server, as a user does: `prefect worker start`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ _PATIENCE = 3.0  # seconds; told to stop, a worker waits for the websockets of i
 
 
 @contextmanager
-def docker_worker(home: Path, pool: str, settings: Mapping[str, str]) -> Iterator[Path]:
-    """A worker of the work pool, with these Prefect settings, until the block ends; its log file."""
+def running_worker(
+    home: Path, pool: str, settings: Mapping[str, str], kind: str = "docker"
+) -> Iterator[Path]:
+    """A worker of the work pool, with these settings, until the block ends; its log file."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     own = {"PREFECT_HOME": str(home), "PREFECT_WORKER_QUERY_SECONDS": "1", "DO_NOT_TRACK": "1"}
     home.mkdir(parents=True, exist_ok=True)
     log = home / "worker.log"
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "docker"]
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", kind]
     with log.open("ab") as output:
         worker = subprocess.Popen(
             [*command, "--name", home.name, "--install-policy", "never"],

@@ -21,7 +21,7 @@ from flowyard.values import PrefectAddress, Secret
 from tests.integration.cloud_gateway import Gateway, cloud_gateway
 from tests.integration.pipeline_projects import SmallProject, greeting
 from tests.integration.prefect_server import prefect_server
-from tests.integration.prefect_worker import docker_worker
+from tests.integration.prefect_worker import running_worker
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
 
@@ -64,7 +64,7 @@ def shipped_and_run(project: SmallProject, way: Way, pool: str) -> None:
     assert done.returncode == 0, done.stderr
     again = project.program("plan", env=way.settings)
     assert again.stdout.splitlines()[-1] == "Nothing to do."
-    with docker_worker(project.root.parent / "worker", pool, way.settings) as log:
+    with running_worker(project.root.parent / "worker", pool, way.settings) as log:
         ran = project.program("run", "access_greet", "-p", "who=Ada", "--timeout=120", env=way.settings)
         assert ran.returncode == 0, (ran.stderr, log.read_text())
     assert json.loads(ran.stdout).startswith("Hello, Ada! ")

@@ -22,7 +22,7 @@ from flowyard.delay import measure
 from flowyard.values import PrefectAddress
 from tests.integration.pipeline_projects import SmallProject
 from tests.integration.prefect_server import prefect_server
-from tests.integration.prefect_worker import docker_worker
+from tests.integration.prefect_worker import running_worker
 from tests.integration.yard import ROOT
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
@@ -72,7 +72,7 @@ def test_an_image_of_today_on_the_oldest_server(project: SmallProject, oldest: O
         shipped = project.program("ship", env=env)
         assert shipped.returncode == 0, shipped.stderr
         assert project.program("plan", env=env).stdout.splitlines()[-1] == "Nothing to do."
-        with docker_worker(project.root.parent / "worker", "versions-pool", env) as log:
+        with running_worker(project.root.parent / "worker", "versions-pool", env) as log:
             done = project.program("run", "which", "--timeout=150", env=env)
             assert done.returncode == 0, (done.stderr, log.read_text())
         assert urllib3.request("GET", f"{url}/admin/version").json() == OLDEST
