@@ -106,10 +106,8 @@ def etl(
     chosen = resolve_day(day, today=datetime.now(UTC).date(), latest=valid["ordered_at"].max().date())
     wanted = (valid["ordered_at"].dt.date == chosen) & (valid["quantity"] >= min_quantity)
     wanted &= matches(valid, country, include_cancelled)
-
-    database = output_folder("etl") / "orders.sqlite"
-    loaded = load(valid[wanted], chosen, database)
-    get_run_logger().info("%d orders of %s are in %s", loaded, chosen, database)
+    loaded = load(valid[wanted], chosen, output_folder("etl") / "orders.sqlite")
+    get_run_logger().info("%d orders of %s loaded", loaded, chosen)
     return {
         "day": chosen.isoformat(),
         "read": len(raw),
