@@ -17,12 +17,11 @@ LABEL = "io.flowyard.benchmark"
 def remove_images(host: str) -> None:
     """Remove every image of the registry at `host`, those without a tag as well."""
     with closing(docker.from_env()) as engine:
-        untagged = engine.images.list(filters={"label": f"{LABEL}={host}", "dangling": True})
-        for image in untagged:
+        for image in engine.api.images(filters={"label": f"{LABEL}={host}", "dangling": True}):
             with suppress(ImageNotFound):
-                engine.images.remove(str(image.id), force=True)
-        for image in engine.images.list():
-            names = [*(image.attrs["RepoTags"] or ()), *(image.attrs["RepoDigests"] or ())]
+                engine.images.remove(image["Id"], force=True)
+        for image in engine.api.images():  # not inspected one by one: others come and go meanwhile
+            names = [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]
             for name in (name for name in names if name.startswith(f"{host}/")):
                 with suppress(ImageNotFound):  # the last tag took the digest with it
                     engine.images.remove(name, force=True)

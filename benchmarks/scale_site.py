@@ -15,8 +15,9 @@ import urllib3
 
 from benchmarks.bases import Bases, pin
 from benchmarks.bench import free_port, say
-from benchmarks.engine_traces import remove_images
+from benchmarks.engine_traces import remove_images, remove_volume
 from benchmarks.environment import Environment, install, neutral
+from benchmarks.scale_runs import images_that_run
 from benchmarks.site_folder import PEER, ROOT, ca_bundle, make_repository
 from benchmarks.timing import BenchmarkFailed, Timed, timed
 from flowyard.adapters.oci import OciRegistry
@@ -24,9 +25,9 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.embedded.options import UpOptions
 from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, api_url, registry_host
-from flowyard.values import ImageReference, published
+from flowyard.values import ImageReference, Repository, published
 from tests.counting_proxy import Counter, counting_proxy
-from tests.many_flows import Shape, many_flows, names
+from tests.many_flows import Shape, flow_name, many_flows, names
 
 PACKAGES = ("attrs", "idna", "toolz", "tabulate", "click", "six", "pyparsing", "packaging")
 POOL = "local-docker"
@@ -37,7 +38,7 @@ name = "{project}"
 registry = {{ type = "oci", url = "{registry}" }}
 work-pool = {{ name = "{pool}", type = "docker" }}
 prefect = {{ api = "http://{prefect}/api" }}
-results = "volume:{project}"
+results = "volume:{volume}"
 """
 
 
@@ -57,6 +58,11 @@ class Site:
     environment: Environment
     bases: Bases
     usual: str
+
+    @property
+    def volume(self) -> str:
+        """Where runs keep results."""
+        return self.top.name
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -91,6 +97,7 @@ def opened(top: Path, delay: float) -> Iterator[Site]:
         down(state_folder, SilentProgress(), delete_data=True)
         for host in hosts:
             remove_images(host)
+        remove_volume(top.name)
 
 
 class Ours:
@@ -102,7 +109,7 @@ class Ours:
         self.site, self.shape, self.folder = site, shape, site.top / project
         shutil.copytree(ROOT / "images", self.folder / "images")
         shutil.copy(ROOT / ".gitignore", self.folder)
-        fields = {"project": project, "pool": POOL}
+        fields = {"project": project, "pool": POOL, "volume": site.volume}
         text = _REGISTRY.format(
             registry=f"{site.registry.host}/{project}", prefect=site.prefect.host, **fields
         )
@@ -139,18 +146,30 @@ class Ours:
     def check(self) -> None:
         """Raise BenchmarkFailed unless plan, Prefect and the container registry name one digest for each flow."""
         planned = json.loads(self.run("plan", "--json").output)["flows"]
-        live = images_in_prefect(self.site.prefect.host, self.folder.name)
+        live = deployments(self.site.prefect.host, self.folder.name)
         for flow in planned:
             image = published(flow["image"])
             held = OciRegistry().digest(ImageReference(image.repository, flow["key"]))
-            found = (flow["action"], held, live.get(flow["flow"]))
+            named = {one["job_variables"]["image"] for one in live.get(flow["flow"], ())}
+            found = (flow["action"], held, named)
             if found != ("unchanged", image.digest, {str(image)}):
                 raise BenchmarkFailed(f"{flow['flow']}: {found} where {image} should be")
 
+    def check_run(self, number: int) -> None:
+        """Raise BenchmarkFailed unless a run of this flow is of the very image that its deployment names."""
+        flow = flow_name(number)
+        found = deployments(self.site.prefect.host, self.folder.name)[flow]
+        (deployment,) = (one for one in found if one["name"] == "daily")
+        wanted = deployment["job_variables"]["image"]
+        ran = images_that_run(self.site.prefect.host, deployment["id"])
+        if wanted not in ran:
+            raise BenchmarkFailed(f"{flow}: {sorted(ran)} ran where {wanted} should have")
+        say(f"  a run of {flow} was of {wanted}")
 
-def images_in_prefect(host: str, project: str) -> Mapping[str, set[str]]:
-    """The images that deployments of a project would run, by flow."""
-    found: dict[str, set[str]] = {}
+
+def deployments(host: str, project: str) -> Mapping[str, list[Mapping[str, Any]]]:
+    """The deployments of a project, by flow."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
     asked = {"deployments": {"tags": {"all_": [f"flowyard:{project}"]}}, "sort": "CREATED_DESC", "limit": 200}
     for page in range(10):
         body = json.dumps({**asked, "offset": 200 * page})
@@ -159,7 +178,7 @@ def images_in_prefect(host: str, project: str) -> Mapping[str, set[str]]:
             "POST", f"http://{host}/api/deployments/filter", body=body, headers=headers
         ).json()
         for row in rows:
-            found.setdefault(row["labels"]["flowyard.flow"], set()).add(row["job_variables"]["image"])
+            found.setdefault(row["labels"]["flowyard.flow"], []).append(row)
         if len(rows) < 200:
             break
     return found
@@ -196,11 +215,13 @@ class Peer:
         return timed(argv, self.folder, {**self.site.environ, **extra})
 
     def check(self) -> None:
-        """Raise BenchmarkFailed unless the container registry has what each deployment names."""
+        """Raise BenchmarkFailed unless each deployment names the tag that was pushed, and the registry has it."""
         for flow in names(self.shape):
-            url = f"http://{self.site.prefect.host}/api/deployments/name/{flow}/peer"
+            named = flow.replace("_", "-")  # as Prefect calls a flow whose function has this name
+            url = f"http://{self.site.prefect.host}/api/deployments/name/{named}/peer"
             image = str(urllib3.request("GET", url).json()["job_variables"]["image"])
-            if image != f"{self.site.registry.host}/peer/{flow}:deployed":
+            pushed = ImageReference(Repository(self.site.registry.host, f"peer/{flow}"), "deployed")
+            if image != str(pushed) or OciRegistry().digest(pushed) is None:
                 raise BenchmarkFailed(f"the peer registered {image} for {flow}")
 
 
