@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from flowyard.aws.options import PolicyOptions
 from flowyard.errors import UsageError
-from flowyard.options import Exclude, FailFast, Filters, Flow, Json, Speed, TargetName
+from flowyard.options import Exclude, FailFast, Filters, Flow, Json, Releases, Speed, TargetName
 from flowyard.reporting.options import PlanTelling, Report
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
@@ -200,9 +200,9 @@ def up(
     ] = None,
 ) -> int:
     """Start the embedded registry, Prefect server and docker worker, as far as they do not run."""
-    from flowyard import verbs
+    from flowyard import machine
 
-    return verbs.up(target, database)
+    return machine.up(target, database)
 
 
 @app.command(group=AROUND)
@@ -210,9 +210,23 @@ def down(
     *, delete_data: Annotated[bool, Parameter(negative="", help="Also delete database and images.")] = False
 ) -> int:
     """Stop what `up` started. The data is kept."""
-    from flowyard import verbs
+    from flowyard import machine
 
-    return verbs.down(delete_data)
+    return machine.down(delete_data)
+
+
+@app.command(group=AROUND)
+def clean(
+    *,
+    target: TargetName = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="Remove nothing, only say what would be.")] = False,
+    releases: Releases = None,
+    json: Json = False,
+) -> int:
+    """Free what ships left on this machine's disk and nothing needs: images, their build cache, old logs."""
+    from flowyard import machine, verbs
+
+    return machine.clean(target, verbs.Output(json), dry_run=dry_run, releases=releases)
 
 
 app.register_install_completion_command()

@@ -15,7 +15,7 @@ from flowyard.errors import FlowyardError, UsageError, expected
 from flowyard.interruption import Interruption
 
 VERBS = frozenset(
-    {"build", "down", "list", "lock", "plan", "policies", "register", "render", "run", "ship", "up"}
+    {"build", "clean", "down", "list", "lock", "plan", "policies", "register", "render", "run", "ship", "up"}
 )
 NAMED_FLOWS = frozenset({"plan", "render", "ship"})  # what people call most, with no other words than these
 GLOBAL_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion"})

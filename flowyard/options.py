@@ -44,6 +44,14 @@ Exclude = Annotated[
         help="Flow name, folder or glob to leave out; any number of them.",
     ),
 ]
+Releases = Annotated[
+    int | None,
+    Parameter(
+        help="Keep the images of so many newest releases of each flow that is deployed; default: 20.",
+        converter=_whole_number,
+        validator=validators.Number(gte=1),
+    ),
+]
 FailFast = Annotated[
     bool, Parameter(negative="", help="Begin no other flow once one has failed, and end builds that run.")
 ]

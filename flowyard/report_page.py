@@ -13,9 +13,10 @@ from flowyard.ports import ImageLayers
 from flowyard.reporting.account import Account
 from flowyard.reporting.document import Seen, document
 from flowyard.reporting.page import page
+from flowyard.state_folder import BUILD_LOGS
 from flowyard.target import Target
 from flowyard.values import Layer, Project, published
-from flowyard.wiring import BUILD_LOGS, open_layers
+from flowyard.wiring import open_layers
 
 _AT_ONCE = 8  # images whose layers are asked for
 Found = dict[str, tuple[Layer, ...]]

@@ -17,11 +17,9 @@ from flowyard import report
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.adapters.terminal import progress_for
-from flowyard.connect import STATE_FOLDER, choose_target, connect, locate, ui_url
-from flowyard.embedded.state import api_url, registry_host
+from flowyard.connect import choose_target, connect, locate, ui_url
 from flowyard.errors import FlowFailed, PrefectError, UsageError
 from flowyard.interruption import ShipInterrupted
-from flowyard.load import find_root
 from flowyard.outcome import Outcome
 from flowyard.pace import UNHURRIED, Pace
 from flowyard.pipeline import changed_images, foresee, plan_flows
@@ -264,37 +262,4 @@ def policies(target: str | None, output: Output, form: PolicyFiles, options: Pol
     for sentence in advice(site, options):
         note(sentence)
     output.result("\n".join(written) if written else shown(files), policies_json(site, roles, written))
-    return 0
-
-
-def up(target: str | None, database: str | None) -> int:
-    """Start the embedded services and say where they are."""
-    from flowyard.embedded.database import kept_choice
-    from flowyard.embedded.options import UpOptions
-    from flowyard.embedded.services import up as start
-
-    project = open_project()
-    chosen = choose_target(project, target)
-    if not chosen.prefect.embedded:
-        raise UsageError(
-            f"target {chosen.name} has no embedded services", hint='they need prefect = { api = "embedded" }'
-        )
-    with progress_for(sys.stderr, os.environ) as progress:
-        folder = project.root / STATE_FOLDER
-        state = start(UpOptions(folder, chosen.work_pool, os.environ, database=database), progress)
-    note("up; stop it with `python build.py down`")
-    print(f"container registry  {registry_host(state)}")
-    print(f"Prefect UI          {api_url(state).removesuffix('/api')}")
-    print(f"Prefect database    {kept_choice(folder).shown}")
-    print(f"worker              polls work pool {chosen.work_pool}")
-    return 0
-
-
-def down(delete_data: bool) -> int:
-    """Stop the embedded services."""
-    from flowyard.embedded.services import down as stop
-
-    root = find_root(Path.cwd().resolve())
-    with progress_for(sys.stderr, os.environ) as progress:
-        stop(root / STATE_FOLDER, progress, delete_data=delete_data)
     return 0

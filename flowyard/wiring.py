@@ -27,6 +27,7 @@ from flowyard.planning.selection import Surroundings
 from flowyard.ports import ContainerRegistry, ImageLayers, LogFiles, Logins, Progress, Repositories, Results
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import PINS, limited_flow
+from flowyard.state_folder import BUILD_LOGS, CONTEXTS, RENDERED
 from flowyard.target import Target, VolumeStorage
 from flowyard.task_watch import Tasks
 from flowyard.values import Credentials, ImageReference, Project, PublishedImage, Repository
@@ -35,11 +36,9 @@ from flowyard.yard import EcsSide, Yard
 if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
     from flowyard.ci import CiJob
+    from flowyard.cleaning.holdings import ImageStore
     from flowyard.reporting.comment import Comments
     from flowyard.values import Layer
-
-
-BUILD_LOGS = Path("logs/build")  # below the state folder
 
 
 def open_project(start: Path | None = None) -> Project:
@@ -57,12 +56,12 @@ def open_workshop(
     return Workshop(
         project=project,
         target=target,
-        render=RenderMemo(state / "rendered"),
+        render=RenderMemo(state / RENDERED),
         builder=builder,
         stop=builder.stop,
         progress=progress,
         commit=open_git(project).commit,
-        contexts=state / "contexts" / str(os.getpid()),  # two commands may build the same flow at once
+        contexts=state / CONTEXTS / str(os.getpid()),  # two commands may build the same flow at once
     )
 
 
@@ -234,6 +233,13 @@ def open_tasks(target: Target) -> Tasks | None:
     from flowyard.adapters.aws.tasks import EcsTasks
 
     return EcsTasks()
+
+
+def open_images() -> ImageStore:
+    """The Docker engine's images, for those who tidy up."""
+    from flowyard.adapters.engine_images import EngineImages
+
+    return EngineImages()
 
 
 def open_layers(target: Target) -> ImageLayers:

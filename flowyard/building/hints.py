@@ -24,7 +24,7 @@ class Hint:
 HINTS = (
     Hint(
         r"no space left on device",
-        "the engine's disk is full: free some with `docker system prune` and `docker builder prune`",
+        "the engine's disk is full: free some with `python build.py clean` and `docker buildx prune`",
     ),
     Hint(
         r"permission denied while trying to connect to the docker|"

@@ -41,9 +41,8 @@ def check_room(room: Room | None) -> None:
         raise EngineError(
             f"the engine's disk ({room.folder}) has {room.free / 2**30:.1f} GiB left; a build may need "
             f"{LEAST / 2**30:.0f} GiB",
-            hint="free some: `docker system df` shows what is there, `docker image prune --all --filter "
-            "label=io.flowyard.project=NAME` takes images of this project that no container uses, "
-            "`docker buildx prune` layers that no image needs",
+            hint="free some: `python build.py clean` takes what this project left there and nothing needs, "
+            "`docker buildx prune` the build cache of all projects; `docker system df` shows what is there",
         )
 
 

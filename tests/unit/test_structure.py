@@ -31,6 +31,7 @@ HEAVY = frozenset(
 # Who may know which adapter. `prefect_api` holds the errors of the API and the paging, beside the client.
 ADAPTERS: Mapping[str, set[str]] = {
     "connect": {"prefect_address", "prefect_settings"},
+    "machine": {"prefect_api", "terminal"},
     "planning.observe": {"prefect_api"},
     "registering.pins": {"prefect_api"},
     "releasing.limits": {"prefect_api"},
@@ -49,6 +50,7 @@ ADAPTERS: Mapping[str, set[str]] = {
         "ci_jobs",
         "disk",
         "engine",
+        "engine_images",
         "git",
         "lease_notes",
         "merge_comments",
@@ -57,7 +59,7 @@ ADAPTERS: Mapping[str, set[str]] = {
         "processes",
     },
 }
-EMBEDDED = {"connect", "verbs"}
+EMBEDDED = {"connect", "machine"}
 # The imperative shell: it may reach for adapters. Every other module is the pure core, new ones included.
 SHELL = frozenset(
     {
@@ -66,6 +68,7 @@ SHELL = frozenset(
         "cli",
         "connect",
         "entry",
+        "machine",
         "pipeline",
         "report",
         "report_page",
@@ -163,6 +166,7 @@ def test_who_knows_the_embedded_services() -> None:
 def test_adapters_know_neither_each_other_s_users_nor_the_pipeline() -> None:
     upper = {
         "cli",
+        "machine",
         "verbs",
         "wiring",
         "pipeline",
@@ -234,7 +238,9 @@ def loaded_at_once(start: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("start", ["entry", "cli", "verbs", "adapters.aws.ecs", "adapters.aws.secrets"])
+@pytest.mark.parametrize(
+    "start", ["entry", "cli", "verbs", "machine", "adapters.aws.ecs", "adapters.aws.secrets"]
+)
 def test_a_ship_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:
     heavy = {module: user for module, user in loaded_at_once(start).items() if module.split(".")[0] in HEAVY}
     assert heavy == {}

@@ -1,0 +1,60 @@
+"""Files in the state folder that no command reads any more: of flows that are gone, of commands that were killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from flowyard.building.timeline import steps_file
+from flowyard.state_folder import BUILD_LOGS, CONTEXTS, RENDERED
+
+
+def leftovers(
+    folder: Path, flows: Collection[str], alive: Callable[[int], bool] | None = None
+) -> tuple[Path, ...]:
+    """Logs of flows that are no more, build contexts of commands that have ended, and every Dockerfile that was
+    rendered: which of those are of today cannot be told, and the next command renders what it needs again.
+
+    `alive` says whether a command with this process id runs.
+    """
+    running = alive or _is_alive
+    known = {steps_file(Path(f"{flow}.log")).name for flow in flows} | {f"{flow}.log" for flow in flows}
+    logs = (path for path in _inside(folder / BUILD_LOGS) if path.name not in known)
+    contexts = (
+        path for path in _inside(folder / CONTEXTS) if path.name.isdecimal() and not running(int(path.name))
+    )
+    return (*logs, *contexts, *_inside(folder / RENDERED))
+
+
+def size_of(path: Path) -> int:
+    """The bytes that a file, or a folder with all that is in it, takes of its disk."""
+    with suppress(OSError):  # somebody else removed it
+        own = path.lstat().st_blocks * 512
+        return own + sum(size_of(inner) for inner in _inside(path))
+    return 0
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    if folder.is_dir() and not folder.is_symlink():
+        yield from sorted(folder.iterdir())
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True

@@ -1,0 +1,105 @@
+"""Which images are still needed: what deployments run, what can be gone back to, what was made last.
+
+Every image that was shipped is in its container registry as well, and would be pulled again. Still none is taken
+whose use is not known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from flowyard.cleaning.holdings import HeldImage
+from flowyard.ports import PrefectApi
+from flowyard.registering.deployment import MARK, Marks
+from flowyard.releasing.history import all_deployments, records_of_all
+from flowyard.target import Target
+from flowyard.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Names of images that are needed, and the repositories that the target's images were pushed to so far."""
+
+    names: frozenset[str] = frozenset()
+    repositories: frozenset[str] = frozenset()
+
+    def __or__(self, other: Needed) -> Needed:
+        return Needed(self.names | other.names, self.repositories | other.repositories)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An image, and why it stays: "" for one that nothing needs."""
+
+    image: HeldImage
+    why: str = ""
+
+
+def sharing(target: Target, targets: Iterable[Target]) -> tuple[Target, ...]:
+    """The targets whose images have the same names as this one's, itself included: what one of them needs, stays."""
+
+    def place(one: Target) -> object:
+        return one.registry_host, one.repository, one.ecr
+
+    return tuple(one for one in targets if place(one) == place(target))
+
+
+def needed_by(api: PrefectApi, project: str, target: str, releases: int) -> Needed:
+    """What every deployment and pin of the target's server runs, whoever made it, and what the newest `releases` of
+    each flow that is deployed run and call. Raises PrefectError."""
+    names: set[str] = set()
+    repositories: set[str] = set()
+    deployed: set[str] = set()
+    for deployment in all_deployments(api):
+        names.update(_named(deployment))
+        marks = Marks.of(deployment)
+        if marks and (marks.project, marks.target) == (project, target):
+            deployed.add(marks.flow)
+            repositories.add(marks.repository)
+    kept = Counter[str]()
+    for record in records_of_all(api, project, target):  # the newest first
+        repository = record.image.partition("@")[0]
+        repositories.add(repository)
+        kept[record.flow] += 1
+        if record.flow in deployed and kept[record.flow] <= releases:
+            names |= {record.image, f"{repository}:{record.key}", *record.docker_tasks.values()}
+    return Needed(frozenset(names), frozenset(repositories - {""}))
+
+
+def _named(deployment: Mapping[str, Json]) -> Iterator[str]:
+    """The names of a deployment's image. On ECS the image is in the task definition, and the marks alone have it."""
+    yield str((deployment.get("job_variables") or {}).get("image"))
+    yield str((deployment.get("labels") or {}).get(f"{MARK}image"))
+    if marks := Marks.of(deployment):
+        yield f"{marks.repository}:{marks.key}"
+
+
+def judge(images: Sequence[HeldImage], needed: Needed, target: Target) -> tuple[Judged, ...]:
+    """Each image of the project, with why it stays."""
+    newest: dict[str, HeldImage] = {}
+    for image in sorted(images, key=lambda one: one.made):
+        newest[image.flow] = image
+
+    def why(image: HeldImage) -> str:
+        own = {str(target.repository_of(image.flow))} if image.flow else set()
+        others = [name for name in image.names if _repository(name) not in own | needed.repositories]
+        if image.used:
+            return "there is a container of it"
+        if not needed.names.isdisjoint(image.names):
+            return "it is deployed, pinned or of a release that is kept"
+        if others:
+            return f"{others[0]} is no name that target {target.name} gives"
+        if image.flow and newest[image.flow] is image:
+            return "it is the newest one of its flow"
+        return ""
+
+    return tuple(Judged(image, why(image)) for image in images)
+
+
+def _repository(name: str) -> str:
+    """The repository of `repository:tag` or `repository@digest`; a host may have a port."""
+    path, _, _ = name.partition("@")
+    before, slash, last = path.rpartition("/")
+    return f"{before}{slash}{last.partition(':')[0]}"
