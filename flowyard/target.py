@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from flowyard.values import Json, Repository
 
-_ECR_HOST = re.compile(r"([0-9]{12}\.)?ecr\.[a-z0-9-]+")
+_ECR_HOST = re.compile(r"([0-9]{12}\.)?ecr(-fips)?(-dual-stack)?\.[a-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ class EcrSettings:
     """An account's container registry in Amazon ECR, and how its repositories are made.
 
     `account` is None for the caller's own. `encryption_key` is a KMS key's ARN, id or alias; None leaves it to
-    ECR's AES-256. Images without a tag are expired after `expire_untagged_days`; None: never.
+    ECR's AES-256. Images without a tag are expired after `expire_untagged_days`; None: never. `dual_stack` and
+    `fips` say which of the registry's hosts images are named by.
     """
 
     region: str
@@ -72,11 +73,14 @@ class EcrSettings:
     encryption_key: str | None = None
     expire_untagged_days: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    dual_stack: bool = False
+    fips: bool = False
 
     @property
     def host(self) -> str:
         """What stands for the registry's host until the API has told it: the same for everybody who ships."""
-        return f"{self.account}.ecr.{self.region}" if self.account else f"ecr.{self.region}"
+        kind = f"ecr{'-fips' * self.fips}{'-dual-stack' * self.dual_stack}"
+        return f"{self.account}.{kind}.{self.region}" if self.account else f"{kind}.{self.region}"
 
 
 def is_ecr(host: str) -> bool:

@@ -26,6 +26,8 @@ def ecr_of(table: EcrRegistry) -> EcrSettings:
         encryption_key=table.encryption_key,
         expire_untagged_days=table.expire_untagged_days,
         tags=table.tags,
+        dual_stack=table.dual_stack,
+        fips=table.fips,
     )
 
 

@@ -93,6 +93,13 @@ class EcrRegistry(Table):
         "runs always has one. Needs `immutable`.",
     )
     tags: dict[str, str] = Field({}, description="AWS tags of repositories that are made.")
+    dual_stack: bool = Field(
+        False,
+        description="Images are pushed to and pulled from the registry's host that has IPv6 addresses too.",
+    )
+    fips: bool = Field(
+        False, description="The same with its host for FIPS 140, in the regions that have one."
+    )
 
 
 class WorkPoolTable(Table):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flowyard.adapters.aws.ecr_tokens import Tokens
-from flowyard.aws.ecr_hosts import account_and_region
+from flowyard.aws.ecr_hosts import account_and_region, at_endpoint
 from flowyard.aws.lifecycle import untagged_days, untagged_policy
 from flowyard.errors import AwsError
 from flowyard.values import Json
@@ -38,6 +38,37 @@ HALF = 6 * 3600.0
 )
 def test_a_host_of_ecr_is_recognized(host: str, found: tuple[str, str] | None) -> None:
     assert account_and_region(host) == found
+
+
+USUAL = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+BOTH = "123456789012.dkr-ecr-fips.eu-west-1.on.aws"
+
+
+@pytest.mark.parametrize(
+    ("host", "dual_stack", "fips", "named"),
+    [
+        (USUAL, False, False, USUAL),
+        (USUAL, True, False, "123456789012.dkr-ecr.eu-west-1.on.aws"),
+        (USUAL, False, True, "123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com"),
+        (USUAL, True, True, BOTH),
+        (BOTH, True, True, BOTH),
+        (
+            "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
+            True,
+            False,
+            "123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn",
+        ),
+        ("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", True, False, None),
+        ("127.0.0.1:5000", False, False, "127.0.0.1:5000"),
+        ("127.0.0.1:5000", True, False, None),
+    ],
+)
+def test_a_registry_has_a_name_for_each_of_its_endpoints(
+    host: str, dual_stack: bool, fips: bool, named: str | None
+) -> None:
+    assert at_endpoint(host, dual_stack=dual_stack, fips=fips) == named
+    if named is not None and host != "127.0.0.1:5000":
+        assert account_and_region(named) == account_and_region(host)
 
 
 def test_a_policy_is_ours_only_as_we_write_it() -> None:

@@ -1,7 +1,7 @@
 """Amazon ECR as the target's container registry: its API for names, repositories and tokens, OCI for images.
 
 The host in the files only stands for the registry (`EcrSettings.host`). The real one is whatever the API answers, so
-other partitions, dual stack and FIPS endpoints need nothing here.
+other partitions need nothing here; where the files ask for dual stack or FIPS it is the same registry's other name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from flowyard.adapters.aws.ecr_repositories import EcrRepositories
 from flowyard.adapters.aws.ecr_tokens import Tokens
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.oci_address import Limits
-from flowyard.aws.ecr_hosts import account_and_region
+from flowyard.aws.ecr_hosts import account_and_region, at_endpoint
+from flowyard.errors import RegistryError
 from flowyard.ports import AwsCalls
 from flowyard.target import EcrSettings
 from flowyard.values import Credentials, ImageReference, Layer, PublishedImage, Repository
@@ -52,7 +53,7 @@ class EcrRegistry:
 
     def ready(self, repository: Repository) -> Repository:
         """As Repositories.ready: made when it is missing, where that is wanted and allowed."""
-        found = self._repositories.ready(repository.path)
+        found = self._named(self._repositories.ready(repository.path))
         self._hosts.add(found.host)
         return found
 
@@ -64,7 +65,7 @@ class EcrRegistry:
 
     def home(self) -> str:
         """As Registry.home."""
-        host = self._tokens.current().host
+        host = self._at_endpoint(self._tokens.current().host)
         self._hosts.add(host)
         return host
 
@@ -80,7 +81,21 @@ class EcrRegistry:
         if repository.host != self._settings.host:
             return repository  # as an earlier answer named it
         known = self._repositories.known(repository.path)
-        return known or Repository(self.home(), repository.path)
+        return self._named(known) if known else Repository(self.home(), repository.path)
+
+    def _named(self, repository: Repository) -> Repository:
+        """A repository of the API's answers, at the endpoint that is wanted."""
+        return Repository(self._at_endpoint(repository.host), repository.path)
+
+    def _at_endpoint(self, host: str) -> str:
+        settings = self._settings
+        found = at_endpoint(host, dual_stack=settings.dual_stack, fips=settings.fips)
+        if found is None:
+            raise RegistryError(
+                f"{host}: there is no name of this registry for dual stack or FIPS",
+                hint="remove `dual-stack` and `fips` from the target's registry",
+            )
+        return found
 
     def _is_of_aws(self, host: str) -> bool:
         """Whether a host that this process has not heard of yet is one of this registry's names."""
