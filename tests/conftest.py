@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.counts import counted
+from tests.counts import counted, not_tried
 from tests.lanes import Lanes, hands_out
 
 # In a CI the program tells it what it did; these tests look at what it prints anywhere else.
@@ -34,3 +34,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = [report.nodeid for report in terminalreporter.stats.get("passed", ()) if report.when == "call"]
     if shown := ", ".join(f"{kind} {count}" for kind, count in counted(passed).items()):
         terminalreporter.write_line(f"passed of each kind: {shown}")
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ())]
+    for line in not_tried(reasons):
+        terminalreporter.write_line(line, yellow=True)

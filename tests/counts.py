@@ -20,6 +20,7 @@ KINDS = {
     "tests/integration/test_newest_wins.py": "interleavings of two commits",
     "tests/integration/test_dockerfiles.py": "Dockerfiles linted",
     "tests/aws/test_ecr_faults.py": "faults of ECR and of a push to it",
+    "tests/aws/test_ecr_real_name.py": "tests of ECR by its real host name",
 }
 
 
@@ -27,3 +28,9 @@ def counted(names: Iterable[str]) -> dict[str, int]:
     """Of the tests that passed, by their node ids, how many belong to each kind that has any."""
     found = Counter(kind for name in names for prefix, kind in KINDS.items() if name.startswith(prefix))
     return {kind: found[kind] for kind in KINDS.values() if found[kind]}
+
+
+def not_tried(reasons: Iterable[str]) -> list[str]:
+    """What a machine could not show, by the reasons of the tests that were skipped: a line for each reason."""
+    found = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+    return [f"not tried here: {count} tests of {reason}" for reason, count in found.items()]

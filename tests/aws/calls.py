@@ -18,6 +18,7 @@ from flowyard.values import Json
 from tests.aws.faults import Refusal
 
 ACCOUNT = "123456789012"
+OTHER = "210987654321"  # an account that is not the caller's
 
 _SCOPE = re.compile(r"Credential=([^/]+)/[0-9]{8}/([^/]+)/([^/]+)/aws4_request")
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -10,7 +10,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from flowyard.values import Json
@@ -67,6 +68,19 @@ class EcrManners:
     tokens: Tokens = field(default_factory=Tokens)
     hosts: dict[tuple[str, str], str] = field(default_factory=dict)
 
+    @contextmanager
+    def listening(self, place: tuple[str, str], host: str) -> Iterator[None]:
+        """The registry of an account and region is at this host inside. What was told before is told again
+        afterwards."""
+        around = self.hosts.get(place)
+        self.hosts[place] = host
+        try:
+            yield
+        finally:
+            self.hosts.pop(place)
+            if around is not None:
+                self.hosts[place] = around
+
     def answer(self, call: Call, proceed: Proceed) -> Answer:
         """Answer one call of ECR."""
         if call.action == "GetAuthorizationToken":
@@ -99,8 +113,8 @@ class EcrManners:
         return Answer(answer.status, {**answer.headers, "Content-Length": str(len(body))}, body)
 
     def _address(self, text: str) -> str:
-        """The text with the host where that registry listens in these tests; the endpoints of China have a
-        suffix that moto does not know: https://docs.aws.amazon.com/general/latest/gr/ecr.html"""
+        """The text with the host where that registry listens in these tests, which may be its own; the endpoints
+        of China have a suffix that moto does not know: https://docs.aws.amazon.com/general/latest/gr/ecr.html"""
         match = _HOST.match(text)
         if match is None:
             return text
@@ -108,6 +122,8 @@ class EcrManners:
         host = self.hosts.get((account, region))
         if host is None:
             return text.replace(".amazonaws.com", ".amazonaws.com.cn") if region.startswith("cn-") else text
+        if host == match[0].removeprefix("https://"):
+            return text
         scheme = "http://" if text.startswith("https://") else ""
         return f"{scheme}{host}{text[match.end() :]}"
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.aws.api import AwsApi
+from tests.aws.calls import OTHER
 from tests.aws.registry_front import RegistryFront, registry_front
 from tests.integration.yard import remove_images
 
@@ -52,3 +53,10 @@ def front(session_front: RegistryFront, in_aws: AwsApi) -> RegistryFront:
     """The account's registry, empty and without faults, found by this process."""
     session_front.reset()
     return session_front
+
+
+@pytest.fixture
+def other(front: RegistryFront, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryFront]:
+    """The registry of an account that is not the caller's."""
+    with registry_front(front.api, tmp_path_factory.mktemp("other"), OTHER) as made:
+        yield made

@@ -1,20 +1,18 @@
 """ECR's manners before the real registry program: who may come in, what exists, which tags stay, what fails.
 
 The blobs and manifests are the program's; which repositories and images there are is moto's, so that the API and
-the registry tell the same story. Plain HTTP on loopback, which the engine and our client accept; the API's
-answers name this address (`EcrManners.hosts`).
+the registry tell the same story. On a loopback port it speaks plain HTTP, which the engine and our client accept
+there, and the API's answers name this address (`EcrManners.hosts`); by its real name it is in real_names.py.
 """
 
 from __future__ import annotations
 
-import socket
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import urllib3
@@ -24,7 +22,8 @@ from tests.aws.api import REGION, AwsApi
 from tests.aws.calls import ACCOUNT
 from tests.aws.ecr_manners import USER
 from tests.aws.faults import Cut
-from tests.aws.registry_requests import Kind, PlannedFault, Reply, Seen, error, pieces, read_request
+from tests.aws.front_server import FrontServer
+from tests.aws.registry_requests import HOP, Kind, PlannedFault, Reply, Seen, error
 from tests.integration.images import digest_of
 from tests.integration.registry_program import running_registry
 
@@ -36,8 +35,6 @@ IMMUTABLE = (
     "The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten because the tag is "
     "immutable."
 )
-_HOP = frozenset({"connection", "content-length", "transfer-encoding", "host", "authorization", "expect"})
-_PIECE = 256 * 1024
 _WORDS = {429: ("TOOMANYREQUESTS", TOO_MANY), 403: ("DENIED", "User is not authorized")}
 
 
@@ -55,6 +52,7 @@ class RegistryFront:
     region: str = REGION
     mounting: bool = True
     host: str = ""
+    scheme: str = "http"
     requests: list[Seen] = field(default_factory=list)
     uploaded: Counter[str] = field(default_factory=Counter)  # bytes of blobs, by repository
     before: Callable[[Seen], None] = lambda _: None
@@ -117,7 +115,9 @@ class RegistryFront:
             return error(403, "DENIED", EXPIRED)
         if state == "unknown":
             # https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html#registry_auth_http
-            challenge = {"WWW-Authenticate": f'Basic realm="http://{self.host}/",service="ecr.amazonaws.com"'}
+            challenge = {
+                "WWW-Authenticate": f'Basic realm="{self.scheme}://{self.host}/",service="ecr.amazonaws.com"'
+            }
             return error(401, "UNAUTHORIZED", "Not Authorized", challenge)
         if request.kind == "ping":
             return Reply(200, {"Content-Type": "application/json"}, b"{}")
@@ -179,7 +179,7 @@ class RegistryFront:
 
     def _pass(self, request: Seen, repository: Repository, body: Iterator[bytes]) -> urllib3.BaseHTTPResponse:
         """Ask the program. A repository that was deleted and made again is another one there."""
-        headers = {name: value for name, value in request.headers.items() if name not in _HOP}
+        headers = {name: value for name, value in request.headers.items() if name not in HOP}
         what, query = self._upstream_path(request, repository)
         counted = self._counted(request.repository, body) if request.kind.startswith("upload.p") else body
         return self._pool.request(
@@ -227,77 +227,34 @@ def _failure(status: int) -> Reply:
 
 
 @contextmanager
+def running_front(
+    api: AwsApi, folder: Path, account: str = ACCOUNT, region: str = REGION
+) -> Iterator[RegistryFront]:
+    """A front and its registry program, for a server to speak for."""
+    with running_registry(folder) as upstream:
+        yield RegistryFront(api, upstream, account, region)
+
+
+@contextmanager
+def serving(server: FrontServer) -> Iterator[None]:
+    """The server answers inside."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
 def registry_front(
     api: AwsApi, folder: Path, account: str = ACCOUNT, region: str = REGION
 ) -> Iterator[RegistryFront]:
-    """A running front and its registry program; the API's answers name it while it runs."""
-    with running_registry(folder) as upstream:
-        front = RegistryFront(api, upstream, account, region)
-        with _FrontServer(front) as server:
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-            thread.start()
-            hosts, place = api.ecr.hosts, (account, region)
-            around = hosts.get(place)  # another front of the session, which is told of again afterwards
-            front.host = hosts[place] = f"127.0.0.1:{server.server_port}"
-            try:
-                yield front
-            finally:
-                hosts.pop(place)
-                if around is not None:
-                    hosts[place] = around
-                server.shutdown()
-                thread.join()
-
-
-class _FrontHandler(BaseHTTPRequestHandler):
-    """Speaks HTTP for the front that its server has."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-    def _serve(self) -> None:
-        front: RegistryFront = self.server.front  # type: ignore[attr-defined]
-        headers = {name.lower(): ", ".join(self.headers.get_all(name) or ()) for name in self.headers}
-        request = read_request(self.command, self.path, headers)
-        body = pieces(self.rfile, headers)
-        try:
-            reply = front.answer(request, body)
-        except ConnectionError:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        for _ in body:
-            pass  # what a refusal did not read, so that the connection can go on
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
-            if name.lower() not in _HOP:
-                self.send_header(name, front.outer(request, value) if name.lower() == "location" else value)
-        self._send_body(reply)
-
-    def _send_body(self, reply: Reply | urllib3.BaseHTTPResponse) -> None:
-        if isinstance(reply, Reply):
-            size, body = str(len(reply.body)), iter((reply.body,))
-        else:
-            size, body = reply.headers.get("Content-Length", "0"), reply.stream(_PIECE, decode_content=False)
-        self.send_header("Content-Length", size)
-        self.end_headers()
-        for piece in body if self.command != "HEAD" else ():
-            self.wfile.write(piece)
-        if not isinstance(reply, Reply):
-            reply.release_conn()
-
-    do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
-
-
-class _FrontServer(ThreadingHTTPServer):
-    """The server of one front."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, front: RegistryFront) -> None:
-        super().__init__(("127.0.0.1", 0), _FrontHandler)
-        self.front = front
+    """A running front on a loopback port; the API's answers name it while it runs."""
+    with running_front(api, folder, account, region) as front:
+        server = FrontServer(("127.0.0.1", 0), lambda _: front)
+        front.host = f"127.0.0.1:{server.server_port}"
+        with serving(server), api.ecr.listening((account, region), front.host):
+            yield front

@@ -41,6 +41,8 @@ _KINDS: Mapping[tuple[str, str], Kind] = {
     ("manifests", "GET"): "manifest.get",
     ("manifests", "PUT"): "manifest.put",
 }
+# What is of one connection only, and our own login.
+HOP = frozenset({"connection", "content-length", "transfer-encoding", "host", "authorization", "expect"})
 _PIECE = 256 * 1024
 
 

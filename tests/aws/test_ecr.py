@@ -16,12 +16,12 @@ from flowyard.target import EcrSettings
 from flowyard.values import ImageReference, PublishedImage, Repository
 from tests.aws.accounts import pushed, registry
 from tests.aws.api import REGION, AwsApi
+from tests.aws.calls import OTHER
 from tests.aws.faults import DENIED, Cut, Refusal
-from tests.aws.registry_front import RegistryFront, registry_front
+from tests.aws.registry_front import RegistryFront
 
 pytest_plugins = ("tests.aws.fixtures",)
 
-OTHER = "210987654321"
 ETL = Repository("ecr.eu-west-1", "flows/etl")
 ONE = ImageReference(ETL, "one")
 CREATE = "ecr:CreateRepository"
@@ -151,11 +151,6 @@ class TestPermissions:
 
 class TestOtherAccounts:
     HERE = Repository(f"{OTHER}.ecr.eu-west-1", "flows/etl")
-
-    @pytest.fixture
-    def other(self, front: RegistryFront, tmp_path_factory: pytest.TempPathFactory) -> Any:
-        with registry_front(front.api, tmp_path_factory.mktemp("other"), OTHER) as other:
-            yield other
 
     def test_nothing_is_made_in_one(self, other: RegistryFront) -> None:
         assert refused(registry(account=OTHER), self.HERE) == (

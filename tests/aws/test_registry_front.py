@@ -10,13 +10,13 @@ from typing import Any
 
 import docker
 import pytest
-import urllib3
 from botocore.exceptions import ClientError
 
+from flowyard.adapters.oci_address import api_url
 from flowyard.values import Repository
 from tests.aws.faults import Cut
 from tests.aws.registry_front import RegistryFront
-from tests.integration.images import INDEX, Pusher, digest_of, image, index
+from tests.integration.images import INDEX, Pusher, digest_of, image, index, open_pool
 
 pytest_plugins = ("tests.aws.fixtures",)
 
@@ -132,11 +132,8 @@ def test_a_deleted_image_is_not_found(front: RegistryFront) -> None:
     repository = made(front)
     pusher(front).push(repository, "one", image([{"a": b"1"}]))
     front.api.client("ecr").batch_delete_image(repositoryName="flows/etl", imageIds=[{"imageTag": "one"}])
-    answer = urllib3.request(
-        "GET",
-        f"http://{front.host}/v2/flows/etl/manifests/one",
-        headers={"Authorization": authorization(front)},
-    )
+    url = f"{api_url(repository)}/manifests/one"
+    answer = open_pool(front.host).request("GET", url, headers={"Authorization": authorization(front)})
     assert (answer.status, answer.json()["errors"][0]["code"]) == (404, "MANIFEST_UNKNOWN")
 
 

@@ -28,18 +28,25 @@ class PrivateAuthority:
         self.file = folder / "authority.pem"
         self.file.write_bytes(certificate.public_bytes(_PEM))
 
-    def server(self, host: str) -> tuple[Path, Path]:
-        """Certificate and key for `host`, an IPv4 address, as PEM files."""
+    def server(self, *hosts: str) -> tuple[Path, Path]:
+        """Certificate and key for `hosts`, names or IPv4 addresses, as PEM files."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
-        builder = _builder(subject, self._name, key).add_extension(address, critical=False)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+        names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
+        builder = _builder(subject, self._name, key).add_extension(names, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
-        files = self._folder / f"{host}.pem", self._folder / f"{host}.key.pem"
+        files = self._folder / f"{hosts[0]}.pem", self._folder / f"{hosts[0]}.key.pem"
         files[0].write_bytes(certificate.public_bytes(_PEM))
         kind, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         files[1].write_bytes(key.private_bytes(_PEM, kind, none))
         return files
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _builder(

@@ -1,4 +1,4 @@
-"""What tests could leave behind on a machine: processes, containers, volumes, images.
+"""What tests could leave behind on a machine: processes, containers, volumes, images, names of hosts.
 
 Compared before and after a whole session, because a fixture that forgets something forgets to say so.
 """
@@ -16,10 +16,15 @@ from dataclasses import dataclass
 import docker
 import psutil
 
+from tests.aws.calls import ACCOUNT, OTHER
+from tests.aws.host_names import Places
+
 MARK = "FLOWYARD_TEST_SESSION"  # in the environment of every process that the session starts
 PATIENCE = 60.0  # seconds; what was told to end may take a moment
-# The registries of tests listen on loopback; what has other names may be somebody else's.
-_OURS = re.compile(r"^((127\.0\.0\.1|localhost):[0-9]+/|flowyard)")
+# The registries of tests listen on loopback, or are in accounts that nobody has; what has other names may be
+# somebody else's.
+_OURS = re.compile(rf"^((127\.0\.0\.1|localhost):[0-9]+/|({ACCOUNT}|{OTHER})\.dkr|flowyard)")
+_MACHINE = Places()
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Machine:
     containers: frozenset[str]
     volumes: frozenset[str]
     images: frozenset[str]
+    hosts: frozenset[str]
 
     def beyond(self, before: Machine) -> tuple[str, ...]:
         """What is here and was not there before."""
@@ -38,11 +44,13 @@ class Machine:
             *(f"container {one}" for one in sorted(self.containers - before.containers)),
             *(f"volume {one}" for one in sorted(self.volumes - before.volumes)),
             *(f"image {one}" for one in sorted(self.images - before.images)),
+            *(f"host {one}" for one in sorted(self.hosts - before.hosts)),
         )
 
 
-def look(session: str) -> Machine:
-    """The machine now; of processes only those of this session, and with them the ports they listen on."""
+def look(session: str, places: Places = _MACHINE) -> Machine:
+    """The machine now; of processes only those of this session, and with them the ports they listen on. So with
+    the names it gave to hosts."""
     with closing(docker.from_env()) as engine:
         images = [name for image in engine.api.images() for name in image["RepoTags"] or ()]
         containers = [one for one in engine.api.containers(all=True) if _OURS.match(one["Image"])]
@@ -52,6 +60,7 @@ def look(session: str) -> Machine:
             containers=frozenset(f"{one['Image']} {one['Id']}" for one in containers),
             volumes=frozenset(name for name in volumes if _OURS.match(name)),
             images=frozenset(name for name in images if _OURS.match(name)),
+            hosts=frozenset(line for line in places.marked() if session in line),
         )
 
 

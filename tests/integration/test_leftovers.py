@@ -6,13 +6,15 @@ import os
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import docker
 
+from tests.aws.host_names import Places, Wanted, give, put_back
 from tests.integration.leftovers import MARK, look
 
 
-def test_every_kind_is_seen(engine: docker.DockerClient) -> None:
+def test_every_kind_is_seen(engine: docker.DockerClient, tmp_path: Path) -> None:
     session = uuid.uuid4().hex
     container = None
 
@@ -21,7 +23,10 @@ def test_every_kind_is_seen(engine: docker.DockerClient) -> None:
         marks = ("process ", session) if container is None else ("process ", session, container.id)
         return [one for one in left if any(mark in one for mark in marks)]
 
-    before = look(session)
+    places = Places(tmp_path)
+    places.hosts.parent.mkdir()
+    places.hosts.write_text("127.0.0.1 localhost\n")
+    before = look(session, places)
     name = f"127.0.0.1:1/leftover-{session}"
     base = os.environ["FLOWYARD_TEST_BASE"]
     image = engine.images.get(base)
@@ -32,12 +37,14 @@ def test_every_kind_is_seen(engine: docker.DockerClient) -> None:
     )
     try:
         image.tag(name, "1")
-        left = of_ours(look(session).beyond(before))
+        give(Wanted("127.0.0.2", ("leftover.example",), (), tmp_path, session), places)
+        left = of_ours(look(session, places).beyond(before))
     finally:
         process.kill()
         process.wait()
         container.remove()
         volume.remove()
         engine.images.remove(f"{name}:1")
-    assert [one.split(" ")[0] for one in left] == ["process", "container", "volume", "image"]
-    assert of_ours(look(session).beyond(before)) == []
+        put_back(places)
+    assert [one.split(" ")[0] for one in left] == ["process", "container", "volume", "image", "host"]
+    assert of_ours(look(session, places).beyond(before)) == []

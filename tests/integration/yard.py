@@ -132,11 +132,12 @@ def _clean_engine(host: str, volume: str) -> None:
     remove_images(host)
 
 
-def remove_images(host: str) -> None:
-    """Remove the images that the engine holds under a registry's name."""
+def remove_images(*hosts: str) -> None:
+    """Remove the images that the engine holds under registries' names."""
+    starts = tuple(f"{host}/" for host in hosts)
     with closing(docker.from_env()) as engine:
         for image in engine.api.images():  # not inspected one by one: others come and go meanwhile
             names = [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]
-            for name in (name for name in names if name.startswith(f"{host}/")):
+            for name in (name for name in names if name.startswith(starts)):
                 with suppress(ImageNotFound):  # the last tag took the digest with it
                     engine.images.remove(name, force=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.counts import KINDS, counted
+from tests.counts import KINDS, counted, not_tried
 from tests.support import REPOSITORY
 
 
@@ -20,3 +20,12 @@ def test_tests_are_counted_by_kind() -> None:
     ]
     assert counted(names) == {"wrong inputs": 2}
     assert counted([]) == {}
+
+
+def test_what_was_not_tried_is_told_with_its_reason() -> None:
+    reasons = ["Skipped: ECR by its real host name: it takes root", "Skipped: other things"] * 2
+    assert not_tried(reasons) == [
+        "not tried here: 2 tests of ECR by its real host name: it takes root",
+        "not tried here: 2 tests of other things",
+    ]
+    assert not_tried([]) == []
