@@ -11,6 +11,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import sha256
@@ -35,6 +36,7 @@ ALWAYS_IGNORED = (
 NOT_SOURCE = ("/flow.toml", "/requirements.txt", "/requirements.lock", "/Dockerfile", "/Dockerfile.j2")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and what is not UTF-8
 _LINK, _EXECUTABLE = "link:", " executable"  # of fingerprints
+_TRIES = 20  # at making a folder while others remove the one above
 _PART = 1 << 16  # bytes that are read at once: most files are smaller, and a buffer costs more than they do
 RUNTIME_FOLDER = Path(__file__).parents[1] / "runtime"
 
@@ -103,7 +105,7 @@ def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
     """Copy the context into `folder`, anew. Raises FlowyardError when a file changed since it was hashed."""
     if folder.exists():
         shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    _make(folder)
     files = tuple(files)
     for directory in {file.path.rpartition("/")[0] for file in files}:
         (folder / directory).mkdir(parents=True, exist_ok=True)
@@ -114,6 +116,16 @@ def stage(files: Iterable[ContextFile], dockerfile: str, folder: Path) -> None:
         Path(directory).chmod(0o755)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
     (folder / "Dockerfile").chmod(0o644)  # a flow's own Dockerfile may copy the whole context
+
+
+def _make(folder: Path) -> None:
+    """Make the folder and those above it. Whoever staged beside it and is done removes the one above when it is
+    empty, also between two steps of this."""
+    for _ in range(_TRIES):
+        with suppress(FileExistsError, FileNotFoundError):
+            folder.mkdir(parents=True)
+            return
+    folder.mkdir(parents=True)
 
 
 def _tree(root: Path, folder: Path, extra: tuple[str, ...]) -> Iterator[SourceFile]:

@@ -35,10 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
     only_unit = all(
         Path(argument.partition("::")[0]).resolve().is_relative_to(HERE) for argument in config.args
     )
-    if (
-        only_unit
-    ):  # nothing is logged here, and a handler for each phase of each test costs as much as the fuse
-        config.pluginmanager.unregister(name="logging-plugin")
+    if only_unit:
+        # Nothing is logged here, and a handler for each phase of each test costs as much as the fuse. It is
+        # registered after this.
+        config.pluginmanager.set_blocked("logging-plugin")
     if only_unit and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
         tempfile.tempdir = str(MEMORY)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,24 @@ def test_a_file_that_changes_meanwhile_is_an_error(root: Path, tmp_path: Path) -
     write_files(root, {"flows/hello/flow.py": "changed"})
     with pytest.raises(FlowyardError, match=r"^flows/hello/flow\.py changed while it was being shipped$"):
         stage(collected, "FROM x\n", tmp_path / "staged")
+
+
+@pytest.mark.parametrize("seen", [FileExistsError, FileNotFoundError])
+def test_who_is_done_may_remove_the_folder_of_all_contexts_while_another_stages(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: type[OSError]
+) -> None:
+    """It was there when it was to be made and is not when it is looked at, or goes once it was made."""
+    folder, made = tmp_path / "contexts" / "hello", os.mkdir
+    left = iter(range(3))
+
+    def removed_meanwhile(path: Path, mode: int = 0o777) -> None:
+        if path == (folder.parent if seen is FileExistsError else folder) and next(left, None) is not None:
+            with suppress(FileNotFoundError):
+                folder.parent.rmdir()
+            raise seen(path)
+        made(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", removed_meanwhile)
+    stage(files(root), "FROM x\n", folder)
+    assert (folder / "Dockerfile").read_text() == "FROM x\n"
+    assert next(left, None) is None
