@@ -14,6 +14,7 @@ import pytest
 import urllib3  # noqa: F401  # it opens a socket when it is imported, to see whether there is IPv6
 
 from tests.fuse import no_network_and_no_processes
+from tests.halves import Halves
 
 # Walking through what was imported, time and again while more is, took a sixth of the suite's time.
 gc.disable()
@@ -39,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # Nothing is logged here, and a handler for each phase of each test costs as much as the fuse. It is
         # registered after this.
         config.pluginmanager.set_blocked("logging-plugin")
+        config.pluginmanager.register(Halves())
     if only_unit and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
         tempfile.tempdir = str(MEMORY)
 
