@@ -12,7 +12,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Any, BinaryIO
 from warnings import WarningMessage
@@ -23,7 +23,7 @@ ENOUGH = 500  # tests; fewer are done before a second process is of use
 
 
 def worth_it(config: pytest.Config) -> bool:
-    """Whether nobody has to see the tests one after the other, in one process."""
+    """Whether nobody has to see the tests one after the other, in one process. `-n 0` asks for that."""
     options = (
         "collectonly",
         "usepdb",
@@ -32,7 +32,6 @@ def worth_it(config: pytest.Config) -> bool:
         "setupshow",
         "setuponly",
         "setupplan",
-        "numprocesses",
     )
     return (
         hasattr(os, "fork")
@@ -40,14 +39,18 @@ def worth_it(config: pytest.Config) -> bool:
         and len(os.sched_getaffinity(0)) > 1
         and sys.gettrace() is None  # coverage and debuggers follow this process only
         and not any(config.getoption(option, None) for option in options)
+        and config.getoption("numprocesses", None) is None
     )
 
 
 class Halves:
-    """A plugin that runs the tests in two processes, where there are enough of them."""
+    """A plugin that runs the tests in two processes, where there are enough of them.
 
-    def __init__(self, enough: int = ENOUGH) -> None:
-        self._enough = enough
+    Files that are named in `together` are run by the same one: they load what takes long.
+    """
+
+    def __init__(self, enough: int = ENOUGH, together: Collection[str] = ()) -> None:
+        self._enough, self._together = enough, together
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -55,7 +58,7 @@ class Halves:
         many = len(session.items) >= self._enough and threading.active_count() == 1
         if not many or session.testsfailed or not worth_it(session.config):
             return None
-        files = [list(items) for _, items in groupby(session.items, lambda item: item.path)]
+        files = self._files(session.items)
         tokens = _tokens(len(files))
         reader, writer = os.pipe()
         child = _forked(session.config)
@@ -72,6 +75,12 @@ class Halves:
         finally:
             os.waitpid(child, 0)
         return True
+
+    def _files(self, items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
+        """What is taken at once. First the files that are to be run by one process, since they take longest."""
+        one = [item for item in items if item.path.name in self._together]
+        rest = [item for item in items if item.path.name not in self._together]
+        return [one, *(list(found) for _, found in groupby(rest, lambda item: item.path))]
 
 
 def _forked(config: pytest.Config) -> int:

@@ -27,6 +27,16 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 PREFECT_HOME = tempfile.TemporaryDirectory(prefix="flowyard-prefect-")
 os.environ.update(PREFECT_HOME=PREFECT_HOME.name, DO_NOT_TRACK="1")
 
+# Where Prefect is loaded, which takes as long as a tenth of all tests. A file that is missing here loads it once more.
+WITH_PREFECT = frozenset(
+    f"test_{name}.py"
+    for name in (
+        *("contract", "mistakes_shipped", "observe", "results", "stubs", "testing"),
+        *("runtime_codec", "runtime_describe", "runtime_load", "runtime_losses", "runtime_parameters"),
+        *("runtime_storage", "runtime_varying", "tasks_calls", "tasks_child", "tasks_local"),
+        *("tasks_performing", "tasks_server", "tasks_waiting"),
+    )
+)
 HERE, MEMORY, ENOUGH = Path(__file__).parent, Path("/dev/shm"), 256 << 20
 
 
@@ -40,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # Nothing is logged here, and a handler for each phase of each test costs as much as the fuse. It is
         # registered after this.
         config.pluginmanager.set_blocked("logging-plugin")
-        config.pluginmanager.register(Halves())
+        config.pluginmanager.register(Halves(together=WITH_PREFECT))
     if only_unit and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
         tempfile.tempdir = str(MEMORY)
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import prefect
 import pytest
 
 from flowyard.runtime import describe, inside
@@ -52,6 +51,8 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Describe]
 
 def test_the_description(check: Describe, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("rtflow.py", rtflow=FLOW) == 0
+    import prefect  # by now the check has loaded it; at the top all tests would wait for that
+
     text = (tmp_path / "out" / "description.json").read_text(encoding="utf-8")
     document = json.loads(text)
     distributions = document.pop("distributions")

@@ -6,13 +6,13 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from flowyard.runtime.tasks import execution, watch
 from flowyard.runtime.tasks.errors import DockerTaskError, NotPinned, ServerRefuses
@@ -25,10 +25,22 @@ AWAY = httpx.ConnectError("nobody is there")
 PIN = Pin("clean", "default", str(uuid4()), "r.example/clean@sha256:1")
 
 
-def status(code: int) -> PrefectHTTPStatusError:
+def away() -> Exception:
+    return AWAY
+
+
+def status(code: int) -> Exception:
     """As Prefect's client raises it."""
+    from prefect.exceptions import PrefectHTTPStatusError
+
     request = httpx.Request("POST", "http://server.example")
     return PrefectHTTPStatusError(f"status {code}", request=request, response=httpx.Response(code))
+
+
+def gone() -> Exception:
+    from prefect.exceptions import ObjectNotFound
+
+    return ObjectNotFound(AWAY)
 
 
 class Server:
@@ -142,21 +154,22 @@ def asked(error: Exception) -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "text"),
+    ("refuses", "kind", "text"),
     [
         (
-            AWAY,
+            away,
             ServerRefuses,
             "cannot be called: the Prefect server is away or refuses: ConnectError: nobody",
         ),
-        (status(503), ServerRefuses, "PrefectHTTPStatusError: status 503"),
-        (status(404), NotPinned, "is pinned to is gone: ship this flow again"),
-        (ObjectNotFound(AWAY), NotPinned, "is pinned to is gone: ship this flow again"),
+        (partial(status, 503), ServerRefuses, "PrefectHTTPStatusError: status 503"),
+        (partial(status, 404), NotPinned, "is pinned to is gone: ship this flow again"),
+        (gone, NotPinned, "is pinned to is gone: ship this flow again"),
     ],
 )
 def test_what_the_server_does_not_give_is_an_error_of_the_task(
-    error: Exception, kind: type[DockerTaskError], text: str
+    refuses: Callable[[], Exception], kind: type[DockerTaskError], text: str
 ) -> None:
+    error = refuses()
     for ask in asked(error):
         with pytest.raises(kind, match=text) as caught:
             ask()
