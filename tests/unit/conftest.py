@@ -82,5 +82,5 @@ def pytest_collection_finish() -> None:
     """What was imported stays."""
     sys.dont_write_bytecode = BYTECODE
     gc.freeze()
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)
     gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
@@ -160,11 +161,13 @@ def test_our_own_errors_are_raised_as_themselves() -> None:
     assert (type(found), str(found)) == (errors.ArgumentsRefused, "Docker task 'clean': 'frame' is none")
 
 
-def test_a_value_that_is_lost_or_cannot_be_read() -> None:
+def test_a_value_that_is_lost_or_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr(time, "sleep", paused.append)
     storage = Memory()
     with pytest.raises(errors.ResultLost, match="its value is not in the result storage") as lost:
         value_of(ended("COMPLETED"), storage)
-    assert not lost.value.is_there
+    assert (lost.value.is_there, paused) == (False, [0.2] * 4)
     storage.broken = True
     with pytest.raises(errors.StorageFailed, match=r"cannot be read from the result storage: .*Input/output"):
         value_of(ended("COMPLETED"), storage)
