@@ -37,7 +37,8 @@ def worth_it(config: pytest.Config) -> bool:
         hasattr(os, "fork")
         and hasattr(os, "sched_getaffinity")
         and len(os.sched_getaffinity(0)) > 1
-        and sys.gettrace() is None  # coverage and debuggers follow this process only
+        and sys.gettrace() is None  # coverage and debuggers follow this process only,
+        and "coverage" not in sys.modules  # which later Pythons do not show as a trace
         and not any(config.getoption(option, None) for option in options)
         and config.getoption("numprocesses", None) is None
     )
