@@ -43,6 +43,7 @@ class OciRegistry:
         self._logins = logins or self  # whose credentials are Docker's own
         self._environ = environ
         self._authorizations = Authorizations(self._credentials)
+        self._manifests: dict[Digest, bytes] = {}  # by the digest that was told of a tag
         self._opened: Http | None = None
 
     def __enter__(self) -> Self:
@@ -78,17 +79,13 @@ class OciRegistry:
         Raises RegistryError for every other answer.
         """
         repository, subject = reference.repository, str(reference)
-        head = self._ask("HEAD", repository, f"manifests/{reference.tag}", subject)
-        announced = head.headers.get("docker-content-digest")
-        if head.status == 200 and announced:
-            return oci_format.header_digest(announced, subject)
-        if head.status == 429 or head.status >= 500:
-            raise _refused(head, repository, subject)
-        # HEAD carries no body: only GET tells an unknown tag from a proxy's 404, or gives what can be hashed.
+        # No HEAD: only a body tells an unknown tag from a proxy's 404, and what is there is mostly read next.
         answer = self._ask("GET", repository, f"manifests/{reference.tag}", subject)
         if answer.status == 404 and oci_format.registry_error(answer.body)[0] in _ABSENT:
             return None
-        return _tagged_digest(_accepted(answer, repository, subject), subject)
+        digest = _tagged_digest(_accepted(answer, repository, subject), subject)
+        self._manifests[digest] = answer.body
+        return digest
 
     def knows(self, repository: Repository) -> bool:
         """Whether there is such a repository, asked of a registry that tells unknown names from unknown tags."""
@@ -153,7 +150,8 @@ class OciRegistry:
         return oci_format.json_object(self._manifest(repository, chosen), f"{repository}@{chosen}")
 
     def _manifest(self, repository: Repository, digest: Digest) -> bytes:
-        return self._content(repository, f"manifests/{digest}", digest, MOST_MANIFEST)
+        found = self._manifests.pop(digest, None)  # it is read once, if at all
+        return found or self._content(repository, f"manifests/{digest}", digest, MOST_MANIFEST)
 
     def _blob(self, repository: Repository, digest: Digest, most: int) -> bytes:
         return self._content(repository, f"blobs/{digest}", digest, most)

@@ -38,10 +38,8 @@ PUSH: dict[tuple[Agent, Kind, int], tuple[int | Cut, ...]] = {
     ("docker", "manifest.head", 1): (429, DROPPED),
     ("docker", "manifest.get", 1): (503, LOST),
     ("docker", "blob.get", 1): (429, 503),
-    ("flowyard", "manifest.head", 1): (429, 500, DROPPED),
-    ("flowyard", "manifest.get", 1): (429, 503, LOST),
-    ("flowyard", "manifest.head", 4): (500, DROPPED),
-    ("flowyard", "manifest.get", 4): (429, LOST),
+    ("flowyard", "manifest.get", 1): (429, 500, DROPPED, LOST),
+    ("flowyard", "manifest.get", 3): (429, 503, DROPPED, LOST),
     ("flowyard", "blob.get", 1): (503, DROPPED),
 }
 API: dict[tuple[str, Fault], type[FlowyardError] | None] = {

@@ -65,31 +65,39 @@ def file_error(script: Script) -> RegistryError:
 
 
 class TestDigest:
-    def test_one_head_is_enough(self) -> None:
-        asked = ask_digest({f"HEAD {TAG}": [Reply(200, headers=NAMED)]})
-        assert asked == (IMAGE.digest, [Asked("HEAD", TAG)])
+    def test_one_question_is_enough_for_the_digest_and_the_manifest(self) -> None:
+        script = {
+            f"GET {TAG}": [Reply(200, IMAGE.manifest, NAMED)],
+            f"GET {blob_path(IMAGE.blobs[-1])}": [Reply(200, IMAGE.blobs[-1])],
+        }
+        with ScriptedServer(script) as server, OciRegistry(QUICK, {}) as registry:
+            assert registry.find(reference(server)) == published(server)
+            assert registry.last_layer_file(published(server), PATH) == b"found"
+            assert server.asked == [Asked("GET", TAG), Asked("GET", blob_path(IMAGE.blobs[-1]))]
 
     def test_without_the_header_the_body_is_hashed(self) -> None:
-        script = {f"HEAD {TAG}": [Reply(200)], f"GET {TAG}": [Reply(200, IMAGE.manifest)]}
-        assert ask_digest(script) == (IMAGE.digest, [Asked("HEAD", TAG), Asked("GET", TAG)])
+        script = {f"GET {TAG}": [Reply(200, IMAGE.manifest)]}
+        assert ask_digest(script) == (IMAGE.digest, [Asked("GET", TAG)])
 
     def test_a_header_that_is_no_digest_is_an_error(self) -> None:
-        error = digest_error({f"HEAD {TAG}": [Reply(200, headers={"Docker-Content-Digest": "latest"})]})
+        error = digest_error(
+            {f"GET {TAG}": [Reply(200, IMAGE.manifest, {"Docker-Content-Digest": "latest"})]}
+        )
         assert error.message.endswith("flows/etl:one: Docker-Content-Digest is 'latest', not a sha256 digest")
 
     def test_a_header_that_contradicts_the_body_is_an_error(self) -> None:
         lie = Reply(200, IMAGE.manifest, {"Docker-Content-Digest": str(OTHER)})
-        error = digest_error({f"HEAD {TAG}": [Reply(405)], f"GET {TAG}": [lie]})
+        error = digest_error({f"GET {TAG}": [lie]})
         assert f"the content is {IMAGE.digest}, but {OTHER} was asked for" in error.message
 
     def test_a_404_that_is_not_the_registrys_own_is_an_error(self) -> None:
         page = Reply(404, b"<html>not found</html>")
-        error = digest_error({f"HEAD {TAG}": [page], f"GET {TAG}": [page]})
+        error = digest_error({f"GET {TAG}": [page]})
         assert error.message.endswith("flows/etl:one: the container registry answered HTTP 404")
 
     def test_a_refusal_names_status_code_message_and_login(self) -> None:
         body = json.dumps({"errors": [{"code": "DENIED", "message": "no\x1b access"}]}).encode()
-        script = {f"HEAD {TAG}": [Reply(403)], f"GET {TAG}": [Reply(403, body)]}
+        script = {f"GET {TAG}": [Reply(403, body)]}
         with ScriptedServer(script) as server, OciRegistry(QUICK, {}) as registry:
             with pytest.raises(RegistryError) as caught:
                 registry.digest(reference(server))
@@ -101,31 +109,31 @@ class TestDigest:
 
 class TestRetries:
     def test_503_twice_then_200(self) -> None:
-        script = {f"HEAD {TAG}": [Reply(503), Reply(503), Reply(200, headers=NAMED)]}
-        assert ask_digest(script) == (IMAGE.digest, [Asked("HEAD", TAG)] * 3)
+        script = {f"GET {TAG}": [Reply(503), Reply(503), Reply(200, IMAGE.manifest, NAMED)]}
+        assert ask_digest(script) == (IMAGE.digest, [Asked("GET", TAG)] * 3)
 
     def test_retry_after_is_waited_for(self) -> None:
         began = time.monotonic()
         limited = Reply(429, headers={"Retry-After": "1"})
-        assert ask_digest({f"HEAD {TAG}": [limited, Reply(200, headers=NAMED)]})[0] == IMAGE.digest
+        assert ask_digest({f"GET {TAG}": [limited, Reply(200, IMAGE.manifest, NAMED)]})[0] == IMAGE.digest
         assert 1.0 <= time.monotonic() - began < 2.0
 
     def test_a_wait_beyond_the_limit_is_not_begun(self) -> None:
         began = time.monotonic()
-        error = digest_error({f"HEAD {TAG}": [Reply(429, headers={"Retry-After": "3600"})]})
+        error = digest_error({f"GET {TAG}": [Reply(429, headers={"Retry-After": "3600"})]})
         assert error.message.endswith("the container registry answered HTTP 429")
         assert error.hint == "the registry limits how often it is asked: wait, or log in"
         assert time.monotonic() - began < 1.0
 
     def test_tries_are_bounded(self) -> None:
-        with ScriptedServer({f"HEAD {TAG}": [Reply(502)]}) as server, OciRegistry(QUICK, {}) as registry:
+        with ScriptedServer({f"GET {TAG}": [Reply(502)]}) as server, OciRegistry(QUICK, {}) as registry:
             with pytest.raises(RegistryError, match="HTTP 502"):
                 registry.digest(reference(server))
-            assert server.asked == [Asked("HEAD", TAG)] * QUICK.tries
+            assert server.asked == [Asked("GET", TAG)] * QUICK.tries
 
     def test_500_is_tried_again(self) -> None:
-        script = {f"HEAD {TAG}": [Reply(500), Reply(200, headers=NAMED)]}
-        assert ask_digest(script) == (IMAGE.digest, [Asked("HEAD", TAG)] * 2)
+        script = {f"GET {TAG}": [Reply(500), Reply(200, IMAGE.manifest, NAMED)]}
+        assert ask_digest(script) == (IMAGE.digest, [Asked("GET", TAG)] * 2)
 
     def test_nobody_there_is_said_with_what_to_do(self) -> None:
         with ScriptedServer({}) as server:
@@ -145,32 +153,32 @@ class TestTokens:
     }
 
     def test_an_expired_token_is_renewed_once(self) -> None:
-        good, bad = Reply(200, headers=NAMED), Reply(401, headers=self.CHALLENGE)
+        good, bad = Reply(200, IMAGE.manifest, NAMED), Reply(401, headers=self.CHALLENGE)
         tokens = [Reply(200, b'{"token": "first"}'), Reply(200, b'{"access_token": "second"}')]
-        script = {f"HEAD {TAG}": [bad, good, bad, good], "GET /token": tokens}
+        script = {f"GET {TAG}": [bad, good, bad, good], "GET /token": tokens}
         with ScriptedServer(script) as server, OciRegistry(QUICK, {}) as registry:
             assert [registry.digest(reference(server)) for _ in range(2)] == [IMAGE.digest] * 2
             ask = Asked("GET", "/token?scope=repository%3Aflows%2Fetl%3Apull&service=a%2C+b")
             assert server.asked == [
-                Asked("HEAD", TAG),
+                Asked("GET", TAG),
                 ask,
-                Asked("HEAD", TAG, "Bearer first"),
-                Asked("HEAD", TAG, "Bearer first"),
+                Asked("GET", TAG, "Bearer first"),
+                Asked("GET", TAG, "Bearer first"),
                 ask,
-                Asked("HEAD", TAG, "Bearer second"),
+                Asked("GET", TAG, "Bearer second"),
             ]
 
     def test_a_token_that_is_refused_is_not_asked_for_again(self) -> None:
         bad = Reply(401, headers=self.CHALLENGE)
-        script = {f"HEAD {TAG}": [bad], f"GET {TAG}": [bad], "GET /token": [Reply(200, b'{"token": "t"}')]}
+        script = {f"GET {TAG}": [bad], "GET /token": [Reply(200, b'{"token": "t"}')]}
         with ScriptedServer(script) as server, OciRegistry(QUICK, {}) as registry:
             with pytest.raises(RegistryError, match="HTTP 401"):
                 registry.digest(reference(server))
-            assert [asked.method for asked in server.asked] == ["HEAD", "GET", "HEAD", "GET", "GET", "GET"]
+            assert [asked.method for asked in server.asked] == ["GET"] * 3
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"token": 1}', b'{"token": "a\\r\\nb"}'])
     def test_an_answer_without_a_token_is_an_error(self, body: bytes) -> None:
-        script = {f"HEAD {TAG}": [Reply(401, headers=self.CHALLENGE)], "GET /token": [Reply(200, body)]}
+        script = {f"GET {TAG}": [Reply(401, headers=self.CHALLENGE)], "GET /token": [Reply(200, body)]}
         assert digest_error(script).message.startswith("token server 127.0.0.1:")
 
 
@@ -256,4 +264,4 @@ class TestContent:
 
 
 def test_an_unknown_tag_is_absent() -> None:
-    assert ask_digest({f"HEAD {TAG}": [UNKNOWN], f"GET {TAG}": [UNKNOWN]})[0] is None
+    assert ask_digest({f"GET {TAG}": [UNKNOWN]})[0] is None
