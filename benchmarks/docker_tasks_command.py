@@ -71,7 +71,7 @@ def _measured(bench: Bench, folder: Path, cases: Sequence[str], options: argpars
     sides: Mapping[str, Mapping[str, Sequence[Json]]] = {}
     if "frame" in cases:
         _ship(bench, "returns", "frames", lock=True)
-        frames = (_frame(bench, api),)
+        frames = tuple(_frame(bench, api, kept=kept) for kept in (True, False))
     if calls or maps:
         _ship(bench, "called", "caller")
         with ExitStack() as workers:
@@ -139,6 +139,6 @@ def _calls(api: PrefectRest, found: Sequence[Json]) -> tuple[Call, ...]:
     return tuple(calls)
 
 
-def _frame(bench: Bench, api: PrefectRest) -> Frame:
-    found = _returned(bench, api, "frames", {"size": _BYTES, "key": uuid.uuid4().hex})
-    return Frame(**found)
+def _frame(bench: Bench, api: PrefectRest, *, kept: bool) -> Frame:
+    parameters = {"size": _BYTES, "key": uuid.uuid4().hex, "hand_over": not kept}
+    return Frame(kept=kept, **_returned(bench, api, "frames", parameters))

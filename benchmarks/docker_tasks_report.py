@@ -24,8 +24,9 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Bytes of a frame that went in and came back, and the peak memory of both processes; `before` is that of
-    the caller's before it made the frame."""
+    the caller's before it made the frame, `kept` whether the caller keeps the frame that it gives."""
 
+    kept: bool
     size: int
     seconds: float
     before: int
@@ -86,9 +87,10 @@ def _frame(frame: Frame) -> str:
         ("of it before there was a frame", shown(frame.before)),
         ("peak of the called", shown(frame.called)),
     ]
+    how = "which its caller keeps" if frame.kept else "handed over"
     reached = max(frame.caller, frame.called) < _TIMES * frame.size
     text = _verdict(f"peaks below {_TIMES:g} times its size", reached)
-    return f"{table((f'a frame of {frame.size / 1e6:.0f} MB', ''), rows)}\n\nTarget: {text}."
+    return f"{table((f'a frame of {frame.size / 1e6:.0f} MB, {how}', ''), rows)}\n\nTarget: {text}."
 
 
 def _verdict(text: str, reached: bool) -> str:

@@ -100,14 +100,14 @@ def stop_labelled(label: str) -> tuple[Mapping[str, str], ...]:
     from docker.errors import APIError
 
     with engine() as client:
-        found = client.containers.list(filters={"label": label})
+        found = client.containers.list(filters={"label": label}, ignore_removed=True)
         for sign, seconds in (("SIGTERM", _ASK_SECONDS), ("SIGKILL", _KILL_SECONDS)):
-            running = client.containers.list(filters={"label": label})
+            running = client.containers.list(filters={"label": label}, ignore_removed=True)
             for container in running:
                 with suppress(APIError):  # it ended by itself in the meantime
                     container.kill(sign)
             deadline = time.monotonic() + seconds
             while running and time.monotonic() < deadline:
                 time.sleep(0.1)
-                running = client.containers.list(filters={"label": label})
+                running = client.containers.list(filters={"label": label}, ignore_removed=True)
         return tuple(dict(container.labels) for container in found)

@@ -1,8 +1,8 @@
-"""Executes a flow run as `prefect flow-run execute` does, with two Python processes instead of three.
+"""Executes a flow run as `prefect flow-run execute` does, but loads Prefect once instead of three times.
 
 Prefect 3.8 runs a deployment's pull steps in a process of their own, which imports all of Prefect for them; here
-the only pull step names a folder, so the engine's process takes it. What watches the run is Prefect's own
-executor: heartbeats, cancellation, crash detection and hooks are as always.
+the only pull step names a folder, so the engine's process takes it. That one is a copy of this (engine.py). What
+watches the run is Prefect's own executor: heartbeats, cancellation, crash detection and hooks are as always.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from flowyard.runtime.marks import RUN
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.flows import Flow
+    from prefect.runner._flow_run_executor import FlowRunExecutorContext, ProcessStarter
+
+    from flowyard.runtime.engine import Copy
 
 # The executor is not part of Prefect's documented interface: used with the versions it was tested with.
 TESTED = ("3.8",)
@@ -42,26 +45,27 @@ def main() -> None:
         os.execvp(STOCK[0], STOCK)  # noqa: S606 - to become the command is its purpose
     gc.disable()  # a tenth of the time Prefect takes to load goes into walking through what was loaded
     import anyio
+    from prefect import flow_engine  # noqa: F401 - what the engine loads
     from prefect.logging.configuration import setup_logging
     from prefect.runner import _flow_run_executor, _starter_engine  # noqa: F401 - most of what is loaded
 
+    from flowyard.runtime.engine import copied, run_engine
+
+    setup_logging()
     gc.freeze()
     gc.enable()
-    setup_logging()
-    anyio.run(_execute, UUID(os.environ[RUN]))
+    engine = copied(run_engine)
+    anyio.run(_execute, UUID(os.environ[RUN]), engine)
 
 
-async def _execute(run: UUID) -> None:
+async def _execute(run: UUID, engine: Copy | None) -> None:
     from prefect.runner._flow_run_executor import FlowRunExecutorContext
-    from prefect.runner._starter_engine import EngineCommandStarter
 
     from flowyard.runtime.tasks import execution
 
     async with FlowRunExecutorContext() as context:
         flow_run = await context.client.read_flow_run(run)
-        starter = EngineCommandStarter(
-            control_channel=context.control_channel, isolate_process_group=True, env_overrides_settings=True
-        )
+        starter = _starter(engine, context)
         execution.explain_crashes(context)
         executor = context.create_executor(
             flow_run, starter, resolve_flow=_load_for_hooks, propose_submitting=False
@@ -70,6 +74,18 @@ async def _execute(run: UUID) -> None:
             await execution.submit(context, executor, flow_run)
         else:
             await executor.submit()
+
+
+def _starter(engine: Copy | None, context: FlowRunExecutorContext) -> ProcessStarter:
+    from prefect.runner._starter_engine import EngineCommandStarter
+
+    from flowyard.runtime.engine import CopyStarter
+
+    if engine is not None:
+        return CopyStarter(engine, context.control_channel)
+    return EngineCommandStarter(
+        control_channel=context.control_channel, isolate_process_group=True, env_overrides_settings=True
+    )
 
 
 async def _load_for_hooks(flow_run: FlowRun) -> Flow[..., Any]:

@@ -115,7 +115,9 @@ class Containers:
 
     def remove_all(self) -> None:
         """Remove every container that was started here."""
-        for one in self.engine.containers.list(all=True, filters={"label": f"{LABEL}={self.mark}"}):
+        for one in self.engine.containers.list(
+            all=True, filters={"label": f"{LABEL}={self.mark}"}, ignore_removed=True
+        ):
             self.remove(one)
 
 

@@ -100,6 +100,6 @@ def image_of(engine: docker.DockerClient, spec: Document) -> Image:
 def stop(pod: str, grace: int) -> None:
     """Ask a pod's container to end, and end it after so many seconds; there may be none, or none yet."""
     with closing(docker.from_env()) as engine:
-        for container in engine.containers.list(filters={"name": f"^/?{pod}$"}):
+        for container in engine.containers.list(filters={"name": f"^/?{pod}$"}, ignore_removed=True):
             with suppress(APIError):  # it ended by itself and is removed
                 container.stop(timeout=grace)

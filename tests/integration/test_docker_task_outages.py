@@ -56,7 +56,9 @@ def seen(
         key = uuid.uuid4().hex[:8]
         run = pinned.trigger("", "outages", value=key)
         pinned.until(run.id, ("RUNNING",))
-        (container,) = engine.containers.list(filters={"label": f"io.prefect.flow-run-id={run.id}"})
+        (container,) = engine.containers.list(
+            filters={"label": f"io.prefect.flow-run-id={run.id}"}, ignore_removed=True
+        )
 
         def open_gate(name: str) -> None:
             done = container.exec_run(["touch", f"/var/lib/flowyard/results/gate {key}-{name}"])

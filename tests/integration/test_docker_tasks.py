@@ -21,10 +21,13 @@ pytest_plugins = ("tests.integration.pipeline_fixtures",)
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 KILLER = """
 import os
+parents = {}
 for pid in filter(str.isdigit, os.listdir("/proc")):
-    with open(f"/proc/{pid}/cmdline", "rb") as line:
-        if b"prefect.engine" in line.read():
-            os.kill(int(pid), 9)
+    with open(f"/proc/{pid}/cmdline", "rb") as line, open(f"/proc/{pid}/stat") as numbers:
+        if b"flowyard.runtime.execute" in line.read():
+            parents[pid] = numbers.read().rpartition(") ")[2].split()[1]
+(engine,) = [pid for pid, parent in parents.items() if parent in parents]
+os.kill(int(engine), 9)
 """
 
 
@@ -177,7 +180,9 @@ def test_a_caller_calls_what_it_was_shipped_with(pinned: Pinned) -> None:
 
 def kill(engine: docker.DockerClient, run: str, *, whole: bool) -> None:
     """Kill the container of a run, or the process of its flow only."""
-    (container,) = engine.containers.list(filters={"label": f"io.prefect.flow-run-id={run}"})
+    (container,) = engine.containers.list(
+        filters={"label": f"io.prefect.flow-run-id={run}"}, ignore_removed=True
+    )
     if whole:
         container.kill()
     else:

@@ -66,7 +66,7 @@ def test_down_ends_the_runs_of_its_own_worker_only(shared: UpOptions, engine: do
     )
     run = _started_run(api_url(state))
     label = f"io.prefect.flow-run-id={run}"
-    container = wait_for(lambda: engine.containers.list(filters={"label": label}))[0]
+    container = wait_for(lambda: engine.containers.list(filters={"label": label}, ignore_removed=True))[0]
     said = Said()
     try:
         down(shared.folder, said)

@@ -82,7 +82,7 @@ def test_the_registry_in_a_container(
     assert urllib3.request("GET", blob).data == b"in a volume"
     assert urllib3.request("DELETE", blob).status == 202
     down(own.folder, Said(), delete_data=True)
-    names = [one.name for one in engine.containers.list(all=True)] + [
+    names = [one.name for one in engine.containers.list(all=True, ignore_removed=True)] + [
         one.name for one in engine.volumes.list()
     ]
     assert state.registry.container not in names

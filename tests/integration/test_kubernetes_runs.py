@@ -134,7 +134,7 @@ def site(session_yard: RunningYard, tmp_path_factory: pytest.TempPathFactory) ->
 
 def containers(engine: docker.DockerClient, run: str) -> list[Container]:
     """The containers that run for a run."""
-    return engine.containers.list(filters={"label": f"prefect.io/flow-run-id={run}"})
+    return engine.containers.list(filters={"label": f"prefect.io/flow-run-id={run}"}, ignore_removed=True)
 
 
 def test_a_run_has_the_secret_and_the_limits_of_its_job(site: Site) -> None:

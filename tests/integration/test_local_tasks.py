@@ -115,7 +115,11 @@ def containers(engine: docker.DockerClient, project: SmallProject) -> list[str |
     """The containers of the project's images."""
     images = engine.images.list(filters={"label": f"io.flowyard.project={project.name}"})
     every = [str(image.id) for image in images]
-    return [one.id for each in every for one in engine.containers.list(all=True, filters={"ancestor": each})]
+    return [
+        one.id
+        for each in every
+        for one in engine.containers.list(all=True, filters={"ancestor": each}, ignore_removed=True)
+    ]
 
 
 def until(engine: docker.DockerClient, project: SmallProject, count: int, seconds: float) -> None:

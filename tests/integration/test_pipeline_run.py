@@ -96,7 +96,11 @@ def ended(project: SmallProject, run: Triggered) -> tuple[Finished, Any]:
 
 def containers(engine: docker.DockerClient, run: Triggered) -> list[Container]:
     """The containers of a run, running or not."""
-    return list(engine.containers.list(all=True, filters={"label": f"io.prefect.flow-run-id={run.id}"}))
+    return list(
+        engine.containers.list(
+            all=True, filters={"label": f"io.prefect.flow-run-id={run.id}"}, ignore_removed=True
+        )
+    )
 
 
 def running(engine: docker.DockerClient, run: Triggered) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -80,14 +80,9 @@ def test_a_head_comes_back_and_is_one_artifact(api: PrefectApi) -> None:
 def test_no_update_of_a_head_is_lost(api: PrefectApi) -> None:
     """Eight ships of different flows end at once."""
     believed = Head("crowd", "local", {})
-    threads = [
-        threading.Thread(target=move_head, args=(api, believed, {f"flow{number}": NEW}))
-        for number in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        ships = [pool.submit(move_head, api, believed, {f"flow{number}": NEW}) for number in range(8)]
+    assert [ship.exception() for ship in ships] == [None] * 8
     assert read_head(api, "crowd", "local").commits == {f"flow{number}": NEW for number in range(8)}
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import docker
@@ -40,6 +41,7 @@ PHASES = [
     *("queue", "worker poll", "submission", "pull"),
     *("container start", "Prefect's start", "imports", "engine"),
 ]
+EXECUTE = "-m flowyard.runtime.execute"
 STOCK = """[deployments.default]
 
 [deployments.stock]
@@ -77,19 +79,45 @@ def kept(project: SmallProject, run: str) -> Any:
 def running(project: SmallProject, engine: docker.DockerClient, run: str) -> Container:
     """The container of a run that has come to its flow."""
     within(lambda: state(project, run) == "RUNNING")
-    (container,) = engine.containers.list(filters={"label": f"io.prefect.flow-run-id={run}"})
+    (container,) = engine.containers.list(
+        filters={"label": f"io.prefect.flow-run-id={run}"}, ignore_removed=True
+    )
     return container
 
 
-def processes(container: Container) -> dict[str, int]:
-    """The container's processes: their command lines and pids on this machine."""
+@dataclass(frozen=True)
+class Process:
+    """A process of a container, as this machine sees it."""
+
+    pid: int
+    parent: int
+    command: str
+
+
+def processes(container: Container) -> list[Process]:
+    """The container's processes, in the order in which they came."""
     top = container.top()
-    pid, command = top["Titles"].index("PID"), top["Titles"].index("CMD")
-    return {row[command].partition(" ")[2]: int(row[pid]) for row in top["Processes"]}
+    pid, parent, command = (top["Titles"].index(name) for name in ("PID", "PPID", "CMD"))
+    return sorted(
+        (
+            Process(int(row[pid]), int(row[parent]), row[command].partition(" ")[2])
+            for row in top["Processes"]
+        ),
+        key=lambda each: each.pid,
+    )
+
+
+def engine_of(container: Container) -> int:
+    """The pid of the process that runs the flow: a copy of the one that executes the run."""
+    executing = {each.pid: each.parent for each in processes(container) if each.command == EXECUTE}
+    (found,) = [pid for pid, parent in executing.items() if parent in executing]
+    return found
 
 
 def gone(engine: docker.DockerClient, run: str) -> bool:
-    return not engine.containers.list(all=True, filters={"label": f"io.prefect.flow-run-id={run}"})
+    return not engine.containers.list(
+        all=True, filters={"label": f"io.prefect.flow-run-id={run}"}, ignore_removed=True
+    )
 
 
 def cancelled(project: SmallProject, engine: docker.DockerClient, run: str) -> None:
@@ -107,15 +135,15 @@ def test_runs_are_measured_cancelled_and_found_crashed(
     project.shipped()
     ours, other = triggered(project, "default", 600), triggered(project, "default", 600)
     container = running(project, engine, ours)
-    assert [name for name in processes(container) if "prefect" in name or "flowyard" in name] == [
+    commands = [each.command for each in processes(container)]
+    assert [command for command in commands if "prefect" in command or "flowyard" in command] == [
         "-- /opt/venv/bin/python -I -S /opt/flowyard/lib/flowyard/runtime/start.py prefect flow-run execute",
-        "-m flowyard.runtime.execute",
-        "-m prefect.engine",
+        *(EXECUTE, EXECUTE),
     ]
     cancelled(project, engine, ours)
 
     container = running(project, engine, other)
-    os.kill(processes(container)["-m prefect.engine"], signal.SIGKILL)
+    os.kill(engine_of(container), signal.SIGKILL)
     within(lambda: state(project, other) == "CRASHED")
     assert within(lambda: kept(project, other)) == ["CRASHED"]
     within(lambda: gone(engine, other))
@@ -123,7 +151,9 @@ def test_runs_are_measured_cancelled_and_found_crashed(
     killed, stock = triggered(project, "default", 600), triggered(project, "stock", 600)
     running(project, engine, killed).kill()
     within(lambda: state(project, killed) == "CRASHED")
-    assert any("prefect flow-run execute" in name for name in processes(running(project, engine, stock)))
+    assert any(
+        "prefect flow-run execute" in each.command for each in processes(running(project, engine, stock))
+    )
     cancelled(project, engine, stock)
 
     done = project.program("run", "run_long/default", "--json")

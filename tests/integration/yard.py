@@ -124,7 +124,7 @@ def pushed_base(name: str, host: str) -> str:
 def _clean_engine(host: str, volume: str) -> None:
     """Remove what the yard left in the engine: containers on its volume, the volume, its images."""
     with closing(docker.from_env()) as engine:
-        for container in engine.containers.list(all=True, filters={"volume": volume}):
+        for container in engine.containers.list(all=True, filters={"volume": volume}, ignore_removed=True):
             with suppress(NotFound):
                 container.remove(force=True)
         with suppress(NotFound):  # no run ever made it

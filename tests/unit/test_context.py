@@ -37,6 +37,7 @@ SCRIPTS = [
     "scripts/install-lock",
     "scripts/install-system-packages",
     "scripts/install-uv",
+    "scripts/one_time.py",
 ]
 
 

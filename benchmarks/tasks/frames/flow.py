@@ -16,22 +16,34 @@ returns = docker_task("returns")
 
 
 @flow
-def frames(size: int, key: str) -> dict:
-    """`size` in bytes; the peaks of both sides in bytes."""
-    random = numpy.random.default_rng(0)
-    rows = size // (8 * COLUMNS)
+def frames(size: int, key: str, hand_over: bool) -> dict:
+    """`size` in bytes; the peaks of both sides in bytes. What is handed over is not kept by the caller."""
     before = peak()
-    columns = {f"column {number}": random.random(rows) for number in range(COLUMNS)}
-    frame = pandas.DataFrame(columns, copy=False)  # it is not made twice, which would be part of the peak
-    del columns
-    total = frame["column 1"].sum()
-    held = int(frame.memory_usage(deep=True).sum())
+    frame, made = made_frame(size)
     began = time.time()
-    frame = returns(frame, key)
+    if hand_over:
+        waiting = [frame]
+        del frame
+        frame = returns.submit(waiting.pop(), key).result()
+    else:
+        frame = returns(frame, key)
     seconds = time.time() - began
-    if (len(frame), frame["column 1"].sum()) != (rows, total):
+    if looks(frame) != made:
         raise ValueError("another frame came back")
-    return {"size": held, "seconds": seconds, "before": before, "caller": peak(), **other_side(key)}
+    return {"size": made["size"], "seconds": seconds, "before": before, "caller": peak(), **other_side(key)}
+
+
+def made_frame(size: int) -> tuple[pandas.DataFrame, dict]:
+    """A frame of this size, and what it looks like."""
+    random = numpy.random.default_rng(0)
+    columns = {f"column {number}": random.random(size // (8 * COLUMNS)) for number in range(COLUMNS)}
+    frame = pandas.DataFrame(columns, copy=False)  # it is not made twice, which would be part of the peak
+    return frame, looks(frame)
+
+
+def looks(frame: pandas.DataFrame) -> dict:
+    size = int(frame.memory_usage(deep=True).sum())
+    return {"rows": len(frame), "sum": frame["column 1"].sum(), "size": size}
 
 
 def peak() -> int:

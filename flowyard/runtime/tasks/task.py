@@ -145,9 +145,17 @@ def spread(
     """The arguments of each call of a map. Raises DockerTaskError for lists of different lengths, or none."""
     lists = [list(each) for each in (*args, *kwargs.values()) if _is_many(each)]
     lengths = {len(each) for each in lists}
+    if not lengths:
+        raise DockerTaskError(
+            "map() calls it once for each element of a list, tuple, range or iterator, "
+            "and none of its arguments is one"
+        )
     if len(lengths) != 1:
-        found = ", ".join(str(length) for length in sorted(lengths)) or "none"
-        raise DockerTaskError(f"map() needs lists of one length among its arguments; their lengths: {found}")
+        found = ", ".join(str(length) for length in sorted(lengths))
+        raise DockerTaskError(
+            f"map() needs lists of one length among its arguments, theirs are {found}; "
+            "what is to be the same list for all calls stands in prefect's unmapped(...)"
+        )
     many = iter(lists)
     ways: list[Callable[[int], Any]] = [_way(each, many) for each in (*args, *kwargs.values())]
     for index in range(lengths.pop()):

@@ -1,0 +1,119 @@
+"""Prefect's engine as a copy of the process that watches it: what was loaded once is there in both.
+
+Loading Prefect takes more than a second of processor time, which every run would spend twice. The copy is made before
+the process has threads or connections, and waits until it is told which run it is for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import anyio
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.runner._control_channel import ControlChannel
+
+ENGINE = "prefect.engine"
+_PAUSE = 0.05  # seconds between two looks whether the copy still lives
+
+
+class Copy:
+    """A process that does nothing before `go`. It ends with the process that made it, if that comes first."""
+
+    def __init__(self, pid: int, told: int) -> None:
+        self.pid = pid
+        self.exitcode: int | None = None
+        self._told = told
+
+    def go(self, environ: Mapping[str, str]) -> None:
+        """Let it run, with this in its environment beside what is there."""
+        with os.fdopen(self._told, "wb") as stream:
+            stream.write(json.dumps(dict(environ)).encode())
+
+    def has_ended(self) -> bool:
+        """Whether it has; `exitcode` then is its exit status, or minus the signal that ended it."""
+        if self.exitcode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.exitcode = os.waitstatus_to_exitcode(status)
+        return self.exitcode is not None
+
+
+def copied(run: Callable[[], object]) -> Copy | None:
+    """A copy of this process that will call `run` and end. None where threads run, which a copy would not have."""
+    if threading.active_count() > 1:
+        return None
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # else both would write it
+    reading, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(told)
+        _wait_and_run(reading, run)
+    os.close(reading)
+    return Copy(pid, told)
+
+
+def _wait_and_run(reading: int, run: Callable[[], object]) -> NoReturn:
+    """In the copy: a session of its own, so that a signal to it reaches what the flow starts, and nobody else."""
+    os.setsid()
+    with os.fdopen(reading, "rb") as stream:
+        environ = stream.read()
+    if not environ:
+        os._exit(0)  # there is no run for it
+    os.environ.update(json.loads(environ))
+    run()
+    sys.exit()  # as any program ends: with what was registered for the exit
+
+
+def run_engine() -> None:
+    """What `python -m prefect.engine` does."""
+    sys.argv = [ENGINE]
+    runpy.run_module(ENGINE, run_name="__main__", alter_sys=True)
+
+
+class CopyStarter:
+    """Starts a flow run in the copy, as Prefect's EngineCommandStarter does in a new interpreter."""
+
+    def __init__(self, copy: Copy, control_channel: ControlChannel) -> None:
+        self._copy = copy
+        self._control_channel = control_channel
+
+    async def start(self, flow_run: FlowRun, task_status: Any = anyio.TASK_STATUS_IGNORED) -> None:
+        """Run it to its end; `task_status` is told of the process as soon as it runs."""
+        from prefect.runner._process_manager import ProcessHandle, create_isolated_termination_scope
+
+        process: Any = self._copy
+        handle = ProcessHandle(process, termination_scope=create_isolated_termination_scope(process.pid))
+        self._copy.go(
+            {
+                "PREFECT__FLOW_RUN_ID": str(flow_run.id),
+                "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",  # they are run here
+                **self._control(flow_run),
+            }
+        )
+        task_status.started(handle)
+        try:
+            while not self._copy.has_ended():
+                await anyio.sleep(_PAUSE)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(self._copy.pid, signal.SIGKILL)
+            raise
+
+    def _control(self, flow_run: FlowRun) -> dict[str, str]:
+        """Where the engine says how it ended, and hears that it is to."""
+        try:
+            port, token = self._control_channel.register(flow_run.id)
+        except RuntimeError:
+            return {}  # no listener could be bound: it is ended by signals alone
+        return {"PREFECT__CONTROL_PORT": str(port), "PREFECT__CONTROL_TOKEN": token}
