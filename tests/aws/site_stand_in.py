@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -53,11 +55,22 @@ log-group = "$logs"
 """
 
 
+@dataclass(frozen=True)
+class Shipped:
+    """The project, shipped with the program as users start it (`done`), in a new account whose tasks are run here."""
+
+    root: Path
+    pool: str
+    account: EcsAccount
+    executor: EcsExecutor
+    done: subprocess.CompletedProcess[str]
+
+
 @contextmanager
-def stand_in_site(
+def shipped_project(
     front: RegistryFront, engine: docker.DockerClient, prefect: str, folder: Path
-) -> Iterator[Site]:
-    """The site, shipped and with a worker; nothing is left of it when the block ends.
+) -> Iterator[Shipped]:
+    """The project, without a worker; nothing is left of it when the block ends.
 
     `prefect` is the API's URL. The account is as new, and nobody else may reset it meanwhile.
     """
@@ -75,22 +88,34 @@ def stand_in_site(
         after.callback(remove_images, bases)
         after.callback(remove_images, front.host)
         _write_project(root, _tables(account, pool, prefect), bases)
-        shipped = run_program(root, ("flows/etl", "--target", TARGET), environment(api, "ci"))
-        assert shipped.returncode == 0, shipped.stderr
-        settings = {**api.environment("worker"), "PREFECT_API_URL": prefect}
-        worker = after.enter_context(ecs_worker(folder / "worker", pool, settings))
+        done = run_program(root, ("flows/etl", "--target", TARGET), environment(api, "ci"))
+        assert done.returncode == 0, done.stderr
+        yield Shipped(root, pool, account, executor, done)
+    assert executor.errors == []
+
+
+@contextmanager
+def stand_in_site(
+    front: RegistryFront, engine: docker.DockerClient, prefect: str, folder: Path
+) -> Iterator[Site]:
+    """The same with a worker."""
+    api = front.api
+    settings = {**api.environment("worker"), "PREFECT_API_URL": prefect}
+    with (
+        shipped_project(front, engine, prefect, folder) as made,
+        ecs_worker(folder / "worker", made.pool, settings) as worker,
+    ):
         yield Site(
-            root=root,
-            target=open_project(root).targets[TARGET],
-            shipped=shipped,
+            root=made.root,
+            target=open_project(made.root).targets[TARGET],
+            shipped=made.done,
             secret=SECRET,
             prefect=PrefectRest(PrefectAddress(prefect)),
             worker=worker,
             environment=lambda caller: environment(api, caller),
             client=api.client,
-            stand_in=executor,
+            stand_in=made.executor,
         )
-    assert executor.errors == []
 
 
 def environment(api: AwsApi, caller: str) -> Mapping[str, str]:

@@ -6,8 +6,6 @@ module for all of it: a machine has one port 443.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import socket
 import uuid
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ import pytest
 from flowyard.adapters.oci import OciRegistry
 from flowyard.errors import RegistryError
 from flowyard.plan import Action
+from flowyard.render import DESCRIPTION
 from flowyard.values import ImageReference, Repository
 from tests.aws.accounts import held_by_ecr, pushed, registry
 from tests.aws.api import AwsApi
@@ -27,7 +26,7 @@ from tests.aws.calls import ACCOUNT
 from tests.aws.ecr_site import ecr_site
 from tests.aws.real_names import UNTRUSTED, RealNames, hindrance, names_of, real_names
 from tests.aws.registry_front import RegistryFront
-from tests.aws.site_stand_in import stand_in_site
+from tests.aws.site_stand_in import shipped_project
 from tests.aws.test_ecr import (
     ETL,
     ONE,
@@ -207,26 +206,30 @@ def test_a_ship_goes_to_the_endpoint_that_is_asked_for(
     assert site.actions() == {"etl": Action.UNCHANGED}
 
 
+# Of the image that was shipped, and no other: its description is read, and its flow's name is the exit code's reason.
+LOOK = f"import json; exit(7 if json.load(open('/{DESCRIPTION}'))['flows'][0]['name'] == 'etl' else 1)"
+
+
 def test_a_flow_is_shipped_to_the_name_and_runs_from_it(
     names: RealNames, engine: docker.DockerClient, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """The program, the engine, Prefect's worker and its container; the flow's digest is the only name it has."""
+    """The program as users start it, and the task definition that it registered: ECS pulls by digest, with a token."""
     prefect = request.getfixturevalue("prefect_api")  # is not started where there are no names
-    with stand_in_site(names.mine, engine, prefect, tmp_path) as site:
-        flow, shipped = site.shipped.stdout.split()
+    with shipped_project(names.mine, engine, prefect, tmp_path) as made:
+        flow, shipped = made.done.stdout.split()
         repository, _, digest = shipped.partition("@")
         assert (flow, repository) == ("etl", f"{NAME}/flows/etl")
-        details = site.client("ecr").describe_images(repositoryName="flows/etl")["imageDetails"]
+        ecs, ecr = (made.account.api.client(service) for service in ("ecs", "ecr"))
+        details = ecr.describe_images(repositoryName="flows/etl")["imageDetails"]
         assert [one["imageDigest"] for one in details if one.get("imageTags")] == [digest]
-        (container,) = site.definition()["containerDefinitions"]
-        assert container["image"] == site.deployment()["job_variables"]["image"] == shipped
+        arns = ecs.list_task_definitions()["taskDefinitionArns"]
+        found = ecs.describe_task_definition(taskDefinition=arns[0])["taskDefinition"]
+        assert [one["image"] for one in found["containerDefinitions"]] == [shipped]
         names.mine.requests.clear()
-        done = site.program("run", "etl/daily", "--json", caller="developer")
-        assert done.returncode == 0, done.stderr
-        told = json.loads(done.stdout)
-        assert (told["run"]["state"], told["run"]["image"]) == ("COMPLETED", shipped)
-        secret = hashlib.sha256(site.secret.encode()).hexdigest()
-        assert told["result"]["json"]["secret"] == secret
+        command = {"containerOverrides": [{"name": "prefect", "command": ["python", "-c", LOOK]}]}
+        task = made.account.until(made.account.run(arns[0], overrides=command), "STOPPED")
+        (container,) = task["containers"]
+        assert (container["exitCode"], container["imageDigest"]) == (7, digest), task
         pulled = {(one.agent, one.name) for one in names.mine.requests if one.kind == "manifest.get"}
         assert ("docker", digest) in pulled
         assert {one.headers["host"] for one in names.mine.requests} == {NAME}
