@@ -71,6 +71,7 @@ class FakeServer(FakePrefect):
         self.pools: dict[str, Row] = {
             "pool": {"id": "pool-1", "type": "docker", "base_job_template": TEMPLATE}
         }
+        self.blocks: dict[str, Row] = {}
         self.runs: list[Row] = []
         self.version: str | None = "3.8.8"
         self.refuse: Callable[[str, str, Json], str | None] = lambda method, path, body: None
@@ -255,6 +256,12 @@ def _get_pool(server: FakeServer, name: str, _: Any) -> Json:
     return {"concurrency_limit": None, **server.pools[name]}
 
 
+def _get_block(server: FakeServer, id: str, _: Any) -> Json:
+    if id not in server.blocks:
+        raise NotFound("Block document not found", status=404)
+    return server.blocks[id]
+
+
 def _filter_queues(server: FakeServer, name: str, _: Any) -> Json:
     return [{"name": "default", "concurrency_limit": None}]
 
@@ -282,6 +289,7 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     (r"POST /flow_runs/filter", _filter_runs),
     (r"GET /work_pools/([^/]+)", _get_pool),
     (r"POST /work_pools/", _post_pool),
+    (r"GET /block_documents/([^/]+)", _get_block),
     (r"POST /work_pools/([^/]+)/queues/filter", _filter_queues),
 )
 _COMPILED = tuple((re.compile(path), handler) for path, handler in _ROUTES)

@@ -16,6 +16,7 @@ from flowyard.ports import PrefectApi
 from flowyard.target import Target
 from flowyard.values import Json
 from flowyard.work_pools import base_job_template
+from flowyard.work_pools.region import check_region
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class WorkPool:
 def ensure_work_pool(api: PrefectApi, target: Target) -> WorkPool:
     """The target's work pool, which is made when it is missing.
 
-    Raises PrefectError when the pool is of another type.
+    Raises PrefectError when the pool is of another type, or starts tasks in another region.
     """
     try:
         pool = _read(api, target.work_pool)
@@ -40,18 +41,18 @@ def ensure_work_pool(api: PrefectApi, target: Target) -> WorkPool:
             pool = api.request("POST", "/work_pools/", body)
         except Conflict:  # another ship made it in between
             pool = _read(api, target.work_pool)
-    return WorkPool(str(pool["id"]), _template(pool, target))
+    return WorkPool(str(pool["id"]), _template(api, pool, target))
 
 
 def foreseen_template(api: PrefectApi, target: Target) -> Mapping[str, Json]:
     """The base job template of the target's work pool, where nothing is made: of a missing one, what it would get."""
     try:
-        return _template(_read(api, target.work_pool), target)
+        return _template(api, _read(api, target.work_pool), target)
     except NotFound:
         return base_job_template(target.work_pool_type)
 
 
-def _template(pool: Json, target: Target) -> Mapping[str, Json]:
+def _template(api: PrefectApi, pool: Json, target: Target) -> Mapping[str, Json]:
     found = str(pool["type"])
     if found != target.work_pool_type:
         why = why_not(found)
@@ -63,6 +64,7 @@ def _template(pool: Json, target: Target) -> Mapping[str, Json]:
             else "set the pool's own type in registry.toml, or name another pool",
         )
     template: Mapping[str, Json] = pool["base_job_template"] or base_job_template(target.work_pool_type)
+    check_region(api, target, template)
     return template
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pytest
+from prefect_aws import AwsCredentials
 from prefect_aws.workers import ECSWorker
 
 from flowyard.adapters.aws.ecs import EcsTaskDefinitions
@@ -15,6 +16,7 @@ from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.aws.arns import FlowOwner
 from flowyard.aws.limits import MOST_CHARACTERS, WORKERS_OWN
 from flowyard.aws.task_definition import define
+from flowyard.errors import PrefectError
 from flowyard.ports import PrefectApi
 from flowyard.register import Unit, register
 from flowyard.registering.deployment import Marks
@@ -32,7 +34,7 @@ from flowyard.work_pools import task_definition
 from flowyard.work_pools.ensure import ensure_work_pool
 from tests.aws.api import REGION, AwsApi
 from tests.aws.ecs_definitions import keep_manners
-from tests.aws.worker_path import KEY, StartedTasks, start_runs
+from tests.aws.worker_path import KEY, StartedTasks, as_worker, start_runs
 from tests.registration import MemoryRecord
 from tests.support import Described
 
@@ -245,3 +247,18 @@ def test_a_pool_of_ours_also_runs_what_has_no_task_definition(site: Site, given:
         "platform_version": request.get("platformVersion"),
     }
     assert got == {name: variables.get(name) for name in got}
+
+
+def test_a_pool_whose_credentials_are_of_another_region_is_refused(site: Site) -> None:
+    with as_worker(site.url):
+        block = AwsCredentials(region_name="us-east-1").save("pool-of-another-region")
+    template = ECSWorker.get_default_base_job_template()
+    template["variables"]["properties"]["aws_credentials"]["default"] = {
+        "$ref": {"block_document_id": str(block)}  # as Prefect's own provisioner of push pools does
+    }
+    site.pool_with("another-region", template)
+    with pytest.raises(
+        PrefectError, match="starts tasks in us-east-1, the region of its block pool-of-another"
+    ):
+        ensure_work_pool(site.api, site.target("another-region"))
+    assert ensure_work_pool(site.api, site.target("another-region", region="us-east-1")).id
