@@ -9,7 +9,8 @@ import random
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -93,7 +94,7 @@ class Http:
         self._patience = patience if address.timeout is None else replace(patience, read=address.timeout)
         self._clock = clock
         self._answered = False
-        self._pool: urllib3.PoolManager | None = None
+        self._pools: _Pools | None = None
 
     def send(self, request: Request) -> Answer:
         """The answer, whatever its status, after retries. Raises Unreachable when there is none.
@@ -122,16 +123,17 @@ class Http:
         return isinstance(error, (ProtocolError, ReadTimeoutError)) and request.repeatable
 
     def _once(self, request: Request) -> Answer:
-        if self._pool is None:
-            self._pool = _pool_manager(self._address, self._patience)
-        response = self._pool.request(
-            request.method,
-            request.url,
-            body=request.body,
-            headers=request.headers,
-            retries=False,
-            redirect=False,
-        )
+        if self._pools is None:
+            self._pools = _Pools(self._address, self._patience)
+        with self._pools.pool_for(request) as pool:
+            response = pool.request(
+                request.method,
+                request.url,
+                body=request.body,
+                headers=request.headers,
+                retries=False,
+                redirect=False,
+            )
         headers = response.headers
         return Answer(response.status, headers.get("Retry-After"), headers.get("Location"), response.data)
 
@@ -182,15 +184,35 @@ def _seconds(retry_after: str | None) -> float:
         return 0.0  # not a Retry-After: our own wait serves
 
 
-def _pool_manager(address: PrefectAddress, patience: Patience) -> urllib3.PoolManager:
-    options: dict[str, Any] = {
-        "timeout": urllib3.Timeout(connect=patience.connect, read=patience.read),
-        "maxsize": 8,
-    }
-    parts = urllib3.util.parse_url(address.api_url)
-    if parts.scheme == "https":
-        options["ssl_context"] = _tls(address)
-    return open_pool(proxy_for(parts.scheme or "", parts.host or ""), options)
+class _Pools:
+    """Connections that are kept for the next request; one of its own for what must not be done twice.
+
+    A server closes a connection that was idle for some seconds, and a busy one does it when the next request is on
+    its way: that is lost, and nobody can tell whether it was done.
+    """
+
+    def __init__(self, address: PrefectAddress, patience: Patience) -> None:
+        parts = urllib3.util.parse_url(address.api_url)
+        self._proxy = proxy_for(parts.scheme or "", parts.host or "")
+        self._options: dict[str, Any] = {
+            "timeout": urllib3.Timeout(connect=patience.connect, read=patience.read),
+            "maxsize": 8,
+        }
+        if parts.scheme == "https":
+            self._options["ssl_context"] = _tls(address)
+        self._kept = self._open()
+
+    @contextmanager
+    def pool_for(self, request: Request) -> Iterator[urllib3.PoolManager]:
+        """Where this request is to be sent."""
+        if request.repeatable:
+            yield self._kept
+            return
+        with self._open() as pool:
+            yield pool
+
+    def _open(self) -> urllib3.PoolManager:
+        return open_pool(self._proxy, self._options)
 
 
 def _tls(address: PrefectAddress) -> ssl.SSLContext:

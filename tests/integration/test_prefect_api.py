@@ -323,3 +323,44 @@ def test_importing_the_client_loads_no_http_library() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     loaded = {name.partition(".")[0] for name in json.loads(shown)}
     assert loaded & {"urllib3", "http", "ssl", "prefect", "pydantic", "httpx"} == set()
+
+
+class OneAnswer(BaseHTTPRequestHandler):
+    """Answers once on each connection, keeps it, and resets it when it is used again: as a busy server does with one
+    that was idle too long."""
+
+    protocol_version = "HTTP/1.1"
+    answered = 0
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.answered += 1
+        if self.answered > 1:
+            self.connection.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST = answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the tests' output clean."""
+
+
+def test_what_must_not_be_done_twice_has_a_connection_of_its_own() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OneAnswer)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        client = PrefectRest(PrefectAddress(f"http://127.0.0.1:{server.server_port}"), SHORT)
+        for _ in range(3):
+            assert client.request("GET", "/health") == {}  # the lost one is sent again
+            assert client.request("POST", f"{LIMITS}/increment-with-lease", {}) == {}
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
