@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 
+from flowyard.runtime.marks import RUN
+
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.runner._control_channel import ControlChannel
@@ -96,7 +98,7 @@ class CopyStarter:
         handle = ProcessHandle(process, termination_scope=create_isolated_termination_scope(process.pid))
         self._copy.go(
             {
-                "PREFECT__FLOW_RUN_ID": str(flow_run.id),
+                RUN: str(flow_run.id),
                 "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",  # they are run here
                 **self._control(flow_run),
             }
