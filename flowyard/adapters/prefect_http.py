@@ -49,11 +49,14 @@ class Patience:
     """How long to wait, in seconds: for a connection, an answer, and for one request with all its retries.
 
     `first_contact` bounds the retries of a client that no server has answered yet: a wrong address
-    or a stopped server is told at once, a server that restarts meanwhile is waited for.
+    or a stopped server is told at once, a server that restarts meanwhile is waited for. A server that answered
+    too late, or took long to say that it did nothing, is asked once more, whatever time that took.
     """
 
     connect: float = 5.0
-    read: float = 60.0
+    read: float = (
+        75.0  # a server on SQLite waits for its own lock for 60 s, and then says that nothing was done
+    )
     total: float = 30.0
     first_contact: float = 1.0
     shortest_wait: float = 0.1
@@ -106,12 +109,13 @@ class Http:
             try:
                 answer = self._once(request)
             except HTTPError as error:
-                if not (self._may_repeat(error, request) and waits.wait(None, self._limit())):
+                slow = isinstance(error, ReadTimeoutError)
+                if not (self._may_repeat(error, request) and waits.wait(None, self._limit(), slow=slow)):
                     raise self._unreachable(request, error) from error
                 continue
             self._answered = True
             again = answer.status in _NOT_DONE or (answer.status in _PERHAPS_DONE and request.repeatable)
-            if not again or not waits.wait(answer.retry_after, self._limit()):
+            if not again or not waits.wait(answer.retry_after, self._limit(), slow=True):
                 return answer
 
     def _limit(self) -> float:
@@ -159,13 +163,20 @@ class _Waits:
         self._clock = clock
         self._start = clock.monotonic()
         self._next = patience.shortest_wait
+        self._waited = False
 
-    def wait(self, asked: str | None, limit: float) -> bool:
-        """Wait before the next try; False at once when that would end later than `limit` seconds in all."""
+    def wait(self, asked: str | None, limit: float, *, slow: bool) -> bool:
+        """Wait before the next try; False at once when that would end later than `limit` seconds in all.
+
+        Where only the server was slow, that is no reason not to try for a second time.
+        """
         own = self._next * random.uniform(0.5, 1.0)  # noqa: S311  # spreads clients, hides nothing
         seconds = max(own, _seconds(asked))
-        if self._clock.monotonic() - self._start + seconds > limit:
+        took = self._clock.monotonic() - self._start
+        forgiven = slow and not self._waited and seconds <= limit
+        if took + seconds > limit and not forgiven:
             return False
+        self._waited = True
         self._clock.sleep(seconds)
         self._next = min(self._next * 2, self._patience.longest_wait)
         return True

@@ -38,20 +38,23 @@ class Cleaning:
     files: tuple[Path, ...] = ()
 
     def run(self, store: ImageStore, *, dry_run: bool = False) -> Cleaned:
-        """Remove what nothing needs. Raises EngineError, and what `judge` raises: then nothing was removed."""
+        """Remove what nothing needs. Raises what `judge` raises: then nothing was removed. Raises EngineError, which
+        says what was removed by then."""
         # The engine first: an image that is deployed between the two questions is then known to be needed.
         before = store.look(self.project)
         judged = tuple(self.judge(before.images))
         unneeded = tuple(one.image for one in judged if not one.why)
-        files = sum(size_of(file) for file in self.files)
+        sizes = {file: size_of(file) for file in self.files}
         if dry_run:
-            kept, least = _staying(judged, unneeded), files + sum(image.own for image in unneeded)
+            kept, least = (
+                _staying(judged, unneeded),
+                sum(sizes.values()) + sum(image.own for image in unneeded),
+            )
             return Cleaned(self.target, unneeded, self.files, kept, before.idle, least)
         freed = free(store, self.project, before, unneeded)
-        for file in self.files:
-            remove(file)
-        kept, size = _staying(judged, freed.images), freed.size + files
-        return Cleaned(self.target, freed.images, self.files, kept, freed.left.idle, size, size)
+        gone = tuple(file for file in self.files if remove(file))
+        kept, size = _staying(judged, freed.images), freed.size + sum(sizes[file] for file in gone)
+        return Cleaned(self.target, freed.images, gone, kept, freed.left.idle, size, size)
 
 
 def _staying(judged: Sequence[Judged], gone: Sequence[HeldImage]) -> tuple[Judged, ...]:

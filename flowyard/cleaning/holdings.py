@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from flowyard.errors import EngineError
+
 
 @dataclass(frozen=True, slots=True)
 class HeldImage:
@@ -94,14 +96,21 @@ class Freed:
 
 
 def free(store: ImageStore, project: str, before: Holdings, unneeded: tuple[HeldImage, ...]) -> Freed:
-    """Remove the images, and the steps that only they held. Raises EngineError."""
-    removed = tuple(image for image in unneeded if store.remove(image))
-    if not removed:
-        return Freed((), 0, before)
-    after = store.look(project)
-    if _forget(store, let_go(before, after)):
+    """Remove the images, and the steps that only they held. Raises EngineError, which says what was removed."""
+    removed: list[HeldImage] = []
+    try:
+        removed.extend(image for image in unneeded if store.remove(image))
+        if not removed:
+            return Freed((), 0, before)
         after = store.look(project)
-    return Freed(removed, max(0, before.size - after.size), after)
+        if _forget(store, let_go(before, after)):
+            after = store.look(project)
+    except EngineError as error:
+        names = ", ".join(name for image in removed for name in image.names) or "nothing"
+        error.message += f"; removed by then: {names}"
+        error.hint = error.hint or "clean again: it goes on where it stopped"
+        raise
+    return Freed(tuple(removed), max(0, before.size - after.size), after)
 
 
 def let_go(before: Holdings, after: Holdings) -> tuple[Step, ...]:

@@ -37,12 +37,14 @@ def size_of(path: Path) -> int:
     return 0
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+def remove(path: Path) -> bool:
+    """Remove a file or a folder, if it is there; False where that is not allowed, or not wholly."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    return not os.path.lexists(path)
 
 
 def _inside(folder: Path) -> Iterator[Path]:

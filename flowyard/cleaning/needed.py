@@ -40,10 +40,18 @@ class Judged:
 def sharing(target: Target, targets: Iterable[Target]) -> tuple[Target, ...]:
     """The targets whose images have the same names as this one's, itself included: what one of them needs, stays."""
 
-    def place(one: Target) -> object:
-        return one.registry_host, one.repository, one.ecr
+    return tuple(one for one in targets if one is target or _may_share(one, target))
 
-    return tuple(one for one in targets if place(one) == place(target))
+
+def _may_share(one: Target, other: Target) -> bool:
+    """An account that is not named may be any; how repositories are made is nothing of a name."""
+    if one.repository != other.repository or (one.ecr is None) != (other.ecr is None):
+        return False
+    if one.ecr is None or other.ecr is None:
+        return one.registry_host == other.registry_host
+    return one.ecr.region == other.ecr.region and (
+        one.ecr.account == other.ecr.account or None in (one.ecr.account, other.ecr.account)
+    )
 
 
 def needed_by(api: PrefectApi, project: str, target: str, releases: int) -> Needed:
@@ -70,8 +78,12 @@ def needed_by(api: PrefectApi, project: str, target: str, releases: int) -> Need
 
 def _named(deployment: Mapping[str, Json]) -> Iterator[str]:
     """The names of a deployment's image. On ECS the image is in the task definition, and the marks alone have it."""
-    yield str((deployment.get("job_variables") or {}).get("image"))
-    yield str((deployment.get("labels") or {}).get(f"{MARK}image"))
+    for name in (
+        (deployment.get("job_variables") or {}).get("image"),
+        (deployment.get("labels") or {}).get(f"{MARK}image"),
+    ):
+        if name:
+            yield str(name)
     if marks := Marks.of(deployment):
         yield f"{marks.repository}:{marks.key}"
 

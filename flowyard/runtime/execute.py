@@ -1,7 +1,7 @@
 """Executes a flow run as `prefect flow-run execute` does, but loads Prefect once instead of three times.
 
 Prefect 3.8 runs a deployment's pull steps in a process of their own, which imports all of Prefect for them; here
-the only pull step names a folder, so the engine's process takes it. That one is a copy of this (engine.py). What
+the only pull step names a folder, so the engine's process takes it. That one is a copy of this (engine_copy.py). What
 watches the run is Prefect's own executor: heartbeats, cancellation, crash detection and hooks are as always.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prefect.flows import Flow
     from prefect.runner._flow_run_executor import FlowRunExecutorContext, ProcessStarter
 
-    from flowyard.runtime.engine import Copy
+    from flowyard.runtime.engine_copy import EngineCopy
 
 # The executor is not part of Prefect's documented interface: used with the versions it was tested with.
 TESTED = ("3.8",)
@@ -49,7 +49,7 @@ def main() -> None:
     from prefect.logging.configuration import setup_logging
     from prefect.runner import _flow_run_executor, _starter_engine  # noqa: F401 - most of what is loaded
 
-    from flowyard.runtime.engine import copied, run_engine
+    from flowyard.runtime.engine_copy import copied, run_engine
 
     setup_logging()
     gc.freeze()
@@ -58,7 +58,7 @@ def main() -> None:
     anyio.run(_execute, UUID(os.environ[RUN]), engine)
 
 
-async def _execute(run: UUID, engine: Copy | None) -> None:
+async def _execute(run: UUID, engine: EngineCopy | None) -> None:
     from prefect.runner._flow_run_executor import FlowRunExecutorContext
 
     from flowyard.runtime.tasks import execution
@@ -76,10 +76,10 @@ async def _execute(run: UUID, engine: Copy | None) -> None:
             await executor.submit()
 
 
-def _starter(engine: Copy | None, context: FlowRunExecutorContext) -> ProcessStarter:
+def _starter(engine: EngineCopy | None, context: FlowRunExecutorContext) -> ProcessStarter:
     from prefect.runner._starter_engine import EngineCommandStarter
 
-    from flowyard.runtime.engine import CopyStarter
+    from flowyard.runtime.engine_copy import CopyStarter
 
     if engine is not None:
         return CopyStarter(engine, context.control_channel)

@@ -14,6 +14,8 @@ from flowyard.ports import PrefectApi
 from flowyard.target import Target
 from flowyard.values import Json
 
+_UNSEEN = (401, 403, 404)  # not for us to see, or gone, which Prefect says at the first run
+
 
 def check_region(api: PrefectApi, target: Target, template: Mapping[str, Json]) -> None:
     """Raise PrefectError where the pool's credentials are for another region than the target's tasks. Asks only
@@ -23,8 +25,10 @@ def check_region(api: PrefectApi, target: Target, template: Mapping[str, Json]) 
         return
     try:
         found = api.request("GET", f"/block_documents/{quote(block, safe='')}")
-    except Refused:
-        return  # it is gone, which Prefect says at the first run, or not for us to see
+    except Refused as error:
+        if error.status in _UNSEEN:
+            return
+        raise
     region = (found.get("data") or {}).get("region_name")
     if not region or region == target.ecs.region:
         return

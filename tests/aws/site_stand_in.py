@@ -88,6 +88,7 @@ def shipped_project(
         after.callback(remove_images, bases)
         after.callback(remove_images, front.host)
         _write_project(root, _tables(account, pool, prefect), bases)
+        after.callback(_forget, PrefectRest(PrefectAddress(prefect)), pool)
         done = run_program(root, ("flows/etl", "--target", TARGET), environment(api, "ci"))
         assert done.returncode == 0, done.stderr
         yield Shipped(root, pool, account, executor, done)
@@ -116,6 +117,13 @@ def stand_in_site(
             client=api.client,
             stand_in=made.executor,
         )
+
+
+def _forget(prefect: PrefectRest, pool: str) -> None:
+    """Remove the deployments: the server goes on for others, whose registry has another name."""
+    wanted = {"work_pools": {"name": {"any_": [pool]}}}
+    for deployment in prefect.request("POST", "/deployments/filter", wanted):
+        prefect.request("DELETE", f"/deployments/{deployment['id']}")
 
 
 def environment(api: AwsApi, caller: str) -> Mapping[str, str]:

@@ -114,6 +114,7 @@ def test_another_killed_service_is_started_again_alone(shared: UpOptions, name: 
 
 def test_a_pid_that_is_used_again_is_not_taken_for_the_service(shared: UpOptions) -> None:
     before = up(shared, Said())
+    time.sleep(2)  # a process that begins in the same moment is not told from the service
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
         file = shared.folder / "services.json"

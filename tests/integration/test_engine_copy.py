@@ -9,7 +9,7 @@ import pytest
 
 BEGIN = """
 import atexit, os, signal, sys, threading, time
-from flowyard.runtime.engine import copied
+from flowyard.runtime.engine_copy import copied
 
 def ended(copy, seconds=30):
     deadline = time.monotonic() + seconds
@@ -65,3 +65,37 @@ def test_there_is_none_where_threads_run() -> None:
         check=True,
     )
     assert found.stdout == "before None\n"
+
+
+def test_one_that_is_killed_has_ended() -> None:
+    """Before it was told anything, too: nobody waits for what is dead."""
+    act = "print('sleeps', flush=True); time.sleep(600)"
+    kill = "copy.kill()\nprint('ended', copy.exitcode)\n"
+    for begin in ("", 'copy.go({"TOLD": "so"})\ntime.sleep(0.5)\n'):
+        found = subprocess.run(
+            [sys.executable, "-c", BEGIN.format(act=act) + begin + kill],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert found.stdout.endswith("ended -9\n"), found.stdout
+
+
+def test_the_engine_is_begun_as_by_its_own_command() -> None:
+    """Without a run to execute it says so, and warns of nothing."""
+    program = (
+        "import time, prefect.flow_engine\n"
+        "from flowyard.runtime.engine_copy import copied, run_engine\n"
+        "copy = copied(run_engine)\n"
+        "copy.go({'TOLD': 'so'})\n"
+        "while not copy.has_ended(): time.sleep(0.01)\n"
+        "print('ended', copy.exitcode)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "ended 1\n", found.stderr
+    assert "Invalid flow run id" in found.stderr

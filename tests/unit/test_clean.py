@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from flowyard.cleaning.needed import Judged, Needed, judge, needed_by, sharing
 from flowyard.cleaning.told import clean_json, clean_notes, clean_text
 from flowyard.errors import PrefectError
 from flowyard.load import load
-from flowyard.target import Target
+from flowyard.target import EcrSettings, Target
 from tests.fakes_images import FakeImages
 from tests.release_records import history
 from tests.support import FLOW, IN_A_BUCKET, REGISTRY, lock, make_project, target_of, write_files
@@ -128,6 +129,23 @@ def test_targets_that_push_to_one_place_are_asked_together(tmp_path: Path) -> No
     staging, local = project.targets["staging"], project.targets["local"]
     assert {one.name for one in sharing(staging, project.targets.values())} == {"staging", "production"}
     assert sharing(local, project.targets.values()) == (local,)
+
+
+def test_an_account_of_ecr_that_is_not_named_may_be_any(tmp_path: Path) -> None:
+    project = load(make_project(tmp_path / "project", {"registry.toml": REGISTRY}))
+    local = project.targets["local"]
+
+    def target(name: str, **settings: Any) -> Target:
+        return replace(local, name=name, ecr=EcrSettings("eu-west-1", **settings))
+
+    own, named = target("own"), target("named", account="1" * 12, tags={"team": "a"}, create=False)
+    other = target("other", account="2" * 12)
+    far = replace(local, name="far", ecr=EcrSettings("us-east-1"))
+    every = (local, own, named, other, far)
+    assert [one.name for one in sharing(own, every)] == ["own", "named", "other"]
+    assert [one.name for one in sharing(named, every)] == ["own", "named"]
+    assert [one.name for one in sharing(far, every)] == ["far"]
+    assert [one.name for one in sharing(local, every)] == ["local"]
 
 
 def all_unneeded(images: Sequence[HeldImage]) -> Sequence[Judged]:

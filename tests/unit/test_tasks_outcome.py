@@ -230,3 +230,10 @@ def test_a_caller_without_a_new_sign_of_life_is_silent() -> None:
     assert pulse.is_silent()
     storage.files[watch.alive_key("run")] = b"2"
     assert not pulse.is_silent()
+
+
+def test_what_a_flow_printed_is_told_and_is_no_reason() -> None:
+    last = "downloading: No such image. java.lang.OutOfMemoryError"
+    error = error_of(Ended("clean", "run", "CRASHED", "Crashed", "exit code 1", last), Memory())
+    assert type(error) is errors.ChildCrashed
+    assert str(error) == f"Docker task 'clean' crashed: exit code 1\n{last}"

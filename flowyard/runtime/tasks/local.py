@@ -230,7 +230,7 @@ class LocalRuns:
         with suppress(FileNotFoundError):
             reason += f", {storage.read(died_key(run.id)).decode()}"
         tail = run.log.read_text("utf-8", "replace")[-_TAIL:].strip()
-        return Ended(run.task, run.id, "CRASHED", "Crashed", f"{reason}\n{tail}" if tail else reason)
+        return Ended(run.task, run.id, "CRASHED", "Crashed", reason, tail)
 
     def _kill(self, run: _Run) -> None:
         if not run.ended.done():

@@ -47,13 +47,15 @@ _EXCEPTION = re.compile(
 
 @dataclass(frozen=True)
 class Ended:
-    """How a called run ended: the type, name and message of its final state."""
+    """How a called run ended: the type, name and message of its final state. `output` is the last that it printed,
+    where nobody else can look: told to people, and never read for what happened."""
 
     task: str
     run: str
     type: str
     name: str
     message: str
+    output: str = ""
 
     @staticmethod
     def of(task: str, run: FlowRun) -> Ended:
@@ -74,8 +76,8 @@ def error_of(ended: Ended, storage: Storage) -> Exception:
     """Why the call gives no value. Raises StorageFailed."""
     named = {"task": ended.task, "run": ended.run}
     if ended.type == "CRASHED":
-        kind = _crash(ended.message)
-        return kind(f"Docker task {ended.task!r} crashed: {ended.message}", **named)
+        text = "\n".join(part for part in (ended.message, ended.output) if part)
+        return _crash(ended.message)(f"Docker task {ended.task!r} crashed: {text}", **named)
     if ended.type == "CANCELLED":
         text = f"Docker task {ended.task!r} was cancelled: {ended.message or 'no reason given'}"
         return errors.ChildCancelled(text, **named)

@@ -12,8 +12,10 @@ import runpy
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
     from prefect.runner._control_channel import ControlChannel
 
 ENGINE = "prefect.engine"
-_PAUSE = 0.05  # seconds between two looks whether the copy still lives
+_PAUSE = 0.05  # seconds between two looks whether the copy still lives: no system lacks what that takes
+_MOMENT = 0.01  # seconds
 
 
-class Copy:
-    """A process that does nothing before `go`. It ends with the process that made it, if that comes first."""
+class EngineCopy:
+    """A process that does nothing before `go`. While it waits, it ends when its maker does."""
 
     def __init__(self, pid: int, told: int) -> None:
         self.pid = pid
@@ -49,20 +52,41 @@ class Copy:
                 self.exitcode = os.waitstatus_to_exitcode(status)
         return self.exitcode is not None
 
+    def kill(self) -> None:
+        """End it and what it started, and see it end: one that was not waited for still looks alive."""
+        for end in (os.killpg, os.kill):  # it may not have a group of its own yet
+            with suppress(ProcessLookupError):
+                end(self.pid, signal.SIGKILL)
+        while not self.has_ended():
+            time.sleep(_MOMENT)
 
-def copied(run: Callable[[], object]) -> Copy | None:
-    """A copy of this process that will call `run` and end. None where threads run, which a copy would not have."""
-    if threading.active_count() > 1:
+
+def copied(run: Callable[[], object]) -> EngineCopy | None:
+    """A copy of this process that will call `run` and end. None where threads run, which a copy would not have, or
+    where no more processes are allowed."""
+    if threading.active_count() > 1 or _native_threads() > 1:
         return None
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # else both would write it
     reading, told = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(told)
+        return None
     if pid == 0:
         os.close(told)
         _wait_and_run(reading, run)
     os.close(reading)
-    return Copy(pid, told)
+    return EngineCopy(pid, told)
+
+
+def _native_threads() -> int:
+    """With those that Python did not start; 0 where the system does not say."""
+    with suppress(OSError):
+        return len([*Path("/proc/self/task").iterdir()])
+    return 0
 
 
 def _wait_and_run(reading: int, run: Callable[[], object]) -> NoReturn:
@@ -80,13 +104,14 @@ def _wait_and_run(reading: int, run: Callable[[], object]) -> NoReturn:
 def run_engine() -> None:
     """What `python -m prefect.engine` does."""
     sys.argv = [ENGINE]
+    sys.modules.pop(ENGINE, None)  # loaded as a part of others by now: to run it as well is warned of
     runpy.run_module(ENGINE, run_name="__main__", alter_sys=True)
 
 
 class CopyStarter:
     """Starts a flow run in the copy, as Prefect's EngineCommandStarter does in a new interpreter."""
 
-    def __init__(self, copy: Copy, control_channel: ControlChannel) -> None:
+    def __init__(self, copy: EngineCopy, control_channel: ControlChannel) -> None:
         self._copy = copy
         self._control_channel = control_channel
 
@@ -94,22 +119,24 @@ class CopyStarter:
         """Run it to its end; `task_status` is told of the process as soon as it runs."""
         from prefect.runner._process_manager import ProcessHandle, create_isolated_termination_scope
 
-        process: Any = self._copy
+        process: Any = self._copy  # of a process, the handle reads `pid` and `exitcode`
         handle = ProcessHandle(process, termination_scope=create_isolated_termination_scope(process.pid))
-        self._copy.go(
-            {
-                RUN: str(flow_run.id),
-                "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",  # they are run here
-                **self._control(flow_run),
-            }
-        )
+        environ = {
+            RUN: str(flow_run.id),
+            "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",  # they are run here
+            **self._control(flow_run),
+        }
+        try:
+            self._copy.go(environ)
+        except OSError:
+            self._control_channel.unregister(flow_run.id)
+            raise
         task_status.started(handle)
         try:
             while not self._copy.has_ended():
                 await anyio.sleep(_PAUSE)
         except BaseException:
-            with suppress(ProcessLookupError):
-                os.killpg(self._copy.pid, signal.SIGKILL)
+            self._copy.kill()
             raise
 
     def _control(self, flow_run: FlowRun) -> dict[str, str]:
