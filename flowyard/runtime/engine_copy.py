@@ -118,10 +118,13 @@ class CopyStarter:
     async def start(self, flow_run: FlowRun, task_status: Any = anyio.TASK_STATUS_IGNORED) -> None:
         """Run it to its end; `task_status` is told of the process as soon as it runs."""
         from prefect.runner._process_manager import ProcessHandle, create_isolated_termination_scope
+        from prefect.settings import get_current_settings
 
         process: Any = self._copy  # of a process, the handle reads `pid` and `exitcode`
         handle = ProcessHandle(process, termination_scope=create_isolated_termination_scope(process.pid))
         environ = {
+            # Also what stands in a profile or a file: for the programs that the flow starts.
+            **get_current_settings().to_environment_variables(exclude_unset=True),
             RUN: str(flow_run.id),
             "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",  # they are run here
             **self._control(flow_run),

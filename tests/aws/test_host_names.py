@@ -19,7 +19,8 @@ from tests.integration.yard import ROOT
 ONE, TWO = "one.example", "two.example"
 OWN = b"127.0.0.1 localhost\n::1 localhost # not flowyard's\n"
 HOLDER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run with nohup
 from pathlib import Path
 from tests.aws.host_names import Places, Wanted, named
 root = Path(sys.argv[1])

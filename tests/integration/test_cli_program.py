@@ -172,8 +172,8 @@ def test_words_that_mean_nothing(project: SmallProject) -> None:
 
 
 def test_help_of_every_verb_and_the_completion_of_the_shell(project: SmallProject, tmp_path: Path) -> None:
-    verbs = {"ship", "plan", "render", "build", "register", "list", "lock", "policies", "run", "up", "down"}
-    assert verbs == set(VERBS)
+    verbs = "ship plan render build register list lock policies run up down clean"
+    assert set(verbs.split()) == set(VERBS)
     for words in ((), *((verb,) for verb in sorted(VERBS))):
         done = project.program(*words, "--help")
         assert (done.returncode, done.stderr) == (0, "")
