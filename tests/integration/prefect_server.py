@@ -6,6 +6,7 @@ Tests hold our requests against the server itself, because its answers are the c
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,10 +14,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _START_SECONDS = 180.0
+_SERVERS = range(15_000, 32_000)  # Linux gives outgoing connections ports from 32768 on
 _SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -28,11 +30,15 @@ _SETTINGS = {
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A TCP port of this machine's address that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind((address, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of this machine's address that nobody listens on.
+
+    It is none of those that outgoing connections get: a server that ended is started again on it.
+    """
+    for port in random.sample(_SERVERS, 100):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind((address, port))
+            return port
+    raise RuntimeError(f"a hundred ports of {address} are in use")
 
 
 @contextmanager
