@@ -149,6 +149,18 @@ class Site:
         wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
         return [one["message"] for one in self.prefect.request("POST", "/logs/filter", wanted)]
 
+    def until_told(self, run: str, words: str, message: str) -> None:
+        """Wait until Prefect has these words of a run, in the message of its state or in its log.
+
+        What is logged is sent in batches: it may come after the state that ends the run.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        told = [message]
+        while not any(words in text for text in told):
+            assert time.monotonic() < deadline, told
+            time.sleep(0.2)
+            told = [message, *self.logs(run)]
+
     def definition(self, name: str = "daily") -> dict[str, Json]:
         """The task definition that a deployment names."""
         arn = self.deployment(name)["job_variables"]["task_definition_arn"]

@@ -179,8 +179,7 @@ def test_how_runs_fail(site: Site, failing: dict[str, str], how: str) -> None:
     state, words, code, reason = FAILURES[how]
     found = site.until(failing[how])
     assert found["state"]["type"] == state
-    told = [found["state"]["message"], *site.logs(failing[how])]
-    assert any(words in text for text in told), told
+    site.until_told(failing[how], words, found["state"]["message"])
     if code is None:
         assert found["infrastructure_pid"] is None
         return

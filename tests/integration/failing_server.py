@@ -126,6 +126,7 @@ class MortalServer:
 
     def __init__(self, home: Path) -> None:
         self.port = free_port()
+        self.killed = threading.Event()
         self._home = home
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -137,6 +138,7 @@ class MortalServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         if self._process is None:
+            self.killed.clear()
             self._process = launch(self._home, self.port, _QUIET)
             wait_until_up(self._process, self._home, self.port)
 
@@ -146,6 +148,7 @@ class MortalServer:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            self.killed.set()
 
     def end(self) -> None:
         """Stop it for good."""

@@ -21,9 +21,10 @@ class Hostile:
     signature: str = "number: int = 1"
     settings: str = ""
 
-    def source(self, name: str) -> str:
-        """The whole file."""
-        return f"from prefect import flow\n\n{self.does}{FLOW.format(name=name, signature=self.signature)}"
+    def source(self, name: str, once: str) -> str:
+        """The whole file. `once` makes it a file that no build cache knows: a cached check shows nothing."""
+        flow = FLOW.format(name=name, signature=self.signature)
+        return f"from prefect import flow\n\n{self.does}{flow}\n# {once}\n"
 
 
 SHIPPED = {

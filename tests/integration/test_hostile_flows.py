@@ -32,7 +32,7 @@ def project(session_yard: RunningYard, tmp_path_factory: pytest.TempPathFactory)
     )
     fill(made)
     for name, hostile in {**SHIPPED, **REFUSED}.items():
-        made.flow(name, hostile.source(name), hostile.settings)
+        made.flow(name, hostile.source(name, made.name), hostile.settings)
     made.write("flows/writes/part/data.csv", "1\n")
     yield made
     for deployment in made.deployments().values():

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -197,7 +198,13 @@ def test_a_server_that_is_back_soon_is_waited_for(
     killed.api = PrefectRest(
         PrefectAddress(site.server.url), Patience(total=120.0)
     )  # a start may take a while
-    starting = threading.Timer(1.0, site.server.start)
+
+    def back_soon() -> None:
+        if site.server.killed.wait(60.0):
+            time.sleep(1.0)
+            site.server.start()
+
+    starting = threading.Thread(target=back_soon)
     starting.start()
     try:
         site.ship(killed)
