@@ -29,6 +29,7 @@ def worth_it(config: pytest.Config) -> bool:
         "usepdb",
         "trace",
         "maxfail",
+        "stepwise",
         "setupshow",
         "setuponly",
         "setupplan",
@@ -69,12 +70,16 @@ class Halves:
         try:
             _run(session, _taken(files, tokens))
             with os.fdopen(reader, "rb") as told:
-                _tell(session.config, told)
+                _tell(session, told)
         except BaseException:
             os.kill(child, signal.SIGKILL)
             raise
         finally:
             os.waitpid(child, 0)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
         return True
 
     def _files(self, items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
@@ -110,10 +115,12 @@ def _taken(files: Sequence[Sequence[pytest.Item]], tokens: int) -> Iterator[pyte
 
 def _run(session: pytest.Session, items: Iterator[pytest.Item]) -> None:
     item = next(items, None)
-    while item is not None:
+    while item is not None and not session.shouldfail and not session.shouldstop:
         following = next(items, None)
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         item = following
+    for _ in items:  # where it is to stop: so the other process finds nothing more either
+        pass
 
 
 class _Heard:
@@ -151,7 +158,7 @@ def _other_half(session: pytest.Session, items: Iterator[pytest.Item], writer: i
         plugins.register(heard)
         _run(session, items)
         with os.fdopen(writer, "wb") as told:
-            pickle.dump(heard.calls, told)
+            pickle.dump((heard.calls, session.shouldfail, session.shouldstop), told)
         code = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -159,11 +166,17 @@ def _other_half(session: pytest.Session, items: Iterator[pytest.Item], writer: i
         os._exit(code)
 
 
-def _tell(config: pytest.Config, told: BinaryIO) -> None:
+def _tell(session: pytest.Session, told: BinaryIO) -> None:
+    calls: list[tuple[str, dict[str, Any]]]
     try:
-        calls: list[tuple[str, dict[str, Any]]] = pickle.load(told)
+        calls, shouldfail, shouldstop = pickle.load(told)
     except EOFError:
         raise RuntimeError("the second process of the tests ended before it told of them") from None
+    config = session.config
+    session.shouldfail, session.shouldstop = (
+        session.shouldfail or shouldfail,
+        session.shouldstop or shouldstop,
+    )
     for name, arguments in calls:
         hook = getattr(config.hook, name)
         if "report" in arguments:

@@ -7,7 +7,7 @@ because Prefect's own UI then shows them, with their history.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flowyard.adapters.prefect_api import read_all
@@ -24,6 +24,7 @@ TOKEN = "ship"  # in a record's metadata: which ship wrote it
 WHOLE = "*"  # stands for all flows of a target; no flow is called so
 CALLED = "docker task "  # and a flow's name: an input of what calls it, and the image it is pinned to
 _TASK_DEFINITION = "task definition "
+_INPUT = "input "  # and a path
 _HEAD_TERMS = Terms(wait=120.0, poll=0.2)  # moving takes a moment; one that died at it holds it for a minute
 
 
@@ -55,7 +56,7 @@ class ReleaseRecord:
     @property
     def calls(self) -> Mapping[str, str]:
         """The releases of its Docker tasks, by their flow's name."""
-        return _prefixed(tuple(self.inputs.items()), CALLED)
+        return _by_prefix(self.inputs.items())[CALLED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def record_artifact(record: ReleaseRecord) -> Json:
     rows += [("deployment", name) for name in record.deployments]
     rows += [(f"{CALLED}{name}", image) for name, image in sorted(record.docker_tasks.items())]
     rows += [(f"{_TASK_DEFINITION}{name}", arn) for name, arn in sorted(record.task_definitions.items())]
-    rows += [(f"input {path}", content) for path, content in sorted(record.inputs.items())]
+    rows += [(f"{_INPUT}{path}", content) for path, content in sorted(record.inputs.items())]
     commit = f"`{record.commit}`" if record.commit else "none"
     dirty = " with uncommitted changes" if record.dirty else ""
     return {
@@ -198,7 +199,7 @@ def record_of(artifact: Json, time: str) -> ReleaseRecord:
     """
     try:
         rows = [(str(row["field"]), row["value"]) for row in json.loads(artifact["data"])]
-        single = dict(rows)
+        single, named = dict(rows), _by_prefix(rows)
         return ReleaseRecord(
             project=single["project"],
             target=single["target"],
@@ -210,9 +211,9 @@ def record_of(artifact: Json, time: str) -> ReleaseRecord:
             dirty=single["dirty"],
             shipped_by=single["shipped by"],
             deployments=tuple(str(value) for name, value in rows if name == "deployment"),
-            docker_tasks=_prefixed(rows, CALLED),
-            task_definitions=_prefixed(rows, _TASK_DEFINITION),
-            inputs=_prefixed(rows, "input "),
+            docker_tasks=named[CALLED],
+            task_definitions=named[_TASK_DEFINITION],
+            inputs=named[_INPUT],
             created=str(artifact[time]),
         )
     except (ValueError, TypeError, KeyError) as error:
@@ -274,8 +275,13 @@ def _write_head(api: PrefectApi, head: Head) -> Head:
     return replace(head, artifact=str(created["id"]))
 
 
-def _prefixed(rows: Sequence[tuple[str, Json]], prefix: str) -> Mapping[str, str]:
-    return {name.removeprefix(prefix): str(value) for name, value in rows if name.startswith(prefix)}
+def _by_prefix(rows: Iterable[tuple[str, Json]]) -> Mapping[str, Mapping[str, str]]:
+    found: dict[str, dict[str, str]] = {prefix: {} for prefix in (CALLED, _TASK_DEFINITION, _INPUT)}
+    for name, value in rows:
+        for prefix, named in found.items():
+            if name.startswith(prefix):
+                named[name.removeprefix(prefix)] = str(value)
+    return found
 
 
 def _unreadable(artifact: Json, error: Exception) -> PrefectError:

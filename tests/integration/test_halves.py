@@ -43,6 +43,13 @@ def test_fails(number):
     print("printed by", "{own}")
     assert number == 1
 """
+STOPS = """
+def test_stops(request):
+    request.session.shouldstop = "enough"
+
+def test_is_not_run():
+    pass
+"""
 DIES = """
 def test_dies():
     if os.getppid() != {parent}:
@@ -71,6 +78,14 @@ def test_both_halves_are_told_of(tmp_path: Path) -> None:
         assert f"FAILED test_{own}.py::test_fails[2] - assert 2 == 1" in done.stdout
         assert f"PASSED test_{own}.py::test_meets" in done.stdout
         assert done.stdout.count(f"printed by {own}") == 2
+
+
+def test_both_halves_stop_when_a_test_says_so(tmp_path: Path) -> None:
+    write_files(tmp_path, {"test_zzz.py": "def test_is_not_run_either(): pass\n"})
+    done = ran(tmp_path, STOPS)
+    assert done.returncode == pytest.ExitCode.INTERRUPTED
+    assert "Interrupted: enough" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("4 passed in ")
 
 
 def test_a_half_that_ends_early_is_an_error(tmp_path: Path) -> None:
