@@ -14,7 +14,7 @@ from flowyard.errors import FlowyardError
 from flowyard.reporting import github, gitlab
 from flowyard.reporting.account import Account
 from flowyard.reporting.markdown import SUMMARY_BYTES, markdown
-from flowyard.reporting.places import Place, places
+from flowyard.reporting.places import Annotation, places
 
 _GITLAB_FILES = ".flowyard/ci"  # below the repository, as artifacts have to be
 _LOG_LINES = 1000  # of a failed build that are shown; the whole log is a file
@@ -34,7 +34,7 @@ class Checkout:
         except (OSError, UnicodeError):
             return None
 
-    def places(self, account: Account) -> Iterator[tuple[str, Place]]:
+    def places(self, account: Account) -> Iterator[tuple[str, Annotation]]:
         """What is wrong and where, with the flow it is wrong with."""
         if account.error is not None:
             yield from (("Flowyard", self._moved(place)) for place in places(account.error, "", self.read))
@@ -43,11 +43,11 @@ class Checkout:
                 found = places(flow.error, flow.flow, self.read)
                 yield from ((flow.flow, self._moved(place)) for place in found)
 
-    def _moved(self, place: Place) -> Place:
+    def _moved(self, place: Annotation) -> Annotation:
         if not place.file or not self.root.is_relative_to(self.repository):
             return place
         inside = self.root.relative_to(self.repository) / place.file
-        return Place(inside.as_posix(), place.line, place.text)
+        return Annotation(inside.as_posix(), place.line, place.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def secret_arn(value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AccountRegion:
     """An account in a region."""
 
     region: str

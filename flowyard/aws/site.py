@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from flowyard.aws.iam import LONGEST_ROLE_NAME
 from flowyard.aws.options import PolicyOptions
-from flowyard.aws.place import Place, account_of, secret_arn
+from flowyard.aws.place import AccountRegion, account_of, secret_arn
 from flowyard.errors import UsageError
 from flowyard.target import BucketStorage, EcsSettings, RegistryCache, Target
 from flowyard.values import Project
@@ -42,16 +42,16 @@ class Site:
 
     project: str
     target: Target
-    place: Place
+    place: AccountRegion
     role_prefix: str
     flows: tuple[str, ...]
     secrets: tuple[str, ...]  # ARNs as a policy names them
 
     @property
-    def registry(self) -> Place | None:
+    def registry(self) -> AccountRegion | None:
         """The account and region of the container registry, None where it is not ECR."""
         ecr = self.target.ecr
-        return Place(ecr.region, ecr.account or self.place.account) if ecr else None
+        return AccountRegion(ecr.region, ecr.account or self.place.account) if ecr else None
 
     @property
     def repositories(self) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def site_of(project: Project, target: Target, options: PolicyOptions) -> Site:
     secrets = _secrets(project, target)
     if options.secrets_key and not secrets:
         raise UsageError(f"--secrets-key: target {target.name} has no secrets")
-    return Site(project.name, target, Place(region, account), prefix, flows, secrets)
+    return Site(project.name, target, AccountRegion(region, account), prefix, flows, secrets)
 
 
 def _check_forms(options: PolicyOptions) -> None:

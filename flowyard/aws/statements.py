@@ -6,7 +6,7 @@ Which action knows which: https://docs.aws.amazon.com/service-authorization/late
 from __future__ import annotations
 
 from flowyard.aws.iam import Condition, Statement
-from flowyard.aws.place import Place
+from flowyard.aws.place import AccountRegion
 
 ANY = ("*",)  # of actions that IAM cannot hold to a resource
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
@@ -49,7 +49,7 @@ def expire_images(repositories: tuple[str, ...]) -> Statement:
     return Statement("ExpireImages", actions, repositories)
 
 
-def encrypt_repositories(place: Place, key: str) -> Statement:
+def encrypt_repositories(place: AccountRegion, key: str) -> Statement:
     """https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html: ECR takes a grant on the
     key in the name of whoever makes the repository. An alias is no resource of IAM's, but a condition."""
     actions = ("kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant")

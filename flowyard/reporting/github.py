@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from flowyard.reporting.account import Account
-from flowyard.reporting.places import Place
+from flowyard.reporting.places import Annotation
 from flowyard.reporting.split import split
 
 MOST_ANNOTATIONS = 10  # GitHub shows no more errors of one step
@@ -24,7 +24,7 @@ def _escaped(text: str, table: Mapping[str, str]) -> str:
     return "".join(table.get(character, character) for character in text)
 
 
-def error_commands(found: Iterable[tuple[str, Place]]) -> tuple[str, ...]:
+def error_commands(found: Iterable[tuple[str, Annotation]]) -> tuple[str, ...]:
     """Errors beside the code, each with the title that is given with it. The last one says how many are not shown."""
     every = [command("error", place.text, **_where(place), title=title) for title, place in found]
     more = len(every) - MOST_ANNOTATIONS
@@ -34,7 +34,7 @@ def error_commands(found: Iterable[tuple[str, Place]]) -> tuple[str, ...]:
     return (*shown, command("error", f"and {more + 1} more errors; the summary has them", title="Flowyard"))
 
 
-def _where(place: Place) -> Mapping[str, object]:
+def _where(place: Annotation) -> Mapping[str, object]:
     return {"file": place.file, "line": place.line} if place.file else {}
 
 

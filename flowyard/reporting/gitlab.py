@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from flowyard.plan import Action
 from flowyard.reporting.account import Account
-from flowyard.reporting.places import Place
+from flowyard.reporting.places import Annotation
 from flowyard.reporting.split import split
 
 DOTENV_BYTES = 5 * 1024  # GitLab takes no more
@@ -24,7 +24,7 @@ def section(name: str, title: str, text: str, now: int) -> str:
     return f"{begin}\n{inner}\n\x1b[0Ksection_end:{now}:{known}\r\x1b[0K"
 
 
-def code_quality(found: Iterable[tuple[str, Place]]) -> str:
+def code_quality(found: Iterable[tuple[str, Annotation]]) -> str:
     """The findings as a report of code quality, which GitLab shows in the merge request at file and line."""
     entries = [
         {

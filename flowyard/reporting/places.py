@@ -23,7 +23,7 @@ _HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Annotation:
     """A line of a file of the repository, and what is to be said there. Without a file: of the whole."""
 
     file: str
@@ -31,16 +31,16 @@ class Place:
     text: str
 
 
-def places(error: FlowyardError, flow: str, read: Read) -> tuple[Place, ...]:
+def places(error: FlowyardError, flow: str, read: Read) -> tuple[Annotation, ...]:
     """Where an error is shown, once for each thing that it finds wrong."""
     if isinstance(error, ConfigurationError):
         return tuple(_of_problem(problem, read) for problem in error.problems)
     text = f"{error.message}\n{error.hint}".strip()
     named = [(file, line) for file, line in _mentioned(error.message, flow) if read(file) is not None]
     if not named:
-        return (Place("", 1, text),)
+        return (Annotation("", 1, text),)
     file, line = next((one for one in named if one[1]), named[0])
-    return (Place(file, line or 1, text),)
+    return (Annotation(file, line or 1, text),)
 
 
 def _mentioned(message: str, flow: str) -> Iterator[tuple[str, int]]:
@@ -58,13 +58,13 @@ def _line_behind(rest: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _of_problem(problem: Problem, read: Read) -> Place:
+def _of_problem(problem: Problem, read: Read) -> Annotation:
     file, _, where = problem.file.partition(",")
     text = read(file)
     if text is None:
-        return Place("", 1, str(problem))
+        return Annotation("", 1, str(problem))
     said = _LINE.search(f"{where} {problem.text}")
-    return Place(file, int(said[1]) if said else line_of(text, problem.key), str(problem))
+    return Annotation(file, int(said[1]) if said else line_of(text, problem.key), str(problem))
 
 
 def line_of(toml: str, key: str) -> int:

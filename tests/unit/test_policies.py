@@ -16,7 +16,7 @@ import pytest
 from flowyard.aws.arns import LONGEST_FAMILY, FlowOwner, family_prefix
 from flowyard.aws.iam import LARGEST_POLICY, Condition, Role, Statement, size
 from flowyard.aws.options import PolicyOptions
-from flowyard.aws.place import Place, partition_of, role_name, secret_arn
+from flowyard.aws.place import AccountRegion, partition_of, role_name, secret_arn
 from flowyard.aws.policies import advice, roles_of
 from flowyard.aws.policy_files import json_files, policies_json, shown, terraform_files
 from flowyard.aws.site import Site, site_of
@@ -358,7 +358,7 @@ def test_path_and_name_of_a_role() -> None:
 )
 def test_key_of_repositories(key: str, resource: str, condition: tuple[str, ...]) -> None:
     named = (Condition("ForAnyValue:StringEquals", "kms:ResourceAliases", condition),) if condition else ()
-    found = encrypt_repositories(Place("eu-west-1", ACCOUNT), key)
+    found = encrypt_repositories(AccountRegion("eu-west-1", ACCOUNT), key)
     assert (found.resources, found.conditions) == ((resource,), named)
 
 

@@ -17,7 +17,7 @@ from flowyard.reporting import github, gitlab
 from flowyard.reporting.account import Account, FlowAccount, of_build, of_plan, of_ship
 from flowyard.reporting.comment import keep
 from flowyard.reporting.markdown import escaped, markdown
-from flowyard.reporting.places import Place, line_of, places
+from flowyard.reporting.places import Annotation, line_of, places
 from flowyard.reporting.split import split
 from flowyard.values import Digest, ImageReference, PublishedImage, Repository
 
@@ -114,12 +114,12 @@ def test_a_command_cannot_become_another_one() -> None:
 
 
 def test_annotations_are_as_many_as_github_shows() -> None:
-    found = [("etl", Place("flows/etl/flow.py", number, "no")) for number in range(1, 11)]
+    found = [("etl", Annotation("flows/etl/flow.py", number, "no")) for number in range(1, 11)]
     assert len(github.error_commands(found)) == 10
     assert github.error_commands(found[:1]) == ("::error file=flows/etl/flow.py,line=1,title=etl::no",)
-    many = github.error_commands([*found, ("x", Place("", 1, "no"))])
+    many = github.error_commands([*found, ("x", Annotation("", 1, "no"))])
     assert (len(many), many[-1]) == (10, "::error title=Flowyard::and 2 more errors; the summary has them")
-    assert github.error_commands([("x", Place("", 1, "no"))]) == ("::error title=x::no",)
+    assert github.error_commands([("x", Annotation("", 1, "no"))]) == ("::error title=x::no",)
 
 
 def test_outputs_for_later_jobs() -> None:
@@ -200,16 +200,16 @@ def test_the_line_of_a_key(key: str, line: int) -> None:
                 ]
             ),
             (
-                Place("registry.toml", 7, "registry.toml: targets.local.results: is wrong"),
-                Place("registry.toml", 4, "registry.toml: is not valid TOML (at line 4, column 2)"),
-                Place("flows/etl/flow.py", 12, "flows/etl/flow.py, line 12: does not say which"),
-                Place("", 1, "flows/gone: has no flow.py"),
+                Annotation("registry.toml", 7, "registry.toml: targets.local.results: is wrong"),
+                Annotation("registry.toml", 4, "registry.toml: is not valid TOML (at line 4, column 2)"),
+                Annotation("flows/etl/flow.py", 12, "flows/etl/flow.py, line 12: does not say which"),
+                Annotation("", 1, "flows/gone: has no flow.py"),
             ),
         ),
         (
             CheckFailed("flow.py cannot be imported: SyntaxError (flow.py, line 3: def f(:)"),
             (
-                Place(
+                Annotation(
                     "flows/etl/flow.py",
                     3,
                     "flow.py cannot be imported: SyntaxError (flow.py, line 3: def f(:)",
@@ -218,23 +218,23 @@ def test_the_line_of_a_key(key: str, line: int) -> None:
         ),
         (
             LockError("flows/etl/requirements.lock is stale", hint="lock"),
-            (Place("flows/etl/requirements.lock", 1, "flows/etl/requirements.lock is stale\nlock"),),
+            (Annotation("flows/etl/requirements.lock", 1, "flows/etl/requirements.lock is stale\nlock"),),
         ),
         (
             BuildFailed("RUN uv failed\n  | flow.py is fine\n  | at line 9 of something"),
             (
-                Place(
+                Annotation(
                     "flows/etl/flow.py", 1, "RUN uv failed\n  | flow.py is fine\n  | at line 9 of something"
                 ),
             ),
         ),
-        (BuildFailed("RUN pip failed"), (Place("flows/etl/flow.py", 1, "RUN pip failed"),)),
+        (BuildFailed("RUN pip failed"), (Annotation("flows/etl/flow.py", 1, "RUN pip failed"),)),
     ],
 )
-def test_where_an_error_is_shown(error: FlowyardError, found: tuple[Place, ...]) -> None:
+def test_where_an_error_is_shown(error: FlowyardError, found: tuple[Annotation, ...]) -> None:
     files = {"registry.toml": REGISTRY, "flows/etl/flow.py": "", "flows/etl/requirements.lock": ""}
     assert places(error, "etl", files.get) == found
-    assert places(BuildFailed("no"), "", files.get) == (Place("", 1, "no"),)
+    assert places(BuildFailed("no"), "", files.get) == (Annotation("", 1, "no"),)
 
 
 def test_what_gitlab_takes() -> None:
@@ -253,7 +253,7 @@ def test_what_gitlab_takes() -> None:
         "failed": [],
         "images": {"report": str(IMAGE), "same": str(IMAGE)},
     }
-    (finding,) = json.loads(gitlab.code_quality([("etl", Place("flows/etl/flow.py", 3, "no"))]))
+    (finding,) = json.loads(gitlab.code_quality([("etl", Annotation("flows/etl/flow.py", 3, "no"))]))
     assert (finding["description"], finding["severity"]) == ("etl: no", "blocker")
     assert finding["location"] == {"path": "flows/etl/flow.py", "lines": {"begin": 3}}
     assert gitlab.section("a b", "A", "x\x1b[0Ksection_end:1:a_b\r\n", 7) == (

@@ -137,7 +137,7 @@ def perform(call: Prepared, handle: Handle) -> Any:
             generation += 1  # an earlier attempt has let go of it: nothing comes of it any more
             continue
         try:
-            return _value(call, run.ended or _followed(call, request, run, Waiting(handle, deadline)))
+            return _value(call, run.ended or _followed(call, request, run, Waiter(handle, deadline)))
         except Exception as error:
             if run.ended is None:
                 if not left or not _may_retry(error, handle):
@@ -166,7 +166,7 @@ def _is_there(error: Exception) -> bool:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Waiter:
     """Who waits for a run, and until when."""
 
     handle: Handle
@@ -182,16 +182,16 @@ class _LetGo(Exception):
     """Whoever called ends: nobody is there for what the run gives."""
 
 
-def _followed(call: Prepared, request: Request, run: Begun, waiting: Waiting) -> Ended:
+def _followed(call: Prepared, request: Request, run: Begun, waiter: Waiter) -> Ended:
     """How the run ended. Raises DockerTaskError."""
     named = {"task": call.task, "run": run.id}
     what = f"Docker task {call.task!r}"
-    runs, handle = call.place.runs, waiting.handle
+    runs, handle = call.place.runs, waiter.handle
     _note_begun(run, runs, handle)
     future = runs.end_of(run, request, call.patience)
     handle.given_up.add_done_callback(lambda _: _let_go(future))
     try:
-        return _end(future, waiting)
+        return _end(future, waiter)
     except _LetGo as error:
         raise errors.ChildCancelled(f"{what}: {handle.why}", **named) from error
     except NotStarted as error:
@@ -221,10 +221,10 @@ def _note_begun(run: Begun, runs: Runs, handle: Handle) -> None:
         raise errors.ChildCancelled(text, task=handle.task, run=run.id) from error
 
 
-def _end(future: Future[Ended], waiting: Waiting) -> Ended:
+def _end(future: Future[Ended], waiter: Waiter) -> Ended:
     """How the run ended, also when it did in the very moment in which the time was over. Raises NotYet."""
     try:
-        return future.result(waiting.left)
+        return future.result(waiter.left)
     except NotYet:
         if future.done():
             return future.result()
