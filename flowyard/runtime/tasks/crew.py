@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from flowyard.runtime.tasks.handles import Handle, Work
+from flowyard.runtime.tasks.handles import Handle, Work, work_off
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,4 @@ def perform_all(jobs: Iterable[Job], at_once: int) -> None:
     # Daemons: a process that ends does not wait for calls; whoever has begun them does.
     for _ in range(min(at_once, len(waiting))):
         name = f"flowyard-call-{uuid4().hex[:8]}"
-        threading.Thread(target=_work_off, args=(waiting,), name=name, daemon=True).start()
-
-
-def _work_off(waiting: deque[Job]) -> None:
-    while True:
-        try:
-            job = waiting.popleft()
-        except IndexError:
-            return
-        job.do()
-        del job  # its value is its caller's alone
+        threading.Thread(target=work_off, args=(waiting, Job.do), name=name, daemon=True).start()

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from flowyard.runtime.tasks.errors import ChildCancelled
 
+One = TypeVar("One")
 Work = Callable[["Handle"], Any]
 Stop = Callable[[str, str], None]  # of a run, and why
 Left = Callable[[], None]  # what is left to do, and may take a while
@@ -88,6 +89,17 @@ class Handle:
             self.given_up.set_result(None)
 
 
+def work_off(waiting: deque[One], do: Callable[[One], None]) -> None:
+    """Take one after the other and do it, until none is left: other threads may take from the same."""
+    while True:
+        try:
+            one = waiting.popleft()
+        except IndexError:
+            return
+        do(one)
+        del one  # what came of it is its caller's alone
+
+
 class OpenCalls:
     """The calls that have been begun and have not ended. Once they are ended, no other is begun."""
 
@@ -142,23 +154,19 @@ def _do_all(works: Iterable[Left], seconds: float) -> None:
     waiting = deque((contextvars.copy_context(), work) for work in works if work is not _nothing)
     threads = []
     for _ in range(min(_AT_ONCE, len(waiting))):
-        thread = threading.Thread(target=_work_off, args=(waiting,), name="flowyard-stop", daemon=True)
+        thread = threading.Thread(target=work_off, args=(waiting, _do), name="flowyard-stop", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # no thread can be had, such as from an interpreter that ends
             break
         threads.append(thread)
     if not threads:
-        _work_off(waiting)
+        work_off(waiting, _do)
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
 
 
-def _work_off(waiting: deque[tuple[contextvars.Context, Left]]) -> None:
-    while True:
-        try:
-            context, work = waiting.popleft()
-        except IndexError:
-            return
-        with suppress(Exception):  # each of them, whatever the server says to another
-            context.run(work)
+def _do(left: tuple[contextvars.Context, Left]) -> None:
+    context, work = left
+    with suppress(Exception):  # each of them, whatever the server says to another
+        context.run(work)
