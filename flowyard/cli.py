@@ -10,9 +10,8 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
-from flowyard.aws.options import PolicyOptions
 from flowyard.errors import UsageError
-from flowyard.options import Exclude, FailFast, Filters, Flow, Json, Releases, Speed, TargetName
+from flowyard.options import Exclude, FailFast, Filters, Flow, Json, Policies, Releases, Speed, TargetName
 from flowyard.reporting.options import PlanTelling, Report
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
@@ -22,7 +21,7 @@ With no verb, or when the first word is a path, the verb is ship: `python build.
 PIPELINE = Group("The pipeline", sort_key=1)
 AROUND = Group("Around it", sort_key=2)
 PLAN_HAS_CHANGES = 3
-FROM_FILES = PolicyOptions()
+FROM_FILES = Policies()
 NOBODY = PlanTelling()
 EVERY, UNHURRIED = Filters(), Speed()
 
@@ -62,9 +61,10 @@ def ship(
 ) -> int:
     """Build, check, push and register what changed. The default verb."""
     from flowyard import verbs
+    from flowyard.output import Output
     from flowyard.telling import Telling
 
-    output = verbs.Output(json, Telling(report=report))
+    output = Output(json, Telling(report=report))
     return verbs.ship(filters.of(flows), target, output, speed.pace())
 
 
@@ -81,9 +81,10 @@ def plan(
 ) -> int:
     """Say what ship would do to each flow, and why. Builds nothing."""
     from flowyard import verbs
+    from flowyard.output import Output
     from flowyard.telling import Telling
 
-    output = verbs.Output(json, Telling(telling.comment, telling.split, telling.report))
+    output = Output(json, Telling(telling.comment, telling.split, telling.report))
     changes = verbs.plan(filters.of(flows), target, output)
     return PLAN_HAS_CHANGES if changes and detailed_exitcode else 0
 
@@ -107,9 +108,10 @@ def build(
 ) -> int:
     """Build and check the images on this machine; push and register nothing."""
     from flowyard import verbs
+    from flowyard.output import Output
     from flowyard.telling import Telling
 
-    output = verbs.Output(json, Telling(report=report))
+    output = Output(json, Telling(report=report))
     return verbs.build(filters.of(flows), target, output, speed.pace())
 
 
@@ -123,16 +125,18 @@ def register(
 ) -> int:
     """Register deployments of images that are in the container registry already; build nothing."""
     from flowyard import verbs
+    from flowyard.output import Output
 
-    return verbs.register(filters.of(flows), target, verbs.Output(json), Speed(fail_fast=fail_fast).pace())
+    return verbs.register(filters.of(flows), target, Output(json), Speed(fail_fast=fail_fast).pace())
 
 
 @app.command(name="list", group=AROUND)
 def list_(*, target: TargetName = None, json: Json = False) -> int:
     """List the flows, their deployments and what runs them."""
     from flowyard import verbs
+    from flowyard.output import Output
 
-    return verbs.list_flows(target, verbs.Output(json))
+    return verbs.list_flows(target, Output(json))
 
 
 @app.command(group=AROUND)
@@ -165,8 +169,9 @@ def run(
 ) -> int:
     """Trigger a deployment, follow its run, print the flow's result."""
     from flowyard import verbs
+    from flowyard.output import Output
 
-    return verbs.run(deployment, parameter, target, verbs.Output(json), timeout)
+    return verbs.run(deployment, parameter, target, Output(json), timeout)
 
 
 @app.command(group=AROUND)
@@ -178,12 +183,13 @@ def policies(
     output: Annotated[
         str | None, Parameter(help="Folder to write the files to; default: they are printed.")
     ] = None,
-    options: Annotated[PolicyOptions, Parameter(name="*")] = FROM_FILES,
+    options: Annotated[Policies, Parameter(name="*")] = FROM_FILES,
 ) -> int:
     """Write the IAM policies that a target needs in AWS: for CI, worker, tasks and `run`. Asks nobody."""
     from flowyard import verbs
+    from flowyard.output import Output
 
-    return verbs.policies(target, verbs.Output(json), verbs.PolicyFiles(terraform, output), options)
+    return verbs.policies(target, Output(json), verbs.PolicyFiles(terraform, output), options)
 
 
 @app.command(group=AROUND)
@@ -224,9 +230,10 @@ def clean(
     json: Json = False,
 ) -> int:
     """Free what ships left on this machine's disk and nothing needs: images, their build cache, old logs."""
-    from flowyard import machine, verbs
+    from flowyard import machine
+    from flowyard.output import Output
 
-    return machine.clean(target, verbs.Output(json), dry_run=dry_run, releases=releases)
+    return machine.clean(target, Output(json), dry_run=dry_run, releases=releases)
 
 
 app.register_install_completion_command()

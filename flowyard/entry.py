@@ -89,9 +89,10 @@ def _call(words: Sequence[str]) -> int:
 def _call_plainly(verb: str, flows: Sequence[str]) -> int:
     """What cli.py does for a verb with nothing but names of flows behind it."""
     from flowyard import verbs
+    from flowyard.output import Output
     from flowyard.planning.selection import Selection
 
-    text, asked = verbs.Output(json=False), Selection(tuple(flows))
+    text, asked = Output(json=False), Selection(tuple(flows))
     if verb == "ship":
         return verbs.ship(asked, None, text)
     if verb == "render":

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.terminal import progress_for
@@ -15,11 +13,8 @@ from flowyard.connect import STATE_FOLDER, choose_target, connect, locate
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import UsageError
 from flowyard.load import find_root
-from flowyard.verbs import Output, note
+from flowyard.output import Output, note
 from flowyard.wiring import open_images, open_project
-
-if TYPE_CHECKING:
-    from flowyard.cleaning.holdings import HeldImage
 
 
 def up(target: str | None, database: str | None) -> int:
@@ -59,7 +54,7 @@ def clean(target: str | None, output: Output, *, dry_run: bool, releases: int | 
     """Free what ships of this project left on the disk of this machine and nothing needs."""
     from flowyard.cleaning.clean import Cleaning
     from flowyard.cleaning.leftovers import leftovers
-    from flowyard.cleaning.needed import Judged, Needed, judge, needed_by, sharing
+    from flowyard.cleaning.needed import Judge, sharing
     from flowyard.cleaning.told import clean_json, clean_notes, clean_text
     from flowyard.registering.pruning import KEPT_RELEASES
 
@@ -67,15 +62,10 @@ def clean(target: str | None, output: Output, *, dry_run: bool, releases: int | 
     located = [locate(one, project.root) for one in project.targets.values()]
     chosen = locate(choose_target(project, target), project.root)
     connected = [connect(one, project.root, os.environ) for one in sharing(chosen, located)]
-
-    def judged(images: Sequence[HeldImage]) -> Sequence[Judged]:
-        needed, number = Needed(), releases or KEPT_RELEASES
-        for one in connected:
-            needed |= needed_by(PrefectRest(one.prefect), project.name, one.target.name, number)
-        return judge(images, needed, chosen)
-
+    asked = tuple((PrefectRest(one.prefect), one.target.name) for one in connected)
+    judge = Judge(project.name, chosen, asked, releases or KEPT_RELEASES)
     files = leftovers(project.root / STATE_FOLDER, {flow.name for flow in project.flows})
-    cleaned = Cleaning(project.name, chosen.name, judged, files).run(open_images(), dry_run=dry_run)
+    cleaned = Cleaning(project.name, chosen.name, judge, files).run(open_images(), dry_run=dry_run)
     cleaned = replace(cleaned, files=tuple(file.relative_to(project.root) for file in cleaned.files))
     for text in clean_notes(cleaned):
         note(text)

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,37 +21,18 @@ from flowyard.connect import choose_target, connect, locate, ui_url
 from flowyard.errors import FlowFailed, PrefectError, UsageError
 from flowyard.interruption import ShipInterrupted
 from flowyard.outcome import Outcome
+from flowyard.output import Output, note
 from flowyard.pace import UNHURRIED, Pace
 from flowyard.pipeline import changed_images, foresee, plan_flows
 from flowyard.pipeline import ship as ship_flows
 from flowyard.planning.desired import check_target, want
 from flowyard.planning.selection import Chosen, Selection, choose, named
-from flowyard.telling import Telling
 from flowyard.wiring import open_around, open_project, open_results, open_tasks, open_workshop, open_yard
 
 if TYPE_CHECKING:
     from flowyard.aws.options import PolicyOptions
     from flowyard.building.workshop import Workshop
     from flowyard.yard import Yard
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """How results are printed: for a person, or as JSON for a program."""
-
-    json: bool
-    telling: Telling = field(default_factory=Telling)
-
-    def result(self, text: str, json: str) -> None:
-        """Print the result on stdout; an empty text prints nothing."""
-        shown = json if self.json else text
-        if shown:
-            print(shown)
-
-
-def note(text: str) -> None:
-    """Say something that is not a result: on stderr."""
-    print(text, file=sys.stderr)
 
 
 def ship(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:

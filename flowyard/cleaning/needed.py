@@ -76,6 +76,24 @@ def needed_by(api: PrefectApi, project: str, target: str, releases: int) -> Need
     return Needed(frozenset(names), frozenset(repositories - {""}))
 
 
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Says why images stay, once the server of each target whose images have the same names is asked: `asked` are
+    these servers and targets, the target's own included."""
+
+    project: str
+    target: Target
+    asked: Sequence[tuple[PrefectApi, str]]
+    releases: int
+
+    def __call__(self, images: Sequence[HeldImage]) -> Sequence[Judged]:
+        """Each image with why it stays. Raises PrefectError."""
+        needed = Needed()
+        for api, target in self.asked:
+            needed |= needed_by(api, self.project, target, self.releases)
+        return judge(images, needed, self.target)
+
+
 def _named(deployment: Mapping[str, Json]) -> Iterator[str]:
     """The names of a deployment's image. On ECS the image is in the task definition, and the marks alone have it."""
     for name in (

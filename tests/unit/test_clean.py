@@ -15,12 +15,13 @@ import pytest
 from flowyard.cleaning.clean import Cleaned, Cleaning
 from flowyard.cleaning.holdings import HeldImage, Holdings
 from flowyard.cleaning.leftovers import leftovers, size_of
-from flowyard.cleaning.needed import Judged, Needed, judge, needed_by, sharing
+from flowyard.cleaning.needed import Judge, Judged, Needed, judge, needed_by, sharing
 from flowyard.cleaning.told import clean_json, clean_notes, clean_text
 from flowyard.errors import PrefectError
 from flowyard.load import load
 from flowyard.target import EcrSettings, Target
 from tests.fakes_images import FakeImages
+from tests.fakes_server import FakeServer
 from tests.release_records import history
 from tests.support import FLOW, IN_A_BUCKET, REGISTRY, lock, make_project, target_of, write_files
 from tests.yard_site import Site
@@ -113,6 +114,17 @@ def test_what_somebody_else_s_deployment_runs_is_needed(site: Site) -> None:
     copy = {**row, "id": "x", "name": "copy", "labels": {}, "tags": [], "job_variables": {"image": oldest}}
     site.server.deployments["x"] = copy
     assert oldest in needed_by(site.server, "acme", "local", 1).names
+
+
+def test_every_server_is_asked_on_which_a_target_shares_the_names(site: Site, target: Target) -> None:
+    newest, second, oldest = images_of(site)
+    images = [image(number, name) for number, name in enumerate((newest, second, oldest, f"{HELLO}:other"))]
+    none_there = FakeServer()
+    told = Judge("acme", target, ((none_there, "other"), (site.server, "local")), 2)(images)
+    kept = "it is deployed, pinned or of a release that is kept"
+    assert [one.why for one in told] == [kept, kept, "", "it is the newest one of its flow"]
+    told = Judge("acme", target, ((none_there, "other"),), 2)(images)
+    assert [one.why for one in told] == ["", "", "", "it is the newest one of its flow"]
 
 
 def test_history_of_a_flow_that_is_gone_needs_nothing(site: Site) -> None:
