@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from flowyard.ahead import loading
 from flowyard.building.workshop import sources
 from flowyard.errors import ConfigurationError, FlowyardError
 from flowyard.heads import out_of_order, settling, touched
@@ -102,16 +103,17 @@ class _Asked:
 def _attempt(yard: Yard, asked: _Asked, held: set[str]) -> tuple[tuple[Outcome, ...] | None, set[str]]:
     """Ship while these flows are held. None, and what has to be held as well, when another ship that ended in
     between has changed what there is to do."""
-    from flowyard.shipment import Shipment, ship_leased
-
     done: tuple[Outcome, ...] | None = None
     limits = [flow_limit(yard.project.name, yard.target.name, name) for name in held]
     try:
-        with hold(yard.api, limits, _TERMS, yard.holder) as lease:
+        with loading() as loaded, hold(yard.api, limits, _TERMS, yard.holder) as lease:
             plan = plan_flows(yard, asked.flows, whole=asked.whole)
             wanted = touched(yard, plan, asked.commit, whole=asked.whole)
             if wanted <= held:
                 plan = settling(yard, plan, wanted)
+                loaded.join()
+                from flowyard.shipment import Shipment, ship_leased
+
                 pool = ensure_work_pool(yard.api, yard.target) if plan.changes else None
                 shipment = Shipment(yard, asked.commit, pool, lease, build=asked.build)
                 blocked = _blocked(yard, plan, asked.commit, pool)

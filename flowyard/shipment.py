@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from flowyard.building.workshop import build_image
@@ -212,7 +211,6 @@ class Shipment:
                 f"{desired.reference} is not in the container registry",
                 hint=f"run `python build.py ship {desired.flow.name}`, which builds it",
             )
-        _load_ahead()
         repository = self._yard.repositories.ready(desired.reference.repository)
         try:
             built = build_image(workshop, desired, self._commit, push_to=repository)
@@ -283,11 +281,6 @@ class Shipment:
             docker_tasks=desired.pinned,
             inputs=desired.inputs,
         )
-
-
-def _load_ahead() -> None:
-    """What parameters are validated with is loaded while BuildKit works, and not when it is waited for."""
-    threading.Thread(target=import_module, args=("jsonschema",), daemon=True).start()
 
 
 def _outcome(result: Result[FlowPlan, Outcome]) -> Outcome:

@@ -2,7 +2,8 @@
 
 It runs as a build step without network, so that an image that cannot import its flow cannot exist:
 `python -m flowyard.runtime.describe --name etl --python 3.13 --output description.json flow.py:etl`.
-The flows are imported by a child process (inside.py) that is held to the bounds of bounds.py.
+The flows are imported by a copy of the process (inside.py) that is held to the bounds of bounds.py. It runs with
+PYTHONHASHSEED=0: the order of a set in a default must not differ from build to build.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ def _home() -> tempfile.TemporaryDirectory[str]:
 
 def _import(home: str, arguments: Sequence[str], seconds: float) -> Ended:
     """Let a process of its own import the flows and leave what it found in `home`."""
-    command = [sys.executable, "-m", "flowyard.runtime.inside", home, *arguments]
     relay = Relay(sys.stderr.buffer)
-    ended = run(command, environment(os.environ, home), START + seconds, relay)
+    environ = environment(os.environ, home)
+    ended = run(lambda: inside.main([home, *arguments]), environ, START + seconds, relay)
     relay.close()
     return ended
 
@@ -94,7 +95,7 @@ def environment(given: Mapping[str, str], home: str) -> dict[str, str]:
     }
     return {
         **kept,
-        "PYTHONHASHSEED": "0",  # the order of a set in a default must not differ from build to build
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",  # they watch, and looking for them takes long
         "DO_NOT_TRACK": "1",
         "PREFECT_HOME": f"{home}/prefect",
         "PREFECT_LOGGING_LEVEL": "ERROR",

@@ -1,4 +1,6 @@
-"""Runs a program that may do anything, and is done with it in a known time.
+"""Runs code that may do anything in a copy of this process, and is done with it in a known time.
+
+A copy (a fork) and not a program of its own: what is loaded here is loaded there.
 
 Output passes through a relay that keeps the beginning and the end: BuildKit cuts a step's output off when it
 is long or fast, and what it then drops is the end, where the reason stands.
@@ -9,17 +11,18 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-GRACE = 5.0  # seconds: the child ends itself at its deadline, and tells where it was; this one waits for that
+GRACE = 5.0  # seconds: the copy ends itself at its deadline, and tells where it was; this one waits for that
 HEAD = 64 << 10  # bytes of output passed on as they come
 TAIL = 16 << 10  # bytes kept back of what comes after those, and passed on at the end
-_PAUSE = 0.05  # seconds between two looks whether the child still lives
+_PAUSE = 0.05  # seconds between two looks whether the copy still lives, while it may say something
+_MOMENT = 0.002  # seconds between two looks when it has closed its output, as one does that ends
 _CHUNK = 64 << 10  # bytes
 
 
@@ -72,7 +75,7 @@ class Relay:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. `status` is its exit status, or minus the signal that ended it."""
+    """How it ended. `status` is its exit status, or minus the signal that ended it."""
 
     status: int
     timed_out: bool = False
@@ -86,48 +89,87 @@ class Ended:
         return f"by {names.get(-self.status, f'signal {-self.status}')}"
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], seconds: float, relay: Relay) -> Ended:
-    """Run a program in a process group of its own, and end the whole group with it.
+class _Copy:
+    """The child of a fork."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.status: int | None = None
+
+    def has_ended(self) -> bool:
+        """Whether it has; `status` then is its exit status, or minus the signal that ended it."""
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status is not None
+
+    def end(self) -> int:
+        """End it and what it started, see it end, and say how it did. It may not have a group of its own yet."""
+        for end in (os.killpg, os.kill):
+            with suppress(ProcessLookupError):
+                end(self.pid, signal.SIGKILL)
+        while not self.has_ended():
+            time.sleep(_MOMENT)
+        assert self.status is not None
+        return self.status
+
+
+def run(work: Callable[[], NoReturn], environment: Mapping[str, str], seconds: float, relay: Relay) -> Ended:
+    """Let a copy of this process do `work`, in a group of its own, and end the whole group with it.
 
     It has no input; its output goes to `relay`. It is to end itself after `seconds`; GRACE later it is killed.
+    This process may have no threads.
     """
     reading, writing = os.pipe()
-    child = subprocess.Popen(
-        command,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=writing,
-        stderr=writing,
-        start_new_session=True,
-    )
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # else both would write it
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        _become(work, environment, writing)
     os.close(writing)
     os.set_blocking(reading, False)
+    copy = _Copy(pid)
     try:
-        in_time = _follow(child, reading, time.monotonic() + seconds + GRACE, relay)
+        in_time = _follow(copy, reading, time.monotonic() + seconds + GRACE, relay)
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        status = copy.end()
         _drain(reading, relay)
         os.close(reading)
-    return Ended(child.returncode, timed_out=not in_time)
+    return Ended(status, timed_out=not in_time)
 
 
-def _follow(child: subprocess.Popen[bytes], reading: int, deadline: float, relay: Relay) -> bool:
-    """Pass output on until the child has ended (True) or its time is over (False).
+def _become(work: Callable[[], NoReturn], environment: Mapping[str, str], output: int) -> NoReturn:
+    """Do the work as a process that has nothing of its maker's but what is loaded."""
+    try:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for there, here in ((nothing, 0), (output, 1), (output, 2)):
+            os.dup2(there, here)
+        for inherited in (nothing, output):
+            os.close(inherited)
+        os.environ.clear()
+        os.environ.update(environment)
+        work()
+    except BaseException:  # nothing of this may go on as its maker
+        sys.excepthook(*sys.exc_info())
+    os._exit(1)
 
-    Not until the output has ended: processes the child started may hold it open.
+
+def _follow(copy: _Copy, reading: int, deadline: float, relay: Relay) -> bool:
+    """Pass output on until the copy has ended (True) or its time is over (False).
+
+    Not until the output has ended: processes the copy started may hold it open.
     """
     is_open = True
-    while child.poll() is None:
+    while not copy.has_ended():
         left = deadline - time.monotonic()
         if left <= 0:
             return False
-        pause = min(left, _PAUSE)
         if not is_open:
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(pause)
-        elif select.select([reading], [], [], pause)[0]:
+            time.sleep(min(left, _MOMENT))
+        elif select.select([reading], [], [], min(left, _PAUSE))[0]:
             data = os.read(reading, _CHUNK)
             relay.write(data)
             is_open = bool(data)

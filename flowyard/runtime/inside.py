@@ -1,4 +1,4 @@
-"""The part of the check that imports the flows: a process of its own, which may end in any way.
+"""The part of the check that imports the flows: in a process of its own, which may end in any way.
 
 Whatever happens to it (killed, out of memory, `os._exit` in a module), its parent lives and says so; what it
 found is handed over in a file, because the flow's code owns its output and may close or replace it.
@@ -24,6 +24,7 @@ from flowyard.runtime.failures import CheckError, user_traceback
 OUTCOME = "outcome.json"
 TRACE = "trace.txt"
 PROGRESS = "importing.txt"
+COLLECT_AFTER = 50_000  # objects; the default of 2,000 and less walks through the modules while they load
 RESERVE = 256 << 20  # bytes beyond the bound, for saying that it was reached
 
 
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     import prefect  # noqa: F401 - its time is not the flow's
 
     gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)  # the flow's own libraries are as many
     gc.enable()
     progress = Progress(folder / PROGRESS)
     progress.importing("")
@@ -113,7 +115,3 @@ def flush(stream: Any) -> None:
         stream.flush()
     except (AttributeError, OSError, ValueError):
         return
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -140,7 +140,7 @@ def test_nothing_of_the_builder_is_in_the_environment(
     ours = {
         *("DO_NOT_TRACK", "PREFECT_API_URL", "PREFECT_CLIENT_MAX_RETRIES", "PREFECT_HOME"),
         *("PREFECT_LOGGING_LEVEL", "PREFECT_LOGGING_TO_API_ENABLED", "PYTHONHASHSEED"),
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE",
+        *("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "PYDANTIC_DISABLE_PLUGINS"),
     }
     shells = {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
     assert seen - images - shells == ours

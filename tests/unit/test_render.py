@@ -47,7 +47,7 @@ RUN --network=none \\
     --mount=type=bind,source=lib,target=/run/flowyard \\
     /opt/venv/bin/python -I /run/flowyard/flowyard/runtime/contract.py --name hello \\
     --user 10001 --project /opt/project --results /var/lib/flowyard/results \\
- && python -m flowyard.runtime.describe --name hello --python 3.13 \\
+ && PYTHONHASHSEED=0 python -m flowyard.runtime.describe --name hello --python 3.13 \\
     --output /tmp/description.json flow.py
 
 FROM source AS image

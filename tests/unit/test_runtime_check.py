@@ -62,12 +62,13 @@ def test_the_environment_of_the_check() -> None:
         "http_proxy": "http://proxy",
         "HTTPS_PROXY": "http://proxy",
         "no_proxy": "local",
-        "PYTHONHASHSEED": "random",
+        "PYTHONHASHSEED": "0",
     }
     assert describe.environment(given, "/home") == {
         "PATH": "/bin",
         "REGION": "west",
         "PYTHONHASHSEED": "0",
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "DO_NOT_TRACK": "1",
         "PREFECT_HOME": "/home/prefect",
         "PREFECT_LOGGING_LEVEL": "ERROR",
