@@ -211,11 +211,20 @@ class Locker:
     ) -> str | _Refusal:
         fitting = tuple(self._root / constraint for constraint in constraints)
         argv = compile_argv(self._uv, python, fitting, self._upgrade)
-        with _workspace(requirements, _read(self._root, path)) as (source, output):
+        with _workspace(requirements, self._versions(path)) as (source, output):
             finished = self._processes.run([*argv, "--output-file", str(output), str(source)])
             if finished.returncode != 0:
                 return _Refusal(finished.stderr.strip())
             return output.read_text(encoding="utf-8")
+
+    def _versions(self, path: Path) -> str:
+        """The lock as it is. A first one for a Python version begins with the versions of another's: where both
+        can have the same Prefect, images of both Python versions do."""
+        if (self._root / path).is_file() or path.parent != LOCKS:
+            return _read(self._root, path)
+        others = (self._root / LOCKS).glob(f"{path.stem.rpartition('-')[0]}-3.*.lock")
+        newest = max((other.name for other in others), key=lambda name: (len(name), name), default=path.name)
+        return _read(self._root, LOCKS / newest)
 
     def _write(self, path: Path, fingerprint: str, remark: str, locked: str) -> Path:
         kept = [line for line in locked.splitlines() if not line.startswith("#")]

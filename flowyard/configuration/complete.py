@@ -169,10 +169,20 @@ class _FlowBuilder:
             self._check_reference(name)
         official = _OFFICIAL_PYTHON.fullmatch(name)
         declared = _first(self._file.python, None if self._file.base else self._defaults.python)
-        python = declared or (pinned.python if pinned else None) or (official[1] if official else None)
-        if declared and pinned and declared != pinned.python:
-            self._problem("python", f"{show(declared)}, but base image {name} holds Python {pinned.python}")
-        return BaseImage(name, pinned.reference if pinned else None, python)
+        held = pinned.python if pinned else official[1] if official else None
+        if declared and held and declared != held:
+            self._other_python(declared, name, held)
+        return BaseImage(name, pinned.reference if pinned else None, declared or held)
+
+    def _other_python(self, declared: str, name: str, held: str) -> None:
+        text = (
+            f"{show(declared)}, but base image {name} holds Python {held}; leave `python` out, "
+            f'or take a base that holds it: `base = "python:{declared}-slim"`'
+        )
+        if self._file.python is None:
+            self.problems.append(Problem("registry.toml", "defaults.python", text))
+        else:
+            self._problem("python", text)
 
     def _check_reference(self, name: str) -> None:
         try:

@@ -158,6 +158,10 @@ CONFIGURATION: Mapping[str, Files] = {
     "system package of wrong form": {HELLO: 'system-packages = ["git && curl"]\n'},
     "entrypoint of wrong form": {HELLO: 'entrypoint = "flow:hello"\n'},
     "python another than the base's": {HELLO: 'python = "3.12"\n'},
+    "python another than that of a base which is not pinned": {
+        HELLO: 'base = "python:3.12"\npython = "3.11"\n'
+    },
+    "python of the defaults another than the base's": registry('[defaults]\npython = "3.12"\n'),
     # schedules
     "schedule of no kind": deployment('schedules = [{ timezone = "UTC" }]'),
     "schedule of two kinds": deployment('schedules = [{ cron = "0 6 * * *", interval = 60 }]'),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flowyard.adapters.processes import Finished
 from flowyard.errors import LockError
 from flowyard.load import load
 from flowyard.lock import REMEDY, FlowLocks, Locker, compile_argv, flow_fingerprint, locks_of
@@ -34,6 +36,19 @@ def in_a_bucket(root: Path) -> Path:
 
 def flow_of(root: Path) -> Flow:
     return load(root).flows[0]
+
+
+class SeesVersions(FakeUv):
+    """Keeps the versions that uv is to stay with, of each lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def run(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Finished:
+        """As Processes.run."""
+        self.seen.append(Path(argv[argv.index("--output-file") + 1]).read_text())
+        return super().run(argv, env=env)
 
 
 def locked(root: Path, uv: FakeUv, *, upgrade: bool = False) -> tuple[Path, ...]:
@@ -200,18 +215,29 @@ def test_upgrade_makes_fresh_locks_again(root: Path) -> None:
 
 
 def test_without_an_upgrade_uv_sees_the_versions_that_are_locked(root: Path) -> None:
-    seen: list[str] = []
-
-    class Looking(FakeUv):
-        def run(self, argv, *, env=None):  # type: ignore[no-untyped-def]
-            seen.append(Path(argv[argv.index("--output-file") + 1]).read_text())
-            return super().run(argv, env=env)
-
     locked(root, FakeUv())
     before = (root / OWN).read_text()
     write_files(root, {"flows/hello/requirements.txt": "attrs>=1\nidna\nzipp\n"})
-    locked(root, Looking())
-    assert seen == [before]
+    uv = SeesVersions()
+    locked(root, uv)
+    assert uv.seen == [before]
+
+
+def test_the_first_locks_of_another_python_begin_with_the_versions_of_the_newest_there_is(
+    in_a_bucket: Path,
+) -> None:
+    locked(in_a_bucket, FakeUv())
+    write_files(in_a_bucket, {"images/locks/prefect-3.9.lock": "prefect==1\n"})
+    uv = SeesVersions()
+    flow = replace(flow_of(in_a_bucket), base=BaseImage("python:3.11-slim", python="3.11"))
+    written = Locker(in_a_bucket, uv, "uv").lock(flow)
+    assert written == (
+        Path("images/locks/prefect-3.11.lock"),
+        Path("images/locks/storage-s3-3.11.lock"),
+        OWN,
+    )
+    assert [argv[argv.index("--python-version") + 1] for argv in uv.argv] == ["3.11"] * 3
+    assert uv.seen[:2] == [(in_a_bucket / path).read_text() for path in (SHARED, STORAGE)]
 
 
 def test_an_unknown_python_is_an_error_with_its_remedy(root: Path) -> None:
