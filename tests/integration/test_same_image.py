@@ -4,9 +4,9 @@ Same means: files, contents, modes, owners, links and configuration. Times are n
 that COPY makes bear the time of the build, which no builder of Engine 26 can rewrite. What a lock installs has one
 time, so that layer is the same as a whole.
 
-Of two inputs less is built. Another Python needs a base and locks of its own, of which there is one. Of another
-platform only what this processor runs by itself can be made; the first stage of it has to do. In what keys they differ
-is in tests/unit/test_changes.py.
+Another Python, which needs a base and locks of its own, is in test_other_python.py. Of another platform only what this
+processor runs by itself can be made; the first stage of it has to do. In what keys they differ is in
+tests/unit/test_changes.py.
 """
 
 from __future__ import annotations
