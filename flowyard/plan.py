@@ -60,7 +60,8 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class FlowPlan:
-    """What would happen to one flow. `image` is set where the image exists already."""
+    """What would happen to one flow. `image` is set where the image exists already; `released` are the inputs of
+    the one that is deployed, where another is to be built."""
 
     name: str
     action: Action
@@ -68,6 +69,7 @@ class FlowPlan:
     desired: Desired | None = None
     image: PublishedImage | None = None
     live: tuple[Mapping[str, Json], ...] = ()
+    released: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ def plan_flow(desired: Desired, observed: Observed) -> FlowPlan:
     reasons = _image_reasons(desired, live, observed)
     image = observed.held.get(desired.reference)
     if image is None:
-        return FlowPlan(desired.flow.name, Action.BUILD, reasons, desired, None, live)
+        released = observed.released.get(desired.flow.name, {})
+        return FlowPlan(desired.flow.name, Action.BUILD, reasons, desired, None, live, released)
     return FlowPlan(desired.flow.name, Action.REUSE, reasons, desired, image, live)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flowyard.building.push_order import PushOrder
 from flowyard.building.workshop import build_image
 from flowyard.errors import FlowFailed, FlowyardError, PushFailed, RegistryError, Unfinished, expected
 from flowyard.heads import note_head
@@ -52,16 +53,18 @@ def ship_leased(
     rest = [Outcome(flow, error=blocked[flow.name]) for flow in plan.flows if flow.name in blocked]
     if all(flow.action is Action.UNCHANGED for flow in ready):
         return _settle(shipment, [Outcome(flow, flow.image) for flow in ready], rest, whole=whole)
-    from flowyard.building.parallel import Stopped
+    from flowyard.building.parallel import INTERRUPTED, Stopped
 
     done: list[Outcome] = []
+    order = PushOrder(plan.flows)
     try:
         for layer in _layers(ready):
-            done += _ship_layer(shipment, layer, [*rest, *done])
+            done += _ship_layer(shipment, layer, [*rest, *done], order)
     except Stopped as stopped:
         done += [_outcome(one) for one in stopped.outcomes]
         begun = {one.plan.name for one in done}
-        done += [Outcome(flow, error=_interrupted()) for flow in ready if flow.name not in begun]
+        kept = [flow for flow in ready if flow.name not in begun]
+        done += [Outcome(flow, error=Unfinished(INTERRUPTED, hint="ship again")) for flow in kept]
         raise ShipInterrupted(_settle(shipment, done, rest, whole=False)) from stopped
     return _settle(shipment, done, rest, whole=whole)
 
@@ -74,7 +77,9 @@ def _layers(flows: Sequence[FlowPlan]) -> Iterator[list[FlowPlan]]:
         yield [by_name[name] for name in names]
 
 
-def _ship_layer(shipment: Shipment, flows: Sequence[FlowPlan], before: Sequence[Outcome]) -> list[Outcome]:
+def _ship_layer(
+    shipment: Shipment, flows: Sequence[FlowPlan], before: Sequence[Outcome], order: PushOrder
+) -> list[Outcome]:
     """Ship these flows, but those that call one which could not be shipped; none of them after a failure that is
     to end the rest."""
     from flowyard.building.parallel import run_parallel
@@ -93,12 +98,9 @@ def _ship_layer(shipment: Shipment, flows: Sequence[FlowPlan], before: Sequence[
     if shipment.pace.fail_fast and failed:
         done = [Outcome(flow, error=_not_begun()) for flow in ready]
     else:
-        done = [*map(_outcome, run_parallel(ready, shipment.ship_flow, shipment.pace, shipment.stop))]
+        worker = order.noting(shipment.ship_flow)
+        done = [*map(_outcome, run_parallel(ready, worker, shipment.pace, shipment.stop, order.new))]
     return [*same, *done, *(Outcome(flow, error=kept[flow.name]) for flow in flows if flow.name in kept)]
-
-
-def _interrupted() -> Unfinished:
-    return Unfinished("interrupted before it began", hint="ship again")
 
 
 def _not_begun() -> Unfinished:

@@ -6,16 +6,8 @@ Outcomes are values because one flow's failure must not end, or hide, the work o
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import (
-    ALL_COMPLETED,
-    FIRST_EXCEPTION,
-    CancelledError,
-    Future,
-    ThreadPoolExecutor,
-    wait,
-)
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,69 +81,85 @@ def _memory() -> int | None:
     return None
 
 
+def nothing_apart(item: object) -> frozenset[object]:
+    """For items that may be worked on in any company."""
+    return frozenset()
+
+
 def run_parallel(
     items: Iterable[Item],
     worker: Callable[[Item], Result],
     pace: Pace = UNHURRIED,
     stop: Callable[[], None] = nothing,
+    apart: Callable[[Item], frozenset[Any]] = nothing_apart,
 ) -> tuple[Outcome[Item, Result], ...]:
     """One outcome per item, in the items' order; at most `pace.jobs` workers run at once.
 
+    Items that have something of `apart` in common are not worked on at the same time; those behind go first then.
     On KeyboardInterrupt no further item begins, `stop` is called (it has to make the running workers
     return), they are waited for, and Stopped is raised. After the first failure of a pace that fails fast it is
     the same, but nothing is raised.
     """
-    work = tuple(items)
-    pool = ThreadPoolExecutor(pace.jobs or default_limit(), thread_name_prefix="flowyard")
-    futures: list[Future[Result]] = []
-    begin = _until_failed(worker) if pace.fail_fast else worker
-
-    def end() -> None:
-        pool.shutdown(wait=False, cancel_futures=True)
-        stop()
-        pool.shutdown(wait=True)
-
-    try:
-        for item in work:
-            futures.append(pool.submit(begin, item))
-        if wait(futures, return_when=FIRST_EXCEPTION if pace.fail_fast else ALL_COMPLETED).not_done:
-            end()
-    except KeyboardInterrupt as interruption:
-        end()
-        raise Stopped(_outcomes(work, futures, INTERRUPTED)) from interruption
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return _outcomes(work, futures, FAILED_BEFORE)
-
-
-def _until_failed(worker: Callable[[Item], Result]) -> Callable[[Item], Result]:
-    """The worker until it has failed once: a thread takes the next item before who waits hears of the failure."""
-    failed = threading.Event()
-
-    def begin(item: Item) -> Result:
-        if failed.is_set():
-            raise _not_begun(FAILED_BEFORE)
+    turns = _Turns(items, apart)
+    most = pace.jobs or default_limit()
+    running: dict[Future[Result], int] = {}
+    begun: dict[int, Future[Result]] = {}
+    with ThreadPoolExecutor(most, thread_name_prefix="flowyard") as pool:
         try:
-            return worker(item)
-        except Exception:
-            failed.set()
-            raise
+            while turns.waiting or running:
+                while len(running) < most and (number := turns.next()) is not None:
+                    begun[number] = pool.submit(worker, turns.work[number])
+                    running[begun[number]] = number
+                ended = wait(running, return_when=FIRST_COMPLETED).done
+                for future in ended:
+                    turns.end(running.pop(future))
+                if pace.fail_fast and any(future.exception() for future in ended):
+                    if turns.waiting or running:
+                        stop()
+                    break
+        except KeyboardInterrupt as interruption:
+            stop()
+            raise Stopped(_outcomes(turns.work, begun, INTERRUPTED)) from interruption
+    return _outcomes(turns.work, begun, FAILED_BEFORE)
 
-    return begin
+
+class _Turns(Generic[Item]):
+    """Whose turn it is: items by number, those that wait in their order, and what those that run take."""
+
+    def __init__(self, items: Iterable[Item], apart: Callable[[Item], frozenset[Any]]) -> None:
+        self.work = tuple(items)
+        self.waiting = dict(enumerate(self.work))
+        self._apart = apart
+        self._taken: dict[int, frozenset[Any]] = {}
+
+    def next(self) -> int | None:
+        """Who begins now; None while nobody may. When nothing runs, anybody may."""
+        taken = frozenset().union(*self._taken.values())
+        for number, item in self.waiting.items():
+            own = self._apart(item)
+            if taken.isdisjoint(own):
+                del self.waiting[number]
+                self._taken[number] = own
+                return number
+        return None
+
+    def end(self, number: int) -> None:
+        """This one runs no more."""
+        del self._taken[number]
 
 
 def _outcomes(
-    work: Sequence[Item], futures: Sequence[Future[Result]], why: str
+    work: Sequence[Item], begun: Mapping[int, Future[Result]], why: str
 ) -> tuple[Outcome[Item, Result], ...]:
-    begun = tuple(_outcome(item, future, why) for item, future in zip(work, futures, strict=False))
-    return (*begun, *(Failed(item, _not_begun(why)) for item in work[len(begun) :]))
+    """Waits for those that still run."""
+    return tuple(
+        _outcome(item, begun[number]) if number in begun else Failed(item, _not_begun(why))
+        for number, item in enumerate(work)
+    )
 
 
-def _outcome(item: Item, future: Future[Result], why: str) -> Outcome[Item, Result]:
-    try:
-        error = future.exception()
-    except CancelledError:
-        return Failed(item, _not_begun(why))
+def _outcome(item: Item, future: Future[Result]) -> Outcome[Item, Result]:
+    error = future.exception()
     if error is None:
         return Done(item, future.result())
     if not isinstance(error, Exception):  # KeyboardInterrupt, SystemExit: not an outcome

@@ -87,3 +87,45 @@ def test_after_a_failure_that_is_to_end_the_rest_nothing_begins_and_what_runs_is
 
 def test_without_a_failure_failing_fast_changes_nothing() -> None:
     assert run_parallel("ab", str.upper, Pace(2, fail_fast=True)) == (Done("a", "A"), Done("b", "B"))
+
+
+def test_items_with_something_in_common_are_not_worked_on_at_once_and_those_behind_go_first() -> None:
+    """`a1` waits until `b1` has run beside it; `a2` and `a3` would fit in between, and have to wait."""
+    running: set[str] = set()
+    begun: list[str] = []
+    b1_is_done, lock = threading.Event(), threading.Lock()
+
+    def worker(item: str) -> None:
+        with lock:
+            assert not {one for one in running if one[0] == item[0]}
+            running.add(item)
+            begun.append(item)
+        if item == "a1":
+            assert b1_is_done.wait(10)
+        if item == "b1":
+            b1_is_done.set()
+        with lock:
+            running.discard(item)
+
+    outcomes = run_parallel(
+        ("a1", "a2", "a3", "b1"), worker, Pace(2), apart=lambda item: frozenset({item[0]})
+    )
+    assert outcomes == tuple(Done(item, None) for item in ("a1", "a2", "a3", "b1"))
+    assert begun == ["a1", "b1", "a2", "a3"]
+
+
+def test_who_failed_is_followed_by_the_next_one_and_what_is_there_keeps_nobody_apart() -> None:
+    """The first of three fails, the second makes what they share, and then the others run side by side."""
+    there: set[str] = set()
+    error, together = BuildFailed("a failed"), threading.Barrier(2, timeout=10)
+
+    def worker(item: str) -> None:
+        if item == "a":
+            raise error
+        if item == "b":
+            there.add("layer")
+        else:
+            together.wait()
+
+    outcomes = run_parallel("abcd", worker, Pace(4), apart=lambda _: frozenset({"layer"}) - there)
+    assert outcomes == (Failed("a", error), Done("b", None), Done("c", None), Done("d", None))
