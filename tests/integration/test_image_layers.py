@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import pytest
 import urllib3
 
+from flowyard.embedded.state import registry_host
 from flowyard.outcome import Outcome
 from flowyard.values import PublishedImage
+from tests.counting_proxy import Counter, counting_proxy
 from tests.integration.image_content import MANIFEST
 from tests.integration.pipeline_fixtures import MakeProject
 from tests.integration.pipeline_projects import greeting
+from tests.integration.yard import RunningYard, remove_images
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
-SMALL_EDIT = 20_000  # bytes
+SMALL_EDIT = 20_000  # bytes, with the heads of all requests
 LESS_THAN_PREFECT = 1_000_000  # bytes; Prefect and what it needs take more than ten times as much
+SHARED = 'include = ["shared", "common"]\n'
 OWN_PACKAGE = "iniconfig\n"  # small, and no package of Prefect's
 
 
@@ -48,24 +53,41 @@ def good(outcomes: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
     return outcomes
 
 
-def test_equal_locks_are_one_layer_and_an_edit_pushes_next_to_nothing(make_project: MakeProject) -> None:
-    """`one` and `two` have equal locks, `bare` none of its own: they differ in what is their own only."""
+@pytest.fixture
+def relay(session_yard: RunningYard) -> Iterator[Counter]:
+    """A counting address of the yard's registry that nothing was pushed to: the engine knows no layer there."""
+    with counting_proxy(registry_host(session_yard.state)) as counter:
+        yield counter
+        remove_images(counter.host)  # named for the relay, so the yard does not know them
+
+
+def test_what_flows_share_is_pushed_once_and_an_edit_pushes_next_to_nothing(
+    make_project: MakeProject, relay: Counter
+) -> None:
+    """`one` and `two` have equal locks, `bare` none of its own: they differ in what is their own only.
+
+    All are shipped at once.
+    """
     project = make_project()
+    project.write("common/words.py", "ONE = 1\n")
     for flow in ("one", "two", "bare"):
-        project.flow(flow)
+        project.flow(flow, settings=SHARED)
         if flow != "bare":
             project.write(f"flows/{flow}/requirements.txt", OWN_PACKAGE)
-    project.settings("one", "[deployments.daily]\n[deployments.hourly]\n[deployments.weekly]\n")
+    project.settings("one", f"{SHARED}[deployments.daily]\n[deployments.hourly]\n[deployments.weekly]\n")
+    project.registry(registry=f'{{ type = "oci", url = "{relay.host}/layers" }}')
     locked = project.program("lock")
     assert locked.returncode == 0, locked.stderr
-    shipped = good(project.ship("one"))
+    relay.reset()
+    shipped = good(project.ship())
     assert len(shipped["one"].deployments) == 3  # of one image
-    first = pushed(shipped["one"].image)
-    second = pushed(good(project.ship("two"))["two"].image)
-    bare = pushed(good(project.ship("bare"))["bare"].image)
+    first, second, bare = (pushed(shipped[flow].image) for flow in ("one", "two", "bare"))
+    whole = sum(size for _, size in first.layers)
+    assert whole < relay.sent < whole + LESS_THAN_PREFECT, "each layer once, and what is each flow's own"
     assert second.beyond(first)[0] <= 3, "source, its folder and description"
     assert second.beyond(first)[1] < SMALL_EDIT
     assert bare.beyond(first)[1] < LESS_THAN_PREFECT
     project.write("flows/one/flow.py", greeting("one") + "# one line more\n")
+    relay.reset()
     edited = pushed(good(project.ship("one"))["one"].image)
-    assert 0 < edited.beyond(first)[1] + edited.own < SMALL_EDIT, "layers, configuration and manifest"
+    assert 0 < edited.beyond(first)[1] + edited.own < relay.sent < SMALL_EDIT

@@ -41,6 +41,23 @@ def test_the_templates_that_were_used_are_known(root: Path) -> None:
     assert before.endswith("\nUSER 10001:10001\nLABEL a=b\n")
 
 
+def test_several_shared_folders_are_one_layer(root: Path) -> None:
+    write_files(root, {"shared/a.py": "", "common/deep/b.py": ""})
+    one = rendered(root, {"flows/hello/flow.toml": 'include = ["shared"]\n'}).text
+    two = rendered(root, {"flows/hello/flow.toml": 'include = ["common/deep", "shared"]\n'}).text
+    assert "COPY lib /opt/flowyard/lib\nCOPY project/shared /opt/project/shared\nCOPY --chown" in one
+    assert (
+        "FROM scratch AS shared\n"
+        "COPY project/common/deep /opt/project/common/deep\n"
+        "COPY project/shared /opt/project/shared\n"
+        "\n"
+        "FROM dependencies AS source\n"
+        "COPY lib /opt/flowyard/lib\n"
+        "COPY --from=shared /opt/project /opt/project\n"
+        "COPY --chown"
+    ) in two
+
+
 END = """# Imports the flow where it will run, without network; an image that cannot do that is never made.
 FROM source AS check
 RUN --network=none \\
