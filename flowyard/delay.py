@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 from flowyard.errors import Refused
 from flowyard.ports import PrefectApi
+from flowyard.runtime.names import START_LOGGER
 from flowyard.task_watch import TaskState
 from flowyard.values import Json
 
-START_LOGGER = "flowyard.start."  # as in flowyard.runtime.marks
 _RUN_LOGGER = "prefect.flow_runs"
 _EVENTS = {
     "prefect.worker.submitted-flow-run": "submitted",

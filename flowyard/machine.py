@@ -65,7 +65,8 @@ def clean(target: str | None, output: Output, *, dry_run: bool, releases: int | 
     asked = tuple((PrefectRest(one.prefect), one.target.name) for one in connected)
     judge = Judge(project.name, chosen, asked, releases or KEPT_RELEASES)
     files = leftovers(project.root / STATE_FOLDER, {flow.name for flow in project.flows})
-    cleaned = Cleaning(project.name, chosen.name, judge, files).run(open_images(), dry_run=dry_run)
+    with open_images() as store:
+        cleaned = Cleaning(project.name, chosen.name, judge, files).run(store, dry_run=dry_run)
     cleaned = replace(cleaned, files=tuple(file.relative_to(project.root) for file in cleaned.files))
     for text in clean_notes(cleaned):
         note(text)

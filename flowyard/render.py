@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.errors import ConfigurationError, LockError, Problem
+from flowyard.runtime import names
 from flowyard.texts import not_utf8, read_text
 from flowyard.values import Flow
 
 TEMPLATE = "Dockerfile.j2"
 END = Path("images/partials/end.j2")  # the check and the image's last layer
 USER_ID = 10001
-DESCRIPTION = "opt/flowyard/description.json"
+DESCRIPTION = names.DESCRIPTION.removeprefix("/")  # as a layer has it
 PROJECT_FOLDER = "/opt/project"
 RESULTS_FOLDER = "/var/lib/flowyard/results"
-ENTRYPOINT = ("/opt/venv/bin/python", "-I", "-S", "/opt/flowyard/lib/flowyard/runtime/start.py")
+ENTRYPOINT = ("/opt/venv/bin/python", "-I", "-S", f"{names.LIB}/flowyard/runtime/start.py")
 COMMON_SECRETS = ("ca", "index")
 # What evaluating an expression of a template may raise, beside the template engine's own errors.
 _OF_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
@@ -92,7 +93,8 @@ def template_variables(flow: Flow, locks: tuple[str, ...]) -> dict[str, Any]:
         "user_id": USER_ID,
         "project_folder": PROJECT_FOLDER,
         "results_folder": RESULTS_FOLDER,
-        "description": f"/{DESCRIPTION}",
+        "lib": names.LIB,
+        "description": names.DESCRIPTION,
         "entrypoint": json.dumps(ENTRYPOINT),
         "interpreter": ENTRYPOINT[0],
     }

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flowyard.configuration.parse import did_you_mean
-from flowyard.delay import START_LOGGER
 from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, UsageError
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi, Results, Timer
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
+from flowyard.runtime.names import START_LOGGER
 from flowyard.target import Target
 from flowyard.task_watch import Tasks, TaskState, TaskWatch, noted
 from flowyard.values import FINAL_STATES, Json, Project, ResultPlace

@@ -10,6 +10,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -235,11 +236,11 @@ def open_tasks(target: Target) -> Tasks | None:
     return EcsTasks()
 
 
-def open_images() -> ImageStore:
-    """The Docker engine's images, for those who tidy up."""
-    from flowyard.adapters.engine_images import EngineImages
+def open_images() -> AbstractContextManager[ImageStore]:
+    """The Docker engine's images, for those who tidy up. Raises EngineError."""
+    from flowyard.adapters.engine_images import engine_images
 
-    return EngineImages()
+    return engine_images()
 
 
 def open_layers(target: Target) -> ImageLayers:

@@ -36,10 +36,19 @@ def engine() -> Iterator[DockerClient]:
             hint="start Docker, or run scripts/engine, which says what is missing; DOCKER_HOST, if set, has to"
             " name a local engine",
         ) from error
+    with closing(client), as_engine_errors():
+        client.ping()
+        yield client
+
+
+@contextmanager
+def as_engine_errors() -> Iterator[None]:
+    """Every error of the engine leaves this block as EngineError."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
     try:
-        with closing(client):
-            client.ping()
-            yield client
+        yield
     except (DockerException, RequestException) as error:
         raise EngineError(
             f"the Docker engine did not do what was asked: {error}",

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from pathlib import PurePosixPath
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from flowyard.adapters.engine import engine
+from flowyard.adapters.engine import as_engine_errors, engine
 from flowyard.cleaning.holdings import HeldImage, Holdings, Step
+from flowyard.runtime.names import PROJECT_LABEL
+from flowyard.runtime.tasks.inspected import flow_of, made, names_of
 from flowyard.values import Json
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-PROJECT_LABEL = "io.flowyard.project"  # as a build writes it
 _CONFLICT = 409
 
 
+@contextmanager
+def engine_images() -> Iterator[EngineImages]:
+    """The engine's images, asked with one client, which is closed at the end. Raises EngineError."""
+    with engine() as client:
+        yield EngineImages(client)
+
+
 class EngineImages:
-    """The engine as an ImageStore. A client is opened for each question: there are few."""
+    """The engine as an ImageStore."""
+
+    def __init__(self, client: DockerClient) -> None:
+        self._client = client
 
     def look(self, project: str) -> Holdings:
         """As ImageStore.look."""
-        with engine() as client:
-            found = client.df()
-            used = {str(one["ImageID"]) for one in client.api.containers(all=True)}
+        with as_engine_errors():
+            found = self._client.df()
+            used = {str(one["ImageID"]) for one in self._client.api.containers(all=True)}
             images = [one for one in found["Images"] or () if _project(one) == project]
             return Holdings(
-                images=tuple(image for one in images for image in _held(client, one, used)),
+                images=tuple(image for one in images for image in _held(self._client, one, used)),
                 layers=int(found["LayersSize"]),
                 steps=tuple(_steps(found["BuildCache"] or ())),
             )
@@ -37,23 +47,23 @@ class EngineImages:
         """As ImageStore.remove: name by name and never by force, so what is in use stays."""
         from docker.errors import APIError, ImageNotFound
 
-        with engine() as client:
+        with as_engine_errors():
             for name in image.names or (image.id,):
                 try:
-                    client.api.remove_image(name)
+                    self._client.api.remove_image(name)
                 except ImageNotFound:  # the last tag took the digest with it
                     continue
                 except APIError as error:
                     if error.status_code != _CONFLICT:
                         raise
                     return False
-            return not _is_there(client, image.id)
+            return not _is_there(self._client, image.id)
 
     def forget(self, step: Step) -> bool:
         """As ImageStore.forget."""
         which: Any = {"id": [step.id]}  # the stubs of the package do not know that one
-        with engine() as client:
-            answer = client.api.prune_builds(filters=which)
+        with as_engine_errors():
+            answer = self._client.api.prune_builds(filters=which)
         return bool(answer.get("CachesDeleted"))
 
 
@@ -68,13 +78,11 @@ def _held(client: DockerClient, image: Mapping[str, Json], used: set[str]) -> It
         inspected = client.images.get(str(image["Id"])).attrs
     except ImageNotFound:  # it has just been removed
         return
-    tagged = (inspected.get("Metadata") or {}).get("LastTagTime") or inspected["Created"]
-    folder = PurePosixPath(str(inspected["Config"].get("WorkingDir", "")))
     yield HeldImage(
         id=str(image["Id"]),
-        names=(*(inspected.get("RepoTags") or ()), *(inspected.get("RepoDigests") or ())),
-        flow=folder.name if folder.parent.name == "flows" else "",
-        made=max(datetime.fromisoformat(moment) for moment in (tagged, inspected["Created"])),
+        names=names_of(inspected),
+        flow=flow_of(inspected),
+        made=made(inspected),
         own=int(image["Size"]) - max(0, int(image["SharedSize"])),
         used=str(image["Id"]) in used,
     )

@@ -20,6 +20,7 @@ from flowyard.planning.desired import Renderer, want
 from flowyard.ports import Progress
 from flowyard.releasing.order import Commit
 from flowyard.render import COMMON_SECRETS
+from flowyard.runtime.names import KEY_LABEL, PROJECT_LABEL
 from flowyard.target import Target
 from flowyard.values import BuildSecret, Flow, ImageReference, Project, Repository
 
@@ -116,7 +117,7 @@ def build_request(
 
 
 def _labels(project: Project, desired: Desired, commit: Commit | None) -> dict[str, str]:
-    labels = {"io.flowyard.project": project.name, "io.flowyard.key": desired.key}
+    labels = {PROJECT_LABEL: project.name, KEY_LABEL: desired.key}
     return labels | (
         {} if commit is None or commit.dirty else {"org.opencontainers.image.revision": commit.sha}
     )

@@ -14,6 +14,7 @@ from flowyard.cleaning.holdings import HeldImage
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import MARK, Marks
 from flowyard.releasing.history import all_deployments, records_of_all
+from flowyard.runtime.tasks.inspected import newest
 from flowyard.target import Target
 from flowyard.values import Json
 
@@ -108,9 +109,7 @@ def _named(deployment: Mapping[str, Json]) -> Iterator[str]:
 
 def judge(images: Sequence[HeldImage], needed: Needed, target: Target) -> tuple[Judged, ...]:
     """Each image of the project, with why it stays."""
-    newest: dict[str, HeldImage] = {}
-    for image in sorted(images, key=lambda one: one.made):
-        newest[image.flow] = image
+    last = newest(images)
 
     def why(image: HeldImage) -> str:
         own = {str(target.repository_of(image.flow))} if image.flow else set()
@@ -121,7 +120,7 @@ def judge(images: Sequence[HeldImage], needed: Needed, target: Target) -> tuple[
             return "it is deployed, pinned or of a release that is kept"
         if others:
             return f"{others[0]} is no name that target {target.name} gives"
-        if image.flow and newest[image.flow] is image:
+        if last.get(image.flow) is image:
             return "it is the newest one of its flow"
         return ""
 

@@ -16,8 +16,9 @@ from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import ConfigurationError, Problem
 from flowyard.planning.context import SourceFile
 from flowyard.planning.key import KEY_LENGTH, fingerprint
-from flowyard.registering.deployment import PINS_ENV, calls_in, released
+from flowyard.registering.deployment import calls_in, released
 from flowyard.releasing.records import CALLED, release_name
+from flowyard.runtime.names import PINS_ENV
 from flowyard.target import Target
 from flowyard.values import Flow, Json, Project
 

@@ -20,7 +20,6 @@ from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImag
 from flowyard.work_pools import job_variables, mapped
 
 MARK = "flowyard."
-PINS_ENV = "FLOWYARD_DOCKER_TASKS"  # pins of what a flow calls, as flowyard.runtime.tasks.pins reads them
 # Raised when Flowyard itself registers the same settings differently.
 REGISTRATION_FORMAT = "2"
 # Settings that reach Prefect as job variables only.

@@ -13,9 +13,9 @@ from flowyard.adapters.prefect_api import read_all
 from flowyard.errors import FlowFailed
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import MARK, Marks, released, was_touched
+from flowyard.runtime.names import CHILD_ENV
 from flowyard.values import Json
 
-PINNED_ENV = "FLOWYARD_DOCKER_TASK"  # as flowyard.runtime.tasks.pins reads it
 _COPIED = (
     *("flow_id", "entrypoint", "pull_steps", "version", "description", "parameters"),
     *("parameter_openapi_schema", "work_pool_name", "work_queue_name"),
@@ -66,7 +66,7 @@ def pin_body(live: Mapping[str, Json]) -> dict[str, Json]:
         "name": pin_name(live),
         "tags": [pin_tag(marks.project)],
         "enforce_parameter_schema": False,
-        "job_variables": {**variables, "env": {**variables.get("env", {}), PINNED_ENV: marks.flow}},
+        "job_variables": {**variables, "env": {**variables.get("env", {}), CHILD_ENV: marks.flow}},
         "labels": {
             _OF: f"{marks.flow}/{live['name']}",
             _RELEASE: marks.release,

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import PINS_ENV, Marks, calls_in, project_tag
+from flowyard.registering.deployment import Marks, calls_in, project_tag
 from flowyard.registering.pins import Pin, pins_of
 from flowyard.releasing.history import all_deployments, records_of_all, unfinished_runs
 from flowyard.releasing.records import ReleaseRecord
+from flowyard.runtime.names import PINS_ENV
 from flowyard.values import Json
 
 KEPT_RELEASES = 20  # of each flow: what of its history can be gone back to with what it called

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from flowyard.runtime import marks
 from flowyard.runtime.load import find_flow, load_module, split
+from flowyard.runtime.names import CHILD_ENV, DESCRIPTION, PINS_ENV, RESULTS_ENV
 from flowyard.runtime.persistence import persisting
-from flowyard.runtime.tasks import child, parent, pins
+from flowyard.runtime.tasks import child, parent
 
 if TYPE_CHECKING:
     from prefect import Flow
-
-DESCRIPTION = "/opt/flowyard/description.json"
 
 
 def __getattr__(name: str) -> Flow[..., Any]:
@@ -31,11 +30,11 @@ def __getattr__(name: str) -> Flow[..., Any]:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     flow = described(name)
-    if os.environ.get(pins.ENV):
+    if os.environ.get(PINS_ENV):
         flow = parent.calling(flow)
-    if os.environ.get(pins.CHILD_ENV):
+    if os.environ.get(CHILD_ENV):
         return child.called(flow)
-    results = os.environ.get("FLOWYARD_RESULTS")
+    results = os.environ.get(RESULTS_ENV)
     return persisting(flow, results) if results else flow
 
 

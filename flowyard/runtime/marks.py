@@ -12,14 +12,14 @@ import os
 import time
 from collections.abc import Mapping
 
-LOGGER = "flowyard.start"
-STARTED = "FLOWYARD_STARTED"  # set by start.py: seconds since the epoch
+from flowyard.runtime.names import START_LOGGER, STARTED
+
 RUN = "PREFECT__FLOW_RUN_ID"
 
 
 def record(point: str, text: str, at: float, run: str) -> logging.LogRecord:
     """The log record of flow run `run` that says it was at `point` at this time (seconds since the epoch)."""
-    content = {"name": f"{LOGGER}.{point}", "msg": text, "levelno": logging.DEBUG, "levelname": "DEBUG"}
+    content = {"name": f"{START_LOGGER}{point}", "msg": text, "levelno": logging.DEBUG, "levelname": "DEBUG"}
     return logging.makeLogRecord({**content, "created": at, "flow_run_id": run})
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.runtime import codec
+from flowyard.runtime.names import RESULTS_ENV
 
 _SHOWN = ("type", "json", "repr", "lost")
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) not in (1, 2):
         sys.stderr.write("usage: python -m flowyard.runtime.result STORAGE_KEY [SERIALIZER]\n")
         return 2
-    path = result_path(arguments[0], os.environ.get("FLOWYARD_RESULTS", ""))
+    path = result_path(arguments[0], os.environ.get(RESULTS_ENV, ""))
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -35,7 +35,8 @@ KEPT = frozenset(
 )
 # Paths that are right on the worker's machine only, unless the same file is here too.
 FILES = ("PREFECT_API_SSL_CERT_FILE",)
-STARTED = "FLOWYARD_STARTED"  # read by flowyard.runtime.marks
+STARTED = "FLOWYARD_STARTED"  # seconds since the epoch, read by flowyard.runtime.marks
+KEEP_ENV = "FLOWYARD_KEEP_ENV"  # names, separated by commas, of the variables that the deployment itself sets
 # What every worker gives as the command, and what takes its place: see flowyard.runtime.execute.
 STOCK = ["prefect", "flow-run", "execute"]
 OURS = ["-m", "flowyard.runtime.execute"]
@@ -45,11 +46,8 @@ ALWAYS = {"PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES": "false"}
 
 
 def environment(given: Mapping[str, str], exists: Callable[[str], bool]) -> tuple[dict[str, str], list[str]]:
-    """The environment of the run, and a note for each value left out that one could miss.
-
-    `FLOWYARD_KEEP_ENV` names, separated by commas, the variables that the deployment itself sets.
-    """
-    asked = {name.strip() for name in given.get("FLOWYARD_KEEP_ENV", "").split(",")}
+    """The environment of the run, and a note for each value left out that one could miss."""
+    asked = {name.strip() for name in given.get(KEEP_ENV, "").split(",")}
     run = dict(ALWAYS)
     notes = []
     for name, value in given.items():

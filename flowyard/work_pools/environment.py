@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flowyard.render import RESULTS_FOLDER
+from flowyard.runtime.names import KEEP_ENV, RESULTS_ENV
 from flowyard.target import BucketStorage, Target
 from flowyard.values import DeploymentSpec
-
-KEEP_ENV = "FLOWYARD_KEEP_ENV"
-RESULTS_ENV = "FLOWYARD_RESULTS"
 
 
 def run_environment(target: Target, deployment: DeploymentSpec, own: Mapping[str, str]) -> dict[str, str]:

@@ -25,10 +25,10 @@ from flowyard.planning.docker_tasks import (
 from flowyard.planning.key import fingerprint
 from flowyard.planning.room import Room, with_warnings
 from flowyard.registering import description as host_description
-from flowyard.registering.deployment import MARK, PINS_ENV, calls_in, normal, released
-from flowyard.registering.pins import PINNED_ENV, ensure_pins, pin_body, pin_name
+from flowyard.registering.deployment import MARK, calls_in, normal, released
+from flowyard.registering.pins import ensure_pins, pin_body, pin_name
 from flowyard.runtime import description as runtime_description
-from flowyard.runtime.tasks import pins as runtime_pins
+from flowyard.runtime.names import PINS_ENV
 from flowyard.target import PrefectChoice, Target, VolumeStorage
 from flowyard.values import (
     BaseImage,
@@ -333,9 +333,7 @@ def test_a_pin_that_somebody_changed_is_let_alone(change: dict[str, Json]) -> No
         ensure_pins(server, "clean", RELEASE, [live("clean")])
 
 
-def test_both_sides_use_the_same_names() -> None:
-    """The host imports nothing of the runtime part, so what both have to know is written in both."""
-    assert (PINS_ENV, PINNED_ENV) == (runtime_pins.ENV, runtime_pins.CHILD_ENV)
+def test_both_sides_know_the_same_description() -> None:
     assert host_description.FORMAT == runtime_description.FORMAT
 
 

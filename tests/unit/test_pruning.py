@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.registering.deployment import PINS_ENV
 from flowyard.registering.pruning import KEPT_RELEASES
 from flowyard.releasing.artifact_keys import artifact_key
+from flowyard.runtime.names import PINS_ENV
 from flowyard.values import Json
 from tests.support import FLOW, REGISTRY, lock, make_project, write_files
 from tests.yard_site import Site

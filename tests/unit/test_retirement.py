@@ -11,8 +11,8 @@ import pytest
 from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.errors import AwsError
 from flowyard.pipeline import ship
-from flowyard.registering.deployment import PINS_ENV
 from flowyard.releasing.records import ReleaseRecord, record_artifact
+from flowyard.runtime.names import PINS_ENV
 from flowyard.yard import EcsSide
 from tests.ecs_site import HELLO, REGISTRY, TWO, arns, ecs_site, records
 from tests.fakes_aws import FakeTaskDefinitions

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from flowyard.delay import START_LOGGER
-from flowyard.runtime import marks, start
+from flowyard.runtime import marks
+from flowyard.runtime.names import STARTED
 
 
 def test_a_record_says_run_point_and_time() -> None:
@@ -26,18 +26,13 @@ def test_a_record_says_run_point_and_time() -> None:
     ("environ", "points"),
     [
         ({}, []),
-        ({marks.STARTED: "1.5"}, []),
+        ({STARTED: "1.5"}, []),
         ({marks.RUN: "7"}, ["importing"]),
-        ({marks.RUN: "7", marks.STARTED: "soon"}, ["importing"]),
-        ({marks.RUN: "7", marks.STARTED: "1.5"}, ["container", "importing"]),
+        ({marks.RUN: "7", STARTED: "soon"}, ["importing"]),
+        ({marks.RUN: "7", STARTED: "1.5"}, ["container", "importing"]),
     ],
 )
 def test_what_is_noted_before_the_import(environ: dict[str, str], points: list[str]) -> None:
     found = marks.records_of_start(environ, "importing flow.py:etl")
     assert [one.name.rpartition(".")[2] for one in found] == points
     assert [one.created for one in found[:-1]] == [1.5] * (len(points) - 1 if points else 0)
-
-
-def test_both_sides_use_the_same_names() -> None:
-    """The runtime part stands alone, so the names are written twice."""
-    assert (f"{marks.LOGGER}.", marks.STARTED) == (START_LOGGER, start.STARTED)

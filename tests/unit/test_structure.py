@@ -219,10 +219,22 @@ def test_the_runtime_part_stands_alone() -> None:
     assert {name: names for name, names in found.items() if names} == {}
 
 
-def test_nothing_of_the_package_but_the_runtime_part_itself_imports_it() -> None:
-    users = {name for name, path in modules().items() if below(of_flowyard(path), "runtime")}
+def test_of_the_runtime_part_the_rest_knows_what_it_has_in_common_with_it() -> None:
+    common = {"names", "tasks.inspected"}
+    users = {name for name, path in modules().items() if below(of_flowyard(path), "runtime") - common}
     # The package itself hands on what flows import, when they ask for it; `testing` replaces parts of it.
     assert {name for name in users if not name.startswith("runtime")} == {"", "testing"}
+
+
+def test_what_an_image_and_the_machine_have_in_common_loads_nothing() -> None:
+    assert set(loaded_at_once("runtime.names")) == {
+        "runtime.names",
+        "runtime.start",
+        "__future__",
+        "os",
+        "sys",
+        "time",
+    }
 
 
 def loaded_at_once(start: str) -> dict[str, str]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from flowyard.runtime.names import PINS_ENV
 from flowyard.runtime.tasks.errors import ArgumentsRefused, DockerTaskError, NotPinned
 from flowyard.runtime.tasks.identity import Ledger, Ledgers, Site, idempotency_key
-from flowyard.runtime.tasks.pins import ENV, Pin, choose, read
+from flowyard.runtime.tasks.pins import Pin, choose, read
 from flowyard.runtime.tasks.runs import Pinned
 from flowyard.runtime.tasks.task import docker_task, spread
 from flowyard.runtime.tasks.trees import MARK
@@ -58,7 +59,7 @@ def test_keys_differ_by_run_content_number_and_generation() -> None:
 
 def test_pins_are_read_from_the_environment() -> None:
     text = json.dumps({"clean": {"default": {"id": "1", "image": "image"}}})
-    assert read({ENV: text}) == {"clean": {"default": PIN}}
+    assert read({PINS_ENV: text}) == {"clean": {"default": PIN}}
     assert read({}) == {}
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from flowyard.registering import deployment
-from flowyard.registering import pins as registered
+from flowyard.runtime import contract, names
+from flowyard.runtime.names import PINS_ENV, RESULTS_ENV
 from flowyard.runtime.tasks import child, pins, storage
 from flowyard.runtime.tasks.errors import BadSetting
-from flowyard.work_pools import environment
+
+PACKAGE = Path(names.__file__).parents[1]
+BY_PATH = {"KEEP_ENV": "runtime/start.py", "STARTED": "runtime/start.py"}  # of what is run by its path
 
 
-def test_both_sides_have_the_same_names() -> None:
-    assert deployment.PINS_ENV == pins.ENV
-    assert registered.PINNED_ENV == pins.CHILD_ENV
-    assert environment.RESULTS_ENV == storage.RESULTS
-    # Read where no other module may be imported, so the names stand there as they are.
-    runtime = Path(child.__file__).parents[1]
-    for name, file in ((environment.KEEP_ENV, "start.py"), (environment.RESULTS_ENV, "flows.py")):
-        assert f'"{name}"' in (runtime / file).read_text()
+def test_what_both_sides_name_is_written_once() -> None:
+    texts = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in PACKAGE.rglob("*.py")}
+    found = {
+        name: [
+            file for file, text in texts.items() if re.search(rf"""["']{getattr(names, name)}["']""", text)
+        ]
+        for name in names.__all__
+    }
+    assert sorted(found.pop("LIB")) == ["runtime/contract.py", "runtime/names.py"]
+    assert contract.LIB == names.LIB
+    assert found == {name: [BY_PATH.get(name, "runtime/names.py")] for name in found}
 
 
 @pytest.mark.parametrize("rule", ['"PREFECT__FLOW_RUN_ID"', "GRACE = 8.0", 'get_logger("docker_task")'])
@@ -32,7 +38,7 @@ def test_a_rule_of_the_runtime_part_is_written_once(rule: str) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"clean": {"default": {}}}', '{"clean": 1}'])
 def test_pins_that_no_ship_has_written_are_told_of(text: str) -> None:
     with pytest.raises(BadSetting, match=r"FLOWYARD_DOCKER_TASKS is .*: ship this flow again"):
-        pins.read({pins.ENV: text})
+        pins.read({PINS_ENV: text})
 
 
 def test_days_that_are_no_number_are_told_of_and_nothing_is_removed(tmp_path: Path) -> None:
@@ -40,5 +46,5 @@ def test_days_that_are_no_number_are_told_of_and_nothing_is_removed(tmp_path: Pa
     folder.mkdir()
     (folder / "old").touch()
     with pytest.raises(BadSetting, match="FLOWYARD_DOCKER_TASKS_KEPT_DAYS is 'a week'"):
-        storage.sweep({storage.RESULTS: tmp_path.as_uri(), storage.KEPT_DAYS_ENV: "a week"})
+        storage.sweep({RESULTS_ENV: tmp_path.as_uri(), storage.KEPT_DAYS_ENV: "a week"})
     assert [path.name for path in folder.iterdir()] == ["old"]

@@ -14,9 +14,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from flowyard.runtime.names import CHILD_ENV, PINS_ENV
 from flowyard.runtime.tasks import execution, watch
 from flowyard.runtime.tasks.errors import DockerTaskError, NotPinned, ServerRefuses
-from flowyard.runtime.tasks.pins import CHILD_ENV, ENV, Pin
+from flowyard.runtime.tasks.pins import Pin
 from flowyard.runtime.tasks.places import Places
 from flowyard.runtime.tasks.prefect_runs import PrefectRuns
 from flowyard.runtime.tasks.runs import Pinned, Request
@@ -114,7 +115,7 @@ def submitted(server: Server) -> Cancelled:
 def test_a_run_is_executed_to_its_end_while_nothing_can_be_done_beside_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(ENV, json.dumps({"clean": {}}))
+    monkeypatch.setenv(PINS_ENV, json.dumps({"clean": {}}))
     monkeypatch.delenv(CHILD_ENV, raising=False)
     server = Server(failures=1)
     assert submitted(server).is_over
@@ -125,7 +126,7 @@ def test_a_run_is_executed_to_its_end_while_nothing_can_be_done_beside_it(
 def test_a_run_that_has_ended_does_not_fail_because_its_calls_cannot_be_looked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(ENV, json.dumps({"clean": {}}))
+    monkeypatch.setenv(PINS_ENV, json.dumps({"clean": {}}))
     assert submitted(Server(failures=10)).is_over
     said = capsys.readouterr().err
     assert "flowyard: not cleaned up after Docker tasks: ConnectError: nobody is there" in said
@@ -148,7 +149,7 @@ def asked(error: Exception) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """The two questions that a call asks of a server with this answer."""
     client: Any = Client(error)
     pins = json.dumps({"clean": {"default": {"id": PIN.id, "image": PIN.image}}})
-    runs = PrefectRuns({ENV: pins}, lambda: client)
+    runs = PrefectRuns({PINS_ENV: pins}, lambda: client)
     request = Request(Pinned(PIN, {}), {}, "key", "clean")
     return (lambda: runs.pinned("clean", None)), (lambda: runs.begin(request, None))
 

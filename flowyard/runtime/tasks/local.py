@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowyard.runtime.names import DESCRIPTION, PROJECT_LABEL, RESULTS_ENV
 from flowyard.runtime.storage import Folder, Storage
 from flowyard.runtime.tasks import local_images
 from flowyard.runtime.tasks.callers import Caller
@@ -39,14 +40,14 @@ from flowyard.runtime.tasks.local_engine import (
     run_words,
 )
 from flowyard.runtime.tasks.local_flow import call_key, died_key, state_key
-from flowyard.runtime.tasks.local_images import PROJECT_LABEL, Image
+from flowyard.runtime.tasks.local_images import Image
 from flowyard.runtime.tasks.logs import logger_of_call
 from flowyard.runtime.tasks.outcome import Ended
 from flowyard.runtime.tasks.pins import Pin
 from flowyard.runtime.tasks.runs import Begun, Pinned, Place, Request
-from flowyard.runtime.tasks.storage import PREFIX, RESULTS
+from flowyard.runtime.tasks.storage import PREFIX
 
-_DESCRIPTION = "print(open('/opt/flowyard/description.json', encoding='utf-8').read())"
+_DESCRIBE = f"print(open({DESCRIPTION!r}, encoding='utf-8').read())"
 _KILL = 12.0  # seconds after which a container is killed that does not end
 _TAIL = 2000  # characters of a container's output that an error tells
 _PAUSE = 0.1  # seconds
@@ -158,7 +159,7 @@ class LocalRuns:
                 image.id,
                 "python",
                 "-c",
-                _DESCRIPTION,
+                _DESCRIBE,
             )
             return image, json.loads(self._engine.ask(*words))
         except (EngineFailed, ValueError) as error:
@@ -198,7 +199,7 @@ class LocalRuns:
         api["PREFECT_API_URL"], network = reached(api["PREFECT_API_URL"], self._system)
         own = request.job_variables.get("env") or {}
         env = {name: str(value) for name, value in own.items() if value is not None}
-        variables = Variables.of({**env, **api, RESULTS: f"file://{SHARED}"})
+        variables = Variables.of({**env, **api, RESULTS_ENV: f"file://{SHARED}"})
         memory = str(request.job_variables.get("mem_limit") or "")
         image = request.pinned.pin.id.partition("/")[0]
         return Start(image, run, shared, variables, self._env_file(run), network, memory)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from flowyard.runtime.tasks import inspected
 from flowyard.runtime.tasks.errors import NotPinned
+from flowyard.runtime.tasks.inspected import flow_of, made, names_of
 
-PROJECT_LABEL = "io.flowyard.project"  # as a build writes it
 _ROOT = "registry.toml"
 
 
@@ -20,6 +21,13 @@ class Image:
 
     id: str
     reference: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    flow: str
+    made: datetime
+    said: Mapping[str, Any]
 
 
 def project_above(folders: Iterable[Path]) -> str:
@@ -41,22 +49,17 @@ def project_above(folders: Iterable[Path]) -> str:
     )
 
 
-def newest(inspected: Sequence[Mapping[str, Any]], task: str) -> Image:
+def newest(images: Iterable[Mapping[str, Any]], task: str) -> Image:
     """The image of this flow that was made or tagged last. Raises NotPinned."""
-    by_flow: dict[str, list[Mapping[str, Any]]] = {}
-    for one in inspected:
-        folder = PurePosixPath(str(one["Config"].get("WorkingDir", "")))
-        if folder.parent.name == "flows":
-            by_flow.setdefault(folder.name, []).append(one)
+    by_flow = inspected.newest(_Found(flow_of(one), made(one), one) for one in images)
     if task not in by_flow:
         raise NotPinned(
             f"there is no image of flows/{task} on the local Docker engine: python build.py build flows/{task}. "
             f"There are images of: {', '.join(sorted(by_flow)) or 'no flow yet'}",
             task=task,
         )
-    last = max(by_flow[task], key=_made)
-    names = [*(last.get("RepoTags") or ()), *(last.get("RepoDigests") or ()), last["Id"]]
-    return Image(last["Id"], names[0])
+    last = by_flow[task].said
+    return Image(last["Id"], next(iter(names_of(last)), last["Id"]))
 
 
 def flow_in(description: Mapping[str, Any], task: str, deployment: str | None) -> Mapping[str, Any]:
@@ -75,9 +78,3 @@ def flow_in(description: Mapping[str, Any], task: str, deployment: str | None) -
         f"docker_task({task!r}).with_options(deployment=...) names one of them",
         task=task,
     )
-
-
-def _made(image: Mapping[str, Any]) -> datetime:
-    """When it was built or, as an unchanged one is when it is built again, tagged."""
-    tagged = (image.get("Metadata") or {}).get("LastTagTime") or image["Created"]
-    return max(datetime.fromisoformat(moment) for moment in (tagged, image["Created"]))

@@ -10,10 +10,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flowyard.runtime.names import PINS_ENV
 from flowyard.runtime.tasks.errors import BadSetting, NotPinned
 
-ENV = "FLOWYARD_DOCKER_TASKS"  # {task: {deployment: {"id": ..., "image": repository@digest}}}, as JSON
-CHILD_ENV = "FLOWYARD_DOCKER_TASK"  # set where a run is the called one of a Docker task
 DEFAULT = "default"
 
 
@@ -32,7 +31,7 @@ def read(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Pin]]:
 
     Raises BadSetting for what no ship has written.
     """
-    text = environ.get(ENV) or "{}"
+    text = environ.get(PINS_ENV) or "{}"
     try:
         return {
             task: {name: Pin(task, name, one["id"], one["image"]) for name, one in deployments.items()}
@@ -40,7 +39,7 @@ def read(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Pin]]:
         }
     except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise BadSetting(
-            f"{ENV} is {text[:80]!r}, which is not what a ship writes there "
+            f"{PINS_ENV} is {text[:80]!r}, which is not what a ship writes there "
             f"({type(error).__name__}: {error}): ship this flow again, and leave the variable alone"
         ) from error
 

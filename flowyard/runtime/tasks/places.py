@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from flowyard.runtime.marks import RUN, STARTED
+from flowyard.runtime.marks import RUN
+from flowyard.runtime.names import PINS_ENV, STARTED
 from flowyard.runtime.tasks.handles import OpenCalls
-from flowyard.runtime.tasks.pins import ENV
 
 if TYPE_CHECKING:
     from flowyard.runtime.tasks.runs import Place
@@ -40,7 +40,7 @@ def place() -> Place:
 
 def is_local(environ: Mapping[str, str]) -> bool:
     """Whether the flow that calls was started by hand: not shipped with tasks, not in an image, by no worker."""
-    return not any(environ.get(name) for name in (ENV, RUN, STARTED))
+    return not any(environ.get(name) for name in (PINS_ENV, RUN, STARTED))
 
 
 def _made(is_local: bool) -> Place:

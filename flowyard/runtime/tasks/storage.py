@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from flowyard.runtime import storage
+from flowyard.runtime.names import RESULTS_ENV
 from flowyard.runtime.storage import Storage, folder_of, is_bucket
 from flowyard.runtime.tasks.errors import StorageFailed
 from flowyard.runtime.tasks.settings import number
 
 PREFIX = "docker-tasks"
-RESULTS = "FLOWYARD_RESULTS"
 KEPT_DAYS_ENV = "FLOWYARD_DOCKER_TASKS_KEPT_DAYS"
 KEPT_DAYS = 7.0
 _SWEPT = ".swept"  # its time is when files were last removed by age
@@ -24,19 +24,19 @@ _DAY = 86400.0
 
 def open_storage(environ: Mapping[str, str]) -> Storage:
     """The storage of this environment. Raises StorageFailed where there is none."""
-    address = environ.get(RESULTS, "")
+    address = environ.get(RESULTS_ENV, "")
     try:
         return storage.open_storage(f"{address.rstrip('/')}/{PREFIX}")
     except ValueError as error:
         raise StorageFailed(
-            f"Docker tasks need a result storage and {RESULTS} is {address or 'not set'}: "
+            f"Docker tasks need a result storage and {RESULTS_ENV} is {address or 'not set'}: "
             "say `results` in the target of registry.toml, and ship again"
         ) from error
 
 
 def sweep(environ: Mapping[str, str]) -> None:
     """Remove what is too old to be of use, where that is not the storage's own business. Raises BadSetting."""
-    address = environ.get(RESULTS, "")
+    address = environ.get(RESULTS_ENV, "")
     if is_bucket(address):
         return
     days = number(environ, KEPT_DAYS_ENV, KEPT_DAYS)

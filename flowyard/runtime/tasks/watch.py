@@ -16,9 +16,9 @@ from uuid import UUID
 
 import anyio
 
+from flowyard.runtime.names import CHILD_ENV, PINS_ENV
 from flowyard.runtime.storage import Storage
 from flowyard.runtime.tasks.outcome import OUT_OF_MEMORY
-from flowyard.runtime.tasks.pins import CHILD_ENV, ENV
 from flowyard.runtime.tasks.storage import open_storage
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def alive_key(run: str) -> str:
 
 def calls_others(environ: Mapping[str, str]) -> bool:
     """Whether this flow was shipped with Docker tasks."""
-    return environ.get(ENV, "{}") not in ("", "{}")
+    return environ.get(PINS_ENV, "{}") not in ("", "{}")
 
 
 def is_called(environ: Mapping[str, str]) -> bool:
