@@ -12,13 +12,15 @@ from flowyard.cleaning.holdings import HeldImage, Holdings, Step
 @dataclass
 class FakeImages:
     """An ImageStore. `layers` are those of each image by its id, the base first; each was a step, and is as large as
-    `sizes` says. `below` says what a step is built upon that is in no image. `busy` are ids that cannot be removed."""
+    `sizes` says. `below` says what a step is built upon that is in no image. `busy` are ids of images that containers
+    were made of. `owners` says whose an image is that is not of every project."""
 
     images: list[HeldImage]
     layers: Mapping[str, tuple[str, ...]]
     sizes: Mapping[str, int]
     below: Mapping[str, str] = field(default_factory=dict)
     busy: frozenset[str] = frozenset()
+    owners: Mapping[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -29,7 +31,11 @@ class FakeImages:
         """As ImageStore.look."""
         held = {layer for image in self.images for layer in self.layers[image.id]}
         steps = tuple(Step(one, self.sizes[one], self._below(one), held=one in held) for one in self.kept)
-        images = tuple(replace(image, own=self._own(image)) for image in self.images)
+        images = tuple(
+            replace(image, own=self._own(image), used=image.used or image.id in self.busy)
+            for image in self.images
+            if self.owners.get(image.id, project) == project
+        )
         return Holdings(images, sum(self.sizes[layer] for layer in held), steps)
 
     def remove(self, image: HeldImage) -> bool:
@@ -43,7 +49,7 @@ class FakeImages:
     def forget(self, step: Step) -> bool:
         """As ImageStore.forget."""
         upon = {one for one in self.sizes if step.id in self._below(one)}
-        if upon & set(self.kept):
+        if step.id not in self.kept or upon & set(self.kept):
             return False
         self.kept.remove(step.id)
         return True
