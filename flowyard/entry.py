@@ -31,12 +31,15 @@ def with_default_verb(argv: Sequence[str]) -> list[str]:
     return ["ship", *words]
 
 
-def verb_meant(argv: Sequence[str]) -> str:
-    """A hint at the verb that the first word nearly is, or nothing."""
+def verb_meant(argv: Sequence[str], message: str) -> str:
+    """What to say of a first word that is no verb, nor a flow as `message` says of it; or nothing."""
     import difflib
 
-    near = difflib.get_close_matches(argv[0], sorted(VERBS), n=1) if argv else []
-    return f"the verbs are {', '.join(sorted(VERBS))}; did you mean `{near[0]}`?" if near else ""
+    if not argv or f"'{argv[0]}'" not in message or "/" in argv[0]:
+        return ""
+    near = difflib.get_close_matches(argv[0], sorted(VERBS), n=1)
+    meant = f"; did you mean `{near[0]}`?" if near else ""
+    return f"the verbs are {', '.join(sorted(VERBS))}{meant}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UsageError as error:
-        error.hint = error.hint or (verb_meant(given) if words != list(given) else "")
+        error.hint = error.hint or (verb_meant(given, str(error)) if words != list(given) else "")
         return _fail(error, words)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

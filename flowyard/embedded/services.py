@@ -231,7 +231,8 @@ def _ports(state: EmbeddedState) -> Ports:
 
 def _say_moved(progress: Progress, service: str, wanted: int, port: int) -> None:
     if port != wanted:
-        progress.step(service, f"port {wanted} is taken; using {port}, ship again what named {wanted}")
+        text = f"another program has port {wanted}; using {port}, ship again what was shipped to {wanted}"
+        progress.step(service, text)
 
 
 def _noted(folder: Path, progress: Progress) -> EmbeddedState:

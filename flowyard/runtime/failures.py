@@ -96,7 +96,8 @@ def import_failure(error: BaseException, file: str, bounds: Bounds) -> CheckErro
     if isinstance(error, CheckError):
         return error
     where = _where(error, file)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = error.msg if isinstance(error, SyntaxError) else str(error)  # its text names the place once more
+    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if _is_network(error):
         return CheckError(
             "network-on-import",
@@ -184,6 +185,8 @@ def _hint(error: BaseException) -> str:
             f"The variable {variable} belongs to a run, and an image is checked without it: read it inside the "
             f"flow, or give it a default with `os.environ.get({variable!r}, ...)`."
         )
+    if isinstance(error, (SyntaxError, NameError)) or type(error) is ImportError:
+        return "Correct that line, and ship again."
     if isinstance(error, SystemExit):
         return 'The file ends the program while it is imported: put that under `if __name__ == "__main__":`.'
     return "A flow's file must be importable by itself, without the network, variables or files of a run."

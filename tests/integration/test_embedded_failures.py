@@ -64,8 +64,8 @@ print(state, *said.lines, sep="\\n")
     assert chosen.registry > own.ports.registry
     assert chosen.prefect > own.ports.prefect
     assert worked[0] == (
-        f"registry: port {own.ports.registry} is taken; using {chosen.registry}, "
-        f"ship again what named {own.ports.registry}"
+        f"registry: another program has port {own.ports.registry}; using {chosen.registry}, "
+        f"ship again what was shipped to {own.ports.registry}"
     )
     assert ours(own.folder) == ["prefect", "registry", "worker"]
 

@@ -113,8 +113,7 @@ def _line(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, str], list[str]
         (
             "x = 1\nx = = 2\n",
             "import-failed",
-            "rtflow.py cannot be imported: SyntaxError: invalid syntax (rtflow.py, line 2) "
-            "(rtflow.py, line 2: x = = 2)",
+            "rtflow.py cannot be imported: SyntaxError: invalid syntax (rtflow.py, line 2: x = = 2)",
         ),
         (
             "import sys\nsys.exit(3)\n",
