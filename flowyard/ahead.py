@@ -1,32 +1,44 @@
-"""Loads what a ship that has something to do needs, while the Prefect API is asked.
+"""Begins what takes long before it is needed: answers of servers are waited for beside work, and modules are loaded
+beside answers.
 
-It takes as long as the answers do, and a ship with nothing to do never pays for it.
+A ship with nothing to do is most ships, and half of its time was waiting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import Future
 from importlib import import_module
 from threading import Thread
+from typing import TypeVar
 
-MODULES = ("flowyard.shipment", "flowyard.planning.foresee", "flowyard.adapters.buildx", "jsonschema")
+Result = TypeVar("Result")
 
-
-@contextmanager
-def loading(modules: tuple[str, ...] = MODULES) -> Iterator[Thread]:
-    """Load them in a thread: join it before what they hold is used. It has ended with the block."""
-    thread = Thread(target=_load, args=(modules,), name="ahead")
-    thread.start()
-    try:
-        yield thread
-    finally:
-        thread.join()
+# What a ship that has something to do needs; one with nothing to do never loads it.
+SHIPMENT = ("flowyard.shipment", "flowyard.planning.foresee", "flowyard.adapters.buildx", "jsonschema")
 
 
-def _load(modules: tuple[str, ...]) -> None:
+def ahead(work: Callable[[], Result]) -> Future[Result]:
+    """The result of work that begins now, in a thread of its own.
+
+    Nobody has to wait for it, as one that fails meanwhile does not: it ends with the process at the latest.
+    """
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # raised where the result is asked for
+            future.set_exception(error)
+
+    Thread(target=run, name="ahead", daemon=True).start()
+    return future
+
+
+def load(modules: tuple[str, ...] = SHIPMENT) -> None:
+    """Import them. One that cannot be imported is told where it is needed, with a place."""
     for module in modules:
         try:
             import_module(module)
-        except ImportError:  # told where it is needed, with a place
+        except ImportError:
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flowyard.ahead import loading
+from flowyard.ahead import ahead, load
 from flowyard.building.workshop import sources
 from flowyard.errors import ConfigurationError, FlowyardError
 from flowyard.heads import out_of_order, settling, touched
@@ -17,7 +17,7 @@ from flowyard.interruption import ShipInterrupted
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, Plan, make_plan
 from flowyard.planning.desired import want_all
-from flowyard.planning.observe import observe
+from flowyard.planning.observe import deployments_by_flow, observe
 from flowyard.releasing.lease import Terms, bury, hold
 from flowyard.releasing.limits import flow_limit
 from flowyard.releasing.order import Commit
@@ -31,8 +31,9 @@ _TERMS = Terms(wait=1800.0)
 
 def plan_flows(yard: Yard, flows: Sequence[Flow], *, whole: bool = False) -> Plan:
     """What would happen to these flows, and why. With `whole`, also to flows whose folder is gone."""
+    live = ahead(lambda: deployments_by_flow(yard.api, yard.project.name, yard.target.name))
     desired = want_all(yard.project, flows, yard.target, yard.workshop.render)
-    desired, observed = observe(yard.api, yard.registry, yard.project, yard.target, desired)
+    desired, observed = observe(yard, desired, live.result())
     return make_plan(yard.target.name, desired, observed, whole=whole)
 
 
@@ -73,8 +74,9 @@ def ship(
     ShipInterrupted, with what was done, when it was interrupted.
     """
     bury(yard.api, yard.holder)  # also when there is nothing to do: ships elsewhere wait for what it held
+    commit_read = ahead(lambda: yard.workshop.commit(sources(flows)))
     plan = plan_flows(yard, flows, whole=whole)
-    commit = yard.workshop.commit(sources(flows))
+    commit = commit_read.result()
     held = touched(yard, plan, commit, whole=whole)
     if not held:
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
@@ -106,12 +108,13 @@ def _attempt(yard: Yard, asked: _Asked, held: set[str]) -> tuple[tuple[Outcome, 
     done: tuple[Outcome, ...] | None = None
     limits = [flow_limit(yard.project.name, yard.target.name, name) for name in held]
     try:
-        with loading() as loaded, hold(yard.api, limits, _TERMS, yard.holder) as lease:
+        loaded = ahead(load)
+        with hold(yard.api, limits, _TERMS, yard.holder) as lease:
             plan = plan_flows(yard, asked.flows, whole=asked.whole)
             wanted = touched(yard, plan, asked.commit, whole=asked.whole)
             if wanted <= held:
                 plan = settling(yard, plan, wanted)
-                loaded.join()
+                loaded.result()
                 from flowyard.shipment import Shipment, ship_leased
 
                 pool = ensure_work_pool(yard.api, yard.target) if plan.changes else None

@@ -7,43 +7,45 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from flowyard.adapters.prefect_api import read_all
 from flowyard.plan import Action, Desired, Observed, plan_flow
 from flowyard.planning.docker_tasks import with_releases
 from flowyard.planning.room import read_room, with_warnings
-from flowyard.ports import ContainerRegistry, PrefectApi
+from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import Marks, project_tag
 from flowyard.releasing.records import latest_of
-from flowyard.target import Target
-from flowyard.values import Json, Project
+from flowyard.values import Json
+
+if TYPE_CHECKING:
+    from flowyard.yard import Yard
 
 
-def observe(
-    api: PrefectApi, registry: ContainerRegistry, project: Project, target: Target, desired: Iterable[Desired]
-) -> tuple[tuple[Desired, ...], Observed]:
-    """What `make_plan` needs to know of the target, and the flows with what they call on it.
+Live = Mapping[str, tuple[Mapping[str, Json], ...]]  # deployments by the folder they come from
+
+
+def observe(yard: Yard, desired: Iterable[Desired], live: Live) -> tuple[tuple[Desired, ...], Observed]:
+    """What `make_plan` needs to know of the target beside its deployments, and the flows with what they call on it.
 
     Raises ConfigurationError when a Docker task is not there.
     """
-    live = deployments_by_flow(api, project.name, target.name)
+    api, target = yard.api, yard.target
     desired = with_releases(desired, live)
     if any(one.docker_tasks for one in desired):
         desired = with_warnings(desired, read_room(api, target), target, live)
     first = [plan_flow(wanted, Observed(live)) for wanted in desired]
     changed = [plan for plan in first if plan.action is not Action.UNCHANGED]
-    records = latest_of(api, project.name, target.name, [plan.name for plan in changed])
+    records = latest_of(api, yard.project.name, target.name, [plan.name for plan in changed])
     released = {name: record.inputs for name, record in records.items()}
     unknown = [plan.desired.reference for plan in changed if plan.desired and plan.image is None]
-    found = {reference: registry.find(reference) for reference in unknown}
+    found = {reference: yard.registry.find(reference) for reference in unknown}
     held = {reference: image for reference, image in found.items() if image is not None}
     return desired, Observed(live, released, held)
 
 
-def deployments_by_flow(
-    api: PrefectApi, project: str, target: str
-) -> Mapping[str, tuple[Mapping[str, Json], ...]]:
-    """The project's deployments on one target, as the API returns them, by the folder they come from."""
+def deployments_by_flow(api: PrefectApi, project: str, target: str) -> Live:
+    """The project's deployments on one target, as the API returns them."""
     # By age: many deployments have the same name, and pages sorted by that may miss or repeat some.
     tagged = {"deployments": {"tags": {"all_": [project_tag(project)]}}, "sort": "CREATED_DESC"}
     found: dict[str, list[Mapping[str, Json]]] = defaultdict(list)

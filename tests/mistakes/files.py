@@ -45,15 +45,6 @@ FILES: Mapping[str, Mistake] = {
     "file of a name that is not UTF-8": Mistake({"flows/hello/caf\udce9.csv": ""}, RENDER),
     "file of a name with a line break": Mistake({"flows/hello/a\nb.csv": ""}, RENDER),
     ".dockerignore is not UTF-8": Mistake({"flows/hello/.dockerignore": LATIN}, RENDER),
-    "several files that cannot be copied": Mistake(
-        {
-            "flows/hello/pipe": Pipe(),
-            "flows/hello/data.csv": Link("/etc/hostname"),
-            "flows/etl/flow.py": "",
-            "flows/etl/away": Link("../hello"),
-        },
-        ("plan",),
-    ),
     "requirements are a link to themselves": Mistake({REQUIREMENTS: Link("requirements.txt")}),
     "lock is missing": Mistake({LOCK: None}, RENDER),
     "lock is stale": Mistake({REQUIREMENTS: "attrs\nidna\n"}, RENDER),
@@ -64,9 +55,6 @@ FILES: Mapping[str, Mistake] = {
     "lock of Prefect is stale": Mistake({"images/locks/prefect.in": "prefect>=3\n"}, RENDER),
     "lock of Prefect is missing": Mistake({"images/locks/prefect-3.13.lock": None}, RENDER),
     "lock of uv is missing": Mistake({"images/locks/uv.lock": None}, RENDER),
-    "two locks are missing": Mistake(
-        {LOCK: None, "flows/etl/flow.py": "", "flows/etl/requirements.txt": "attrs\n"}, ("plan",)
-    ),
     "base is not pinned": Mistake({HELLO: 'base = "python:3.13"\n'}, RENDER),
     "base of an unknown Python": Mistake({HELLO: 'base = "team/base:1"\n'}, RENDER),
     "images/scripts is missing": Mistake({"images/scripts": None}, RENDER),

@@ -13,7 +13,7 @@ from flowyard.errors import RegistryError
 from flowyard.releasing.limits import flow_limit
 from flowyard.values import FlowDescription, ImageDescription
 from tests.mistakes.configuration import HELLO, deployment, registry
-from tests.mistakes.table import Files, Link
+from tests.mistakes.table import Files, Link, Pipe
 from tests.support import FLOW, Described
 from tests.yard_site import FIRST, SECOND, Site
 
@@ -138,6 +138,21 @@ CHECKED: Mapping[str, Shipped] = {
         {"flows/hello/flow.py": FLOW.replace("hello()", "hello(*rest: int)")}, checked=True
     ),
     "base image of another Python than the lock's": Shipped(checked=True, python="3.99"),
+    "several files that cannot be copied": Shipped(
+        {
+            "flows/hello/pipe": Pipe(),
+            "flows/hello/data.csv": Link("/etc/hostname"),
+            "flows/etl/flow.py": "",
+            "flows/etl/away": Link("../hello"),
+        }
+    ),
+    "two locks are missing": Shipped(
+        {
+            "flows/hello/requirements.txt": "idna\n",
+            "flows/etl/flow.py": "",
+            "flows/etl/requirements.txt": "attrs\n",
+        }
+    ),
 }
 SERVED: Mapping[str, Shipped] = {
     "job variable the pool does not know": Shipped(variables('memlimit = "1g"')),

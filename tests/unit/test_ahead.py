@@ -1,24 +1,42 @@
-"""What is loaded ahead: it is there after the join, and whatever fails is told where it is needed."""
+"""What is begun ahead: its result is waited for, and what fails is told where it is needed."""
 
 from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from threading import Event, current_thread
 
-from flowyard.ahead import MODULES, loading
+import pytest
+
+from flowyard.ahead import SHIPMENT, ahead, load
 
 
-def test_all_of_it_exists() -> None:
-    assert [name for name in MODULES if find_spec(name) is None] == []
+def test_all_that_is_loaded_exists() -> None:
+    assert [name for name in SHIPMENT if find_spec(name) is None] == []
 
 
-def test_it_is_loaded_when_the_thread_is_joined() -> None:
-    with loading(("colorsys",)) as loaded:
-        loaded.join()
-        assert "colorsys" in sys.modules
+def test_it_runs_beside_and_its_result_is_waited_for() -> None:
+    asked = Event()
+
+    def work() -> str:
+        assert asked.wait(60)
+        return current_thread().name
+
+    future = ahead(work)
+    asked.set()
+    assert future.result() == "ahead"
+
+
+def test_what_it_raises_is_raised_where_its_result_is_asked_for() -> None:
+    future = ahead(lambda: int("nothing"))
+    with pytest.raises(ValueError, match="nothing"):
+        future.result()
+
+
+def test_modules_are_there_when_the_result_is() -> None:
+    ahead(lambda: load(("colorsys",))).result()
+    assert "colorsys" in sys.modules
 
 
 def test_what_cannot_be_loaded_is_told_by_who_needs_it() -> None:
-    with loading(("flowyard.nowhere", "sched")) as loaded:
-        loaded.join()
-    assert not loaded.is_alive()
+    load(("flowyard.nowhere", "sched"))
