@@ -28,9 +28,10 @@ from benchmarks.site_folder import ROOT
 from benchmarks.timing import BenchmarkFailed, timed
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.errors import FlowyardError
+from flowyard.opening import open_project
 from flowyard.run import follow, result_of, trigger
 from flowyard.values import Json, PrefectAddress
-from flowyard.wiring import open_project, open_results
+from flowyard.wiring import open_results
 
 _TASKS = ROOT / "benchmarks" / "tasks"
 _CASES = ("call", "map", "frame")

@@ -93,7 +93,7 @@ def _call_plainly(verb: str, flows: Sequence[str]) -> int:
     """What cli.py does for a verb with nothing but names of flows behind it."""
     from flowyard import verbs
     from flowyard.output import Output
-    from flowyard.planning.selection import Selection
+    from flowyard.planning.asked import Selection
 
     text, asked = Output(json=False), Selection(tuple(flows))
     if verb == "ship":

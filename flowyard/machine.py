@@ -13,8 +13,9 @@ from flowyard.connect import STATE_FOLDER, choose_target, connect, locate
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import UsageError
 from flowyard.load import find_root
+from flowyard.opening import open_project
 from flowyard.output import Output, note
-from flowyard.wiring import open_images, open_project
+from flowyard.wiring import open_images
 
 
 def up(target: str | None, database: str | None) -> int:

@@ -7,17 +7,19 @@ Loading happens before (a `Project` comes in) and reporting after (outcomes go o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from flowyard.ahead import ahead, load
 from flowyard.building.workshop import sources
+from flowyard.deployed import Deployments, read_deployments
 from flowyard.errors import ConfigurationError, FlowyardError
 from flowyard.heads import out_of_order, settling, touched
 from flowyard.interruption import ShipInterrupted
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, Plan, make_plan
 from flowyard.planning.desired import want_all
-from flowyard.planning.observe import deployments_by_flow, observe
+from flowyard.planning.observe import by_flow, observe
 from flowyard.releasing.lease import Terms, bury, hold
 from flowyard.releasing.limits import flow_limit
 from flowyard.releasing.order import Commit
@@ -29,11 +31,17 @@ from flowyard.yard import Yard
 _TERMS = Terms(wait=1800.0)
 
 
-def plan_flows(yard: Yard, flows: Sequence[Flow], *, whole: bool = False) -> Plan:
-    """What would happen to these flows, and why. With `whole`, also to flows whose folder is gone."""
-    live = ahead(lambda: deployments_by_flow(yard.api, yard.project.name, yard.target.name))
+def plan_flows(
+    yard: Yard, flows: Sequence[Flow], *, whole: bool = False, deployed: Future[Deployments] | None = None
+) -> Plan:
+    """What would happen to these flows, and why. With `whole`, also to flows whose folder is gone.
+
+    `deployed` is what was asked before; without it, it is asked now.
+    """
+    asked = deployed or ahead(lambda: read_deployments(yard.api, yard.project.name))
     desired = want_all(yard.project, flows, yard.target, yard.workshop.render)
-    desired, observed = observe(yard, desired, live.result())
+    live = by_flow(asked.result(), yard.project.name, yard.target.name)
+    desired, observed = observe(yard, desired, live)
     return make_plan(yard.target.name, desired, observed, whole=whole)
 
 
@@ -64,18 +72,23 @@ def _parameter_misfits(yard: Yard, plan: Plan) -> Mapping[str, ConfigurationErro
 
 
 def ship(
-    yard: Yard, flows: Sequence[Flow], *, build: bool = True, whole: bool = False
+    yard: Yard,
+    flows: Sequence[Flow],
+    *,
+    build: bool = True,
+    whole: bool = False,
+    deployed: Future[Deployments] | None = None,
 ) -> tuple[Outcome, ...]:
     """Ship the flows; one flow's failure does not keep the others from being shipped.
 
     Without `build` only images that exist are registered. `whole` says that all flows are meant, whichever
-    they are, so what belongs to a folder that is gone is removed. Another ship of one of the flows is waited
-    for. Raises FlowyardError only for what concerns all of them, before anything was changed, and
-    ShipInterrupted, with what was done, when it was interrupted.
+    they are, so what belongs to a folder that is gone is removed. `deployed` is as for `plan_flows`. Another ship
+    of one of the flows is waited for. Raises FlowyardError only for what concerns all of them, before anything was
+    changed, and ShipInterrupted, with what was done, when it was interrupted.
     """
     bury(yard.api, yard.holder)  # also when there is nothing to do: ships elsewhere wait for what it held
     commit_read = ahead(lambda: yard.workshop.commit(sources(flows)))
-    plan = plan_flows(yard, flows, whole=whole)
+    plan = plan_flows(yard, flows, whole=whole, deployed=deployed)
     commit = commit_read.result()
     held = touched(yard, plan, commit, whole=whole)
     if not held:

@@ -1,6 +1,7 @@
 """What each verb does: opens the project, calls the steps, prints the result.
 
-Between the command line, which knows words, and the pipeline, which knows values.
+Between the command line, which knows words, and the pipeline, which knows values. What a verb needs beside the project
+is imported when that is open: the Prefect server is at work by then (opening.py).
 """
 
 from __future__ import annotations
@@ -13,25 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowyard import report
-from flowyard.adapters.prefect_api import PrefectRest
-from flowyard.adapters.processes import SystemProcesses
-from flowyard.adapters.terminal import progress_for
 from flowyard.connect import choose_target, connect, locate, ui_url
 from flowyard.errors import FlowFailed, PrefectError, UsageError
 from flowyard.interruption import ShipInterrupted
-from flowyard.outcome import Outcome
+from flowyard.opening import open_project, open_target
 from flowyard.output import Output, note
 from flowyard.pace import UNHURRIED, Pace
-from flowyard.pipeline import changed_images, foresee, plan_flows
-from flowyard.pipeline import ship as ship_flows
-from flowyard.planning.desired import check_target, want
-from flowyard.planning.selection import Chosen, Selection, choose, named
-from flowyard.wiring import open_around, open_project, open_results, open_tasks, open_workshop, open_yard
 
 if TYPE_CHECKING:
     from flowyard.aws.options import PolicyOptions
     from flowyard.building.workshop import Workshop
+    from flowyard.outcome import Outcome
+    from flowyard.planning.asked import Selection
+    from flowyard.planning.selection import Chosen
     from flowyard.yard import Yard
 
 
@@ -47,13 +42,19 @@ def register(asked: Selection, target: str | None, output: Output, pace: Pace = 
 
 def _ship(verb: str, asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
     output.telling.check()
-    project = open_project()
+    opened = open_target(target, asked)
+    from flowyard import pipeline, report
+    from flowyard.adapters.terminal import progress_for
+    from flowyard.wiring import yard_of
+
     with progress_for(sys.stderr, os.environ) as progress:
-        yard = open_yard(project, target, progress, pace.jobs, fail_fast=pace.fail_fast)
+        yard = yard_of(opened.project, opened.connection, opened.api, progress, pace)
         chosen = _choose(asked, yard.workshop)
         stopped = None
         try:
-            outcomes = ship_flows(yard, chosen.flows, build=verb == "ship", whole=chosen.whole)
+            outcomes = pipeline.ship(
+                yard, chosen.flows, build=verb == "ship", whole=chosen.whole, deployed=opened.deployed
+            )
         except ShipInterrupted as interruption:
             stopped, outcomes = interruption, interruption.outcomes
         except KeyboardInterrupt:
@@ -68,6 +69,9 @@ def _ship(verb: str, asked: Selection, target: str | None, output: Output, pace:
 
 def _choose(asked: Selection, workshop: Workshop) -> Chosen:
     """The flows that are meant, and on stderr what a filter left out of them."""
+    from flowyard.planning.selection import choose
+    from flowyard.wiring import open_around
+
     chosen = choose(workshop.project, asked, open_around(workshop))
     for text in chosen.notes:
         note(f"note: {text}")
@@ -75,6 +79,8 @@ def _choose(asked: Selection, workshop: Workshop) -> Chosen:
 
 
 def _end(verb: str, yard: Yard, outcomes: Sequence[Outcome], output: Output, *, changes_only: bool) -> int:
+    from flowyard import report
+
     target = yard.target.name
     for outcome in outcomes:
         if outcome.error is not None:
@@ -94,22 +100,29 @@ def _end(verb: str, yard: Yard, outcomes: Sequence[Outcome], output: Output, *, 
 def plan(asked: Selection, target: str | None, output: Output) -> bool:
     """Print the plan; whether there is anything to do."""
     output.telling.check()
-    project = open_project()
+    opened = open_target(target, asked)
+    from flowyard import pipeline, report
+    from flowyard.adapters.terminal import progress_for
+    from flowyard.wiring import yard_of
+
     with progress_for(sys.stderr, os.environ, silent=True) as progress:
-        yard = open_yard(project, target, progress, 1)
+        yard = yard_of(opened.project, opened.connection, opened.api, progress, Pace(1))
         chosen = _choose(asked, yard.workshop)
-        made = plan_flows(yard, chosen.flows, whole=chosen.whole)
-        foresee(yard, made)
+        made = pipeline.plan_flows(yard, chosen.flows, whole=chosen.whole, deployed=opened.deployed)
+        pipeline.foresee(yard, made)
     output.result(report.plan_text(made, asked.changed), report.plan_json(made, asked.changed))
     if output.telling.wanted:
         from flowyard.reporting.account import of_plan
 
-        output.telling.tell(of_plan(made), project, yard.target, target)
+        output.telling.tell(of_plan(made), opened.project, yard.target, target)
     return bool(made.changes)
 
 
 def render(words: Sequence[str], exclude: Sequence[str] = ()) -> int:
     """Print the Dockerfiles."""
+    from flowyard.planning.asked import named
+    from flowyard.planning.desired import want
+
     project = open_project()
     target = locate(choose_target(project, None), project.root)
     flows = named(project, words, exclude, Path.cwd())
@@ -119,7 +132,11 @@ def render(words: Sequence[str], exclude: Sequence[str] = ()) -> int:
 
 def build(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
     """Build and check the images, and leave them in the engine."""
+    from flowyard import report
+    from flowyard.adapters.terminal import progress_for
     from flowyard.building.workshop import build_images
+    from flowyard.pipeline import changed_images
+    from flowyard.wiring import open_workshop, open_yard
 
     output.telling.check()
     project = open_project()
@@ -144,6 +161,9 @@ def build(asked: Selection, target: str | None, output: Output, pace: Pace = UNH
 
 def list_flows(target: str | None, output: Output) -> int:
     """Print the flows and their deployments as the files have them."""
+    from flowyard import report
+    from flowyard.planning.desired import check_target
+
     project = open_project()
     chosen = check_target(project, choose_target(project, target))
     output.result(report.list_text(project, chosen), report.list_json(project, chosen))
@@ -159,8 +179,10 @@ def print_paths(paths: Iterable[Path]) -> None:
 def lock(words: Sequence[str], upgrade: bool, exclude: Sequence[str] = ()) -> int:
     """Pin bases, lock dependencies and write the types of Docker tasks; say what was written."""
     from flowyard.adapters.oci import OciRegistry
+    from flowyard.adapters.processes import SystemProcesses
     from flowyard.bases import pin_bases
     from flowyard.lock import Locker
+    from flowyard.planning.asked import named
     from flowyard.stubs.refresh import lock_stubs
     from flowyard.wiring import uv_program
 
@@ -185,8 +207,11 @@ def run(
     word: str, parameters: Sequence[str], target: str | None, output: Output, timeout: float | None
 ) -> int:
     """Trigger, follow on stderr, print the result on stdout."""
+    from flowyard import report
+    from flowyard.adapters.prefect_api import PrefectRest
     from flowyard.delay import delay_text, measure
     from flowyard.run import Waiting, find_deployment, follow, parse_parameters, result_of, trigger
+    from flowyard.wiring import open_results, open_tasks
 
     project = open_project()
     connection = connect(choose_target(project, target), project.root, os.environ)
@@ -234,6 +259,7 @@ def policies(target: str | None, output: Output, form: PolicyFiles, options: Pol
     from flowyard.aws.policies import advice, roles_of
     from flowyard.aws.policy_files import json_files, policies_json, shown, terraform_files
     from flowyard.aws.site import site_of
+    from flowyard.planning.desired import check_target
 
     project = open_project()
     site = site_of(project, check_target(project, choose_target(project, target)), options)

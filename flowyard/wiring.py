@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import platform
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -20,12 +19,20 @@ from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.building.workshop import Workshop
 from flowyard.ci import on_github
-from flowyard.configuration.platforms import with_platforms
-from flowyard.connect import STATE_FOLDER, choose_target, connect
-from flowyard.load import find_root, load
+from flowyard.connect import STATE_FOLDER, Connection, choose_target, connect
+from flowyard.pace import Pace
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.planning.selection import Surroundings
-from flowyard.ports import ContainerRegistry, ImageLayers, LogFiles, Logins, Progress, Repositories, Results
+from flowyard.ports import (
+    ContainerRegistry,
+    ImageLayers,
+    LogFiles,
+    Logins,
+    PrefectApi,
+    Progress,
+    Repositories,
+    Results,
+)
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import PINS, limited_flow
 from flowyard.state_folder import BUILD_LOGS, CONTEXTS, RENDERED
@@ -40,12 +47,6 @@ if TYPE_CHECKING:
     from flowyard.cleaning.holdings import ImageStore
     from flowyard.reporting.comment import Comments
     from flowyard.values import Layer
-
-
-def open_project(start: Path | None = None) -> Project:
-    """The project around the current folder, loaded for this machine."""
-    project = load(find_root((start or Path.cwd()).resolve()))
-    return with_platforms(project, platform.machine())
 
 
 def open_workshop(
@@ -71,18 +72,26 @@ def open_yard(
 ) -> Yard:
     """Everything a ship to this target needs. Raises UsageError when the target is not up."""
     connection = connect(choose_target(project, target), project.root, os.environ)
+    api = PrefectRest(connection.prefect)
+    return yard_of(project, connection, api, progress, Pace(jobs, fail_fast))
+
+
+def yard_of(
+    project: Project, connection: Connection, api: PrefectApi, progress: Progress, pace: Pace
+) -> Yard:
+    """Everything a ship needs to a target that was looked up, by the client of its Prefect API."""
     registry = LateRegistry(connection.target)
     return Yard(
         workshop=open_workshop(project, connection.target, progress, registry),
-        api=PrefectRest(connection.prefect),
+        api=api,
         registry=registry,
         repositories=registry,
         history=open_git(project),
         user=shipper(),
-        jobs=jobs,
+        jobs=pace.jobs,
         holder=open_holder(project.root / STATE_FOLDER / "leases" / connection.target.name, progress),
         ecs=open_ecs_side(connection.target),
-        fail_fast=fail_fast,
+        fail_fast=pace.fail_fast,
     )
 
 

@@ -9,18 +9,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from flowyard.adapters.prefect_api import read_all
+from flowyard.deployed import Deployments, read_deployments
 from flowyard.plan import Action, Desired, Observed, plan_flow
 from flowyard.planning.docker_tasks import with_releases
 from flowyard.planning.room import read_room, with_warnings
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import Marks, project_tag
+from flowyard.registering.deployment import Marks
 from flowyard.releasing.records import latest_of
 from flowyard.values import Json
 
 if TYPE_CHECKING:
     from flowyard.yard import Yard
-
 
 Live = Mapping[str, tuple[Mapping[str, Json], ...]]  # deployments by the folder they come from
 
@@ -45,12 +44,15 @@ def observe(yard: Yard, desired: Iterable[Desired], live: Live) -> tuple[tuple[D
 
 
 def deployments_by_flow(api: PrefectApi, project: str, target: str) -> Live:
-    """The project's deployments on one target, as the API returns them."""
-    # By age: many deployments have the same name, and pages sorted by that may miss or repeat some.
-    tagged = {"deployments": {"tags": {"all_": [project_tag(project)]}}, "sort": "CREATED_DESC"}
+    """The project's deployments on one target. Raises PrefectError."""
+    return by_flow(read_deployments(api, project), project, target)
+
+
+def by_flow(deployments: Deployments, project: str, target: str) -> Live:
+    """Those of one target."""
     found: dict[str, list[Mapping[str, Json]]] = defaultdict(list)
-    for deployment in read_all(api, "/deployments/filter", tagged):
+    for deployment in deployments:
         marks = Marks.of(deployment)
         if marks is not None and (marks.project, marks.target) == (project, target):
             found[marks.flow].append(deployment)
-    return {flow: tuple(deployments) for flow, deployments in found.items()}
+    return {flow: tuple(items) for flow, items in found.items()}

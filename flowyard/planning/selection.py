@@ -1,4 +1,4 @@
-"""Which flows a command is about: words and globs, what is left out, and who calls them.
+"""Which flows a command is about: those that were named (asked.py), what was touched since, and who calls them.
 
 Git has a say only as one filter more: what is deployed is what decides whether there is anything to do, so a
 filter that is too wide costs nothing, and one that is too narrow says what it left out.
@@ -6,15 +6,12 @@ filter that is too wide costs nothing, and one that is too narrow says what it l
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Protocol
 
-from flowyard.configuration.parse import did_you_mean, quoted
-from flowyard.errors import UsageError
+from flowyard.planning.asked import Selection, named
 from flowyard.planning.context import source_files
 from flowyard.planning.docker_tasks import tasks_of
 from flowyard.planning.touched import Renderer, touched_since
@@ -22,21 +19,6 @@ from flowyard.target import Target
 from flowyard.values import Flow, Project
 
 _SHOWN_NAMES = 10
-_GLOB = frozenset("*?[")
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What the command line says of the flows it is about. Without anything said: all of them.
-
-    `changed` leaves those that are deployed as the files want them, which is for the plan to say.
-    """
-
-    words: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    changed: bool = False
-    with_parents: bool = False
-    since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,60 +67,6 @@ def choose(project: Project, asked: Selection, around: Surroundings) -> Chosen:
     notes = () if asked.since is None else _left_out(asked.since, out, len(flows))
     whole = not (asked.words or asked.exclude or asked.since is not None)
     return Chosen(tuple(flow for flow in project.flows if flow.name in names), whole, notes)
-
-
-def named(
-    project: Project, words: Sequence[str], exclude: Sequence[str], folder: Path | None = None
-) -> tuple[Flow, ...]:
-    """The flows of the words, without those that are left out. Raises UsageError as `select` does."""
-    out = {flow.name for flow in select(project, exclude, folder)} if exclude else set()
-    return tuple(flow for flow in select(project, words, folder) if flow.name not in out)
-
-
-def select(project: Project, words: Iterable[str], folder: Path | None = None) -> tuple[Flow, ...]:
-    """The flows that the words name: `etl`, `flows/etl`, a path into the folder, or a glob of either. None: all.
-
-    Paths count from `folder`, the project's root unless said otherwise. Raises UsageError for a word that
-    names no flow.
-    """
-    words = tuple(words)
-    if not words:
-        return project.flows
-    start = folder or project.root
-    chosen = {
-        flow.name for word in words for flow in _at(project, start, word) or _named(project, start, word)
-    }
-    return tuple(flow for flow in project.flows if flow.name in chosen)
-
-
-def _at(project: Project, start: Path, word: str) -> tuple[Flow, ...]:
-    """The flow whose folder the path leads to or into."""
-    path = Path(os.path.normpath(start / word))
-    return tuple(flow for flow in project.flows if path.is_relative_to(project.root / flow.folder))
-
-
-def _named(project: Project, start: Path, word: str) -> tuple[Flow, ...]:
-    """The flows that a name or a glob means; of a path it is the part below flows/."""
-    named = _below_flows(project, start, word)
-    found = tuple(flow for flow in project.flows if fnmatchcase(flow.name, named))
-    if not found:
-        names = [flow.name for flow in project.flows]
-        listed = ", ".join(names) or "none yet"
-        if _GLOB & set(word):
-            raise UsageError(f"no flow matches {quoted(word)}; flows: {listed}")
-        raise UsageError(f"no flow is called {quoted(word)}{did_you_mean(named, names)}; flows: {listed}")
-    return found
-
-
-def _below_flows(project: Project, start: Path, word: str) -> str:
-    path = PurePath(word)
-    if path.parent.name in ("flows", ""):
-        return path.name
-    landing = PurePath(os.path.normpath(start / word))
-    if not landing.is_relative_to(project.root / "flows"):
-        return word
-    parts = landing.relative_to(project.root / "flows").parts
-    return parts[0] if parts else word
 
 
 def calls_of(project: Project, target: Target) -> Mapping[str, tuple[str, ...]]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flowyard.aws.task_definition import ARN_VARIABLE
+from flowyard.deployed import project_tag
 from flowyard.planning.key import KEY_LENGTH, MAPPED, fingerprint
 from flowyard.releasing.records import release_name
 from flowyard.render import PROJECT_FOLDER
@@ -32,11 +33,6 @@ _COMPARED = (
     *("name", "entrypoint", "version", "description", "tags", "parameters", "parameter_openapi_schema"),
     *("pull_steps", "enforce_parameter_schema", "job_variables", "work_pool_name", "work_queue_name"),
 )
-
-
-def project_tag(project: str) -> str:
-    """The tag by which all deployments of a project are found in one request."""
-    return f"flowyard:{project}"
 
 
 @dataclass(frozen=True, slots=True)

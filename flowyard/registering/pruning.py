@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from flowyard.deployed import project_tag
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import Marks, calls_in, project_tag
+from flowyard.registering.deployment import Marks, calls_in
 from flowyard.registering.pins import Pin, pins_of
 from flowyard.releasing.history import all_deployments, records_of_all, unfinished_runs
 from flowyard.releasing.records import ReleaseRecord

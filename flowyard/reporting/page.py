@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 
+from flowyard.building.buildkit_progress import is_instruction
 from flowyard.reporting.graph import HEIGHT, WIDTH, graph
 from flowyard.values import Json
 
@@ -104,7 +105,7 @@ def rows(flows: Iterable[Json]) -> tuple[Row, ...]:
                     for step in steps
                 ),
                 max(step["began"] + step["seconds"] for step in steps) - begin,
-                sum(step["state"] == "cached" for step in steps),
+                sum(step["state"] == "cached" for step in _instructions(steps)),
                 flow["error"] is not None,
             )
         )
@@ -161,9 +162,14 @@ def _end(flows: Iterable[Json]) -> float:
     return float(max(ends, default=0.0))
 
 
+def _instructions(steps: Iterable[Json]) -> list[Json]:
+    """Those that are counted, as at the end of a build: FROM and BuildKit's own steps never run anything."""
+    return [step for step in steps if is_instruction(step["name"])]
+
+
 def _counts(flows: Iterable[Json]) -> dict[str, int]:
     flows = list(flows)
-    steps = [step for flow in flows for step in flow["steps"]]
+    steps = [step for flow in flows for step in _instructions(flow["steps"])]
     return {
         "flows": len(flows),
         "failed": sum(flow["error"] is not None for flow in flows),

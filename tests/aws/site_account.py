@@ -18,8 +18,8 @@ import boto3
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.connect import connect
 from flowyard.load import REGISTRY_FILE
+from flowyard.opening import open_project
 from flowyard.target import Target
-from flowyard.wiring import open_project
 from tests.aws.accounts import REAL_ACCOUNT, check_account
 from tests.aws.ecs_worker import ecs_worker
 from tests.aws.site import DEPLOYMENTS, FLOW, SECRET_VARIABLE, TARGET, Site, run_program

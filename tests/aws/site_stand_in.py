@@ -15,8 +15,8 @@ import docker
 
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
+from flowyard.opening import open_project
 from flowyard.values import PrefectAddress
-from flowyard.wiring import open_project
 from tests.aws.api import REGION, AwsApi
 from tests.aws.ecs_account import CLUSTER, EXECUTION_ROLE, LOG_GROUP, TASK_ROLE, EcsAccount
 from tests.aws.ecs_executor import EcsExecutor

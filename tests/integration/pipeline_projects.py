@@ -21,11 +21,12 @@ from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.state import registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
+from flowyard.opening import open_project
 from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows, ship
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.values import ImageReference, Json, PublishedImage
-from flowyard.wiring import open_project, open_yard
+from flowyard.wiring import open_yard
 from flowyard.yard import Yard
 from tests.integration.yard import ROOT, RunningYard
 

@@ -26,10 +26,11 @@ from flowyard.embedded.options import UpOptions
 from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
+from flowyard.opening import open_project
 from flowyard.ports import PrefectApi
 from flowyard.target import Target
 from flowyard.values import ImageReference, Project, Repository
-from flowyard.wiring import open_project, open_yard
+from flowyard.wiring import open_yard
 from flowyard.yard import Yard
 from tests.integration.prefect_server import free_port
 

@@ -9,7 +9,8 @@ import pytest
 
 from flowyard.errors import UsageError
 from flowyard.load import load
-from flowyard.planning.selection import Chosen, Selection, Surroundings, callers, choose, select
+from flowyard.planning.asked import Selection, select
+from flowyard.planning.selection import Chosen, Surroundings, callers, choose
 from flowyard.planning.touched import touched_since
 from flowyard.render import Rendered, render
 from flowyard.values import Flow, Project

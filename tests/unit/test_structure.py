@@ -32,7 +32,8 @@ HEAVY = frozenset(
 ADAPTERS: Mapping[str, set[str]] = {
     "connect": {"prefect_address", "prefect_settings"},
     "machine": {"prefect_api", "terminal"},
-    "planning.observe": {"prefect_api"},
+    "deployed": {"prefect_api"},
+    "opening": {"prefect_api"},
     "registering.pins": {"prefect_api"},
     "releasing.limits": {"prefect_api"},
     "releasing.records": {"prefect_api"},
