@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from flowyard.errors import FlowyardError, UsageError, expected
 from flowyard.interruption import Interruption
@@ -19,6 +20,7 @@ VERBS = frozenset(
 )
 NAMED_FLOWS = frozenset({"plan", "render", "ship"})  # what people call most, with no other words than these
 GLOBAL_OPTIONS = frozenset({"--help", "-h", "--version", "--install-completion"})
+SIGNALLED = 128  # and the number of the signal that ended the program
 OUTPUT_CLOSED = 141  # 128 and the number of SIGPIPE
 COLLECT_AFTER = 50_000  # objects; the default of 700 walks through the modules time and again while they load
 
@@ -76,6 +78,13 @@ def program() -> None:
     gc.set_threshold(COLLECT_AFTER)
     code = main()
     gc.freeze()  # the interpreter's last collection then has nothing to walk through: the process is over
+    if code > SIGNALLED:
+        # Python itself would end by SIGINT, and not with our code, when that came while it ran code that is made as
+        # text, as that of dataclasses is.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from flowyard.connect import choose_target, connect, locate, ui_url
 from flowyard.errors import FlowFailed, PrefectError, UsageError
 from flowyard.interruption import ShipInterrupted
-from flowyard.opening import open_project, open_target
+from flowyard.opening import Opened, open_project, open_target
 from flowyard.output import Output, note
 from flowyard.pace import UNHURRIED, Pace
 
@@ -43,28 +43,38 @@ def register(asked: Selection, target: str | None, output: Output, pace: Pace = 
 def _ship(verb: str, asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
     output.telling.check()
     opened = open_target(target, asked)
-    from flowyard import pipeline, report
+    try:
+        yard, outcomes, stopped = _shipped(verb, asked, opened, pace)
+    except KeyboardInterrupt:  # from here on: what is imported takes a while too
+        from flowyard.report import error_json
+
+        output.result("", error_json(FlowFailed("interrupted before anything was shipped")))
+        note(f"target {opened.connection.target.name}: nothing was shipped")
+        raise
+    code = _end(verb, yard, outcomes, output, changes_only=asked.changed)
+    if stopped is not None:
+        raise stopped
+    return code
+
+
+def _shipped(
+    verb: str, asked: Selection, opened: Opened, pace: Pace
+) -> tuple[Yard, Sequence[Outcome], ShipInterrupted | None]:
+    """What came of the flows; the interruption, when there was one, has what was done before."""
+    from flowyard import pipeline
     from flowyard.adapters.terminal import progress_for
     from flowyard.wiring import yard_of
 
     with progress_for(sys.stderr, os.environ) as progress:
         yard = yard_of(opened.project, opened.connection, opened.api, progress, pace)
         chosen = _choose(asked, yard.workshop)
-        stopped = None
         try:
             outcomes = pipeline.ship(
                 yard, chosen.flows, build=verb == "ship", whole=chosen.whole, deployed=opened.deployed
             )
         except ShipInterrupted as interruption:
-            stopped, outcomes = interruption, interruption.outcomes
-        except KeyboardInterrupt:
-            output.result("", report.error_json(FlowFailed("interrupted before anything was shipped")))
-            note(f"target {yard.target.name}: nothing was shipped")
-            raise
-    code = _end(verb, yard, outcomes, output, changes_only=asked.changed)
-    if stopped is not None:
-        raise stopped
-    return code
+            return yard, interruption.outcomes, interruption
+    return yard, outcomes, None
 
 
 def _choose(asked: Selection, workshop: Workshop) -> Chosen:

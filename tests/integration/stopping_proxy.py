@@ -51,10 +51,13 @@ class StoppingProxy:
         self._pid = threading.Event()
         self._target = 0
         self._armed: tuple[Boundary, signal.Signals] | None = None
+        self._turn = 0  # which arming it is: a request of a client that was stopped may end in the next one
 
     def arm(self, boundary: Boundary, number: signal.Signals) -> None:
         """Stop the client, whose number comes later, at this boundary."""
-        self.seen.clear()
+        with self._lock:
+            self._turn += 1
+            self.seen.clear()
         self.stopped.clear()
         self._pid.clear()
         self._armed = (boundary, number)
@@ -73,9 +76,10 @@ class StoppingProxy:
     ) -> urllib3.BaseHTTPResponse:
         """Send on, and stop the client before or after when it is the chosen request."""
         request = f"{method} {path.removeprefix('/api')}"
+        turn = self._turn
         self._stop_at("before", request)
         answer = self._pool.request(method, self.upstream + path, body=body, headers=headers)
-        if answer.status != 503:
+        if answer.status != 503 and turn == self._turn:
             with self._lock:
                 self.seen.append(request)
             self._stop_at("after", request)
