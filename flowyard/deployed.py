@@ -1,6 +1,6 @@
 """What is deployed of a project: one request, whatever the number of flows.
 
-A Prefect server takes some hundredths of a second for each deployment that it lists, so this is asked before anything
+A Prefect server takes about a hundredth of a second for each deployment that it lists, so this is asked before anything
 else is done; nothing that it needs takes long to load.
 """
 
