@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -179,9 +180,13 @@ def test_the_next_ship_converges(
     project, proxy = stopped.project, stopped.proxy
     sha = stopped.change()
     proxy.arm(boundary, number)
-    ship = project.program_in_background("ship")
+    ship = project.program_in_background("ship", env={"PYTHONFAULTHANDLER": "1"})
     proxy.aim(ship.pid)
-    printed, said = ship.communicate(timeout=120)
+    try:
+        printed, said = ship.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        ship.send_signal(signal.SIGABRT)  # it holds the project's lease, and says where it stands
+        printed, said = ship.communicate()
     proxy.disarm()
     assert proxy.stopped.is_set(), (proxy.seen, said)
     assert ship.returncode == EXIT[number], (printed, said)
