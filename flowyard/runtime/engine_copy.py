@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import os
 import runpy
-import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 
+from flowyard.runtime.forked import Forked
 from flowyard.runtime.marks import RUN
 
 if TYPE_CHECKING:
@@ -28,37 +27,19 @@ if TYPE_CHECKING:
 
 ENGINE = "prefect.engine"
 _PAUSE = 0.05  # seconds between two looks whether the copy still lives: no system lacks what that takes
-_MOMENT = 0.01  # seconds
 
 
-class EngineCopy:
+class EngineCopy(Forked):
     """A process that does nothing before `go`. While it waits, it ends when its maker does."""
 
     def __init__(self, pid: int, told: int) -> None:
-        self.pid = pid
-        self.exitcode: int | None = None
+        super().__init__(pid)
         self._told = told
 
     def go(self, environ: Mapping[str, str]) -> None:
         """Let it run, with this in its environment beside what is there."""
         with os.fdopen(self._told, "wb") as stream:
             stream.write(json.dumps(dict(environ)).encode())
-
-    def has_ended(self) -> bool:
-        """Whether it has; `exitcode` then is its exit status, or minus the signal that ended it."""
-        if self.exitcode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.exitcode = os.waitstatus_to_exitcode(status)
-        return self.exitcode is not None
-
-    def kill(self) -> None:
-        """End it and what it started, and see it end: one that was not waited for still looks alive."""
-        for end in (os.killpg, os.kill):  # it may not have a group of its own yet
-            with suppress(ProcessLookupError):
-                end(self.pid, signal.SIGKILL)
-        while not self.has_ended():
-            time.sleep(_MOMENT)
 
 
 def copied(run: Callable[[], object]) -> EngineCopy | None:

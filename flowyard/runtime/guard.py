@@ -18,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+from flowyard.runtime.forked import Forked
+
 GRACE = 5.0  # seconds: the copy ends itself at its deadline, and tells where it was; this one waits for that
 HEAD = 64 << 10  # bytes of output passed on as they come
 TAIL = 16 << 10  # bytes kept back of what comes after those, and passed on at the end
@@ -89,32 +91,6 @@ class Ended:
         return f"by {names.get(-self.status, f'signal {-self.status}')}"
 
 
-class _Copy:
-    """The child of a fork."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.status: int | None = None
-
-    def has_ended(self) -> bool:
-        """Whether it has; `status` then is its exit status, or minus the signal that ended it."""
-        if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = os.waitstatus_to_exitcode(status)
-        return self.status is not None
-
-    def end(self) -> int:
-        """End it and what it started, see it end, and say how it did. It may not have a group of its own yet."""
-        for end in (os.killpg, os.kill):
-            with suppress(ProcessLookupError):
-                end(self.pid, signal.SIGKILL)
-        while not self.has_ended():
-            time.sleep(_MOMENT)
-        assert self.status is not None
-        return self.status
-
-
 def run(work: Callable[[], NoReturn], environment: Mapping[str, str], seconds: float, relay: Relay) -> Ended:
     """Let a copy of this process do `work`, in a group of its own, and end the whole group with it.
 
@@ -130,11 +106,11 @@ def run(work: Callable[[], NoReturn], environment: Mapping[str, str], seconds: f
         _become(work, environment, writing)
     os.close(writing)
     os.set_blocking(reading, False)
-    copy = _Copy(pid)
+    copy = Forked(pid)
     try:
         in_time = _follow(copy, reading, time.monotonic() + seconds + GRACE, relay)
     finally:
-        status = copy.end()
+        status = copy.kill()
         _drain(reading, relay)
         os.close(reading)
     return Ended(status, timed_out=not in_time)
@@ -157,7 +133,7 @@ def _become(work: Callable[[], NoReturn], environment: Mapping[str, str], output
     os._exit(1)
 
 
-def _follow(copy: _Copy, reading: int, deadline: float, relay: Relay) -> bool:
+def _follow(copy: Forked, reading: int, deadline: float, relay: Relay) -> bool:
     """Pass output on until the copy has ended (True) or its time is over (False).
 
     Not until the output has ended: processes the copy started may hold it open.
