@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flowyard.ahead import ahead
 from flowyard.building.push_order import PushOrder
 from flowyard.building.workshop import build_image
 from flowyard.errors import FlowFailed, FlowyardError, PushFailed, RegistryError, Unfinished, expected
@@ -142,6 +143,7 @@ class Shipment:
         )
         self._stubs = StubFiles(yard.project.root)
         self._pinning = Pinning(Pins(yard.api, yard.project.name, yard.target.name), yard.holder)
+        self._server = ahead(lambda: server_version(yard.api)) if pool else None
         self._lease = lease
         self._build = build
         self._one_at_a_time = threading.Lock()  # parallel writes are slower, and on SQLite collide
@@ -250,7 +252,7 @@ class Shipment:
             calls=calls_of(desired),
         )
         description = read_description(yard.registry, image)
-        check_image(plan.name, description.prefect, server_version(yard.api))
+        check_image(plan.name, description.prefect, self._server.result() if self._server else None)
         revisions = self._definitions.register(desired, image)
         unit = Unit(yard.target, desired.deployments, image, description, marks, revisions)
         with self._writing() as api:
