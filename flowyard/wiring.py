@@ -146,6 +146,7 @@ class LateBuildx:
         """As ImageBuilder.build."""
         from flowyard.adapters.builders import BuildxBuilders
         from flowyard.adapters.buildx import Buildx, SystemLineProcesses
+        from flowyard.adapters.buildx_plugin import WithoutClient
         from flowyard.adapters.disk import EngineDisk
         from flowyard.building.builders import OnABuilder
         from flowyard.building.room import WithRoom
@@ -153,7 +154,8 @@ class LateBuildx:
         with self._lock:
             if self._made is None:
                 processes = SystemLineProcesses()
-                made = Buildx(processes, self._progress, self._logs, os.environ, self._logins)
+                plugin = WithoutClient(processes, os.environ)
+                made = Buildx(plugin, self._progress, self._logs, os.environ, self._logins)
                 roomy = WithRoom(made, EngineDisk(os.environ))
                 builders = BuildxBuilders(SystemProcesses(), os.environ)
                 self._made = (OnABuilder(roomy, builders, os.environ), processes.stop)

@@ -72,7 +72,7 @@ def test_in_the_middle_of_a_build(project: SmallProject, number: signal.Signals)
     log = project.root / f".flowyard/logs/build/{FLOW}.log"
     ship = project.program_in_background("ship")
     until(lambda: log.exists() and "RUN sleep 60" in log.read_text())
-    assert {word.split()[0].rpartition("/")[2] for word in at_work(project.root)} >= {"docker"}
+    assert {word.split()[0].rpartition("/")[2] for word in at_work(project.root)} >= {"docker-buildx"}
     ship.send_signal(number)
     printed, said = ship.communicate(timeout=30)
     assert (ship.returncode, printed) == (EXIT[number], "")

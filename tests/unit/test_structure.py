@@ -48,6 +48,7 @@ ADAPTERS: Mapping[str, set[str]] = {
         "aws.tasks",
         "builders",
         "buildx",
+        "buildx_plugin",
         "ci_jobs",
         "disk",
         "engine",
