@@ -10,8 +10,16 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 _GRACEFUL_SECONDS = 3  # open web sockets of workers and browsers would hold the server for ever
+# How long a write on SQLite waits for another one. Prefect's 60 s are longer than a lease lives, and for as long the
+# server sometimes answers nobody: what waits can keep what it waits for from going on.
+_BUSY_SECONDS = 5
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -31,6 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     os.chdir(home)  # Prefect also reads .env, prefect.toml and pyproject.toml of the working directory
     sockets = [listen(address, int(port)) for address in addresses]
 
+    _wait_shorter_for_sqlite()
     import uvicorn
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
@@ -47,6 +56,26 @@ def main(arguments: Sequence[str]) -> None:
         log_level="warning",
     )
     uvicorn.Server(config).run(sockets=sockets)
+
+
+def _wait_shorter_for_sqlite() -> None:
+    """Let a write that waits too long fail, which clients are told as "not done, try again"."""
+    from prefect.server.database.configurations import AioSqliteConfiguration
+    from prefect.server.database.dependencies import MODELS_DEPENDENCIES
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+
+    class Sqlite(AioSqliteConfiguration):
+        """SQLite as Prefect sets it up, but for how long it waits."""
+
+        def setup_sqlite(self, conn: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+            super().setup_sqlite(conn, record)
+            cursor = conn.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            cursor.close()
+
+    url = PREFECT_API_DATABASE_CONNECTION_URL.value()
+    if url.startswith("sqlite"):
+        MODELS_DEPENDENCIES["database_config"] = Sqlite(connection_url=url)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import docker
 import psutil
 import pytest
+import urllib3
 
 from flowyard.embedded.options import UpOptions
 from flowyard.embedded.services import down, up
@@ -101,6 +104,19 @@ def test_a_killed_server_is_started_again_alone_with_its_data(shared: UpOptions)
     assert replace(after, prefect=before.prefect) == before
     assert pid(after.prefect) != pid(before.prefect)
     assert call("GET", f"{api_url(after)}/work_pools/{POOL}")["id"] == pool
+
+
+def test_a_busy_database_is_said_before_a_lease_ends(shared: UpOptions) -> None:
+    """Prefect's server lets a write on SQLite wait for a minute."""
+    state = up(shared, Said())
+    with closing(sqlite3.connect(shared.folder / "prefect/prefect.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = urllib3.request(
+            "POST", f"{api_url(state)}/flows/", json={"name": "busy"}, retries=False, timeout=30
+        )
+        other.execute("ROLLBACK")
+    assert answer.status == 503
+    assert call("POST", f"{api_url(state)}/flows/", {"name": "busy"})["name"] == "busy"
 
 
 @pytest.mark.parametrize("name", ["worker", "registry"])

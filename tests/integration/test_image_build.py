@@ -171,7 +171,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         "from flowyard.pace import Pace\n"
         "processes = SystemLineProcesses()\n"
         "shell = ('sh', '-c', 'sleep 600 & echo ready >&2; wait')\n"
-        "say = lambda line: print(line, flush=True)\n"
+        "say = lambda line: os.write(1, line.encode() + b'\\n')\n"  # at once: two threads say it
         "run_parallel(range(5), lambda item: processes.run(shell, os.environ, say), Pace(2), processes.stop)\n"
     )
     program = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
