@@ -67,7 +67,8 @@ class Interruption:
         self._unraisable, sys.unraisablehook = sys.unraisablehook, self._lost
 
     def remove(self) -> None:
-        """Leave the signals to whoever had them before."""
+        """Leave the signals to whoever had them before. An interrupt that still had to wait came too late."""
+        signal.setitimer(signal.ITIMER_REAL, 0)  # nobody else takes it, and it would end the process
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()

@@ -18,7 +18,10 @@ INTERRUPT = partial(signal.raise_signal, signal.SIGTERM)  # without a frame of i
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)}
+    hook = sys.unraisablehook
     yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    sys.unraisablehook = hook
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -162,3 +165,14 @@ def test_a_signal_of_an_import_in_a_block_counts_at_its_end() -> None:
     exec(compile("def inside():\n  interrupt()\n", "<frozen importlib._bootstrap>", "exec"), names)
     with pytest.raises(KeyboardInterrupt), uninterrupted():
         names["inside"]()
+
+
+def test_an_interrupt_that_still_waits_at_the_end_ends_nothing() -> None:
+    taken = Interruption()
+    taken.install()
+    names: dict[str, Any] = {"interrupt": INTERRUPT}
+    exec(compile("def inside():\n  interrupt()\n", "<frozen importlib._bootstrap>", "exec"), names)
+    names["inside"]()
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    taken.remove()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
