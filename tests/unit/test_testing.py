@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,10 @@ def test_what_is_begun_is_open_until_it_has_ended() -> None:
         assert threading.active_count() < 100
         may_end.set()
         assert all(one.result(10) for one in begun)
-    assert not OPEN.is_any_open()
+    deadline = time.monotonic() + 10
+    while OPEN.is_any_open():  # a result is there a moment before its call has ended
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 @pytest.mark.parametrize("limit", [0, -1])
