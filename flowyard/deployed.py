@@ -6,13 +6,17 @@ else is done; nothing that it needs takes long to load.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from flowyard.adapters.prefect_api import read_all
 from flowyard.ports import PrefectApi
 from flowyard.values import Json
 
 Deployments = Sequence[Mapping[str, Json]]
+_FILTER = "/deployments/filter"
+# Many deployments have the same name, and pages sorted by that may miss or repeat some; and the newest one says
+# whether there are more than before.
+_BY_AGE = "CREATED_DESC"
 
 
 def project_tag(project: str) -> str:
@@ -22,6 +26,22 @@ def project_tag(project: str) -> str:
 
 def read_deployments(api: PrefectApi, project: str) -> Deployments:
     """The project's deployments on all targets of this server, as the API returns them. Raises PrefectError."""
-    # By age: many deployments have the same name, and pages sorted by that may miss or repeat some.
-    tagged = {"deployments": {"tags": {"all_": [project_tag(project)]}}, "sort": "CREATED_DESC"}
-    return read_all(api, "/deployments/filter", tagged)
+    return read_all(api, _FILTER, _of_project(project))
+
+
+def read_anew(api: PrefectApi, project: str, before: Deployments, ids: Collection[str]) -> Deployments:
+    """What `read_deployments` said before, with those of these ids as they are now; all anew when one was added.
+
+    Those are to be what others can only change now and then, such as what a lease holds apart. Raises PrefectError.
+    """
+    if 2 * len(ids) < len(before):
+        newest = api.request("POST", _FILTER, {**_of_project(project), "limit": 1})
+        if [one["id"] for one in newest] == [before[0]["id"]]:
+            wanted = {"deployments": {"id": {"any_": sorted(ids)}}, "sort": _BY_AGE}
+            now = read_all(api, _FILTER, wanted) if ids else ()
+            return (*now, *(one for one in before if str(one["id"]) not in ids))
+    return read_deployments(api, project)
+
+
+def _of_project(project: str) -> dict[str, Json]:
+    return {"deployments": {"tags": {"all_": [project_tag(project)]}}, "sort": _BY_AGE}

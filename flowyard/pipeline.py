@@ -6,13 +6,13 @@ Loading happens before (a `Project` comes in) and reporting after (outcomes go o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from flowyard.ahead import ahead, load
 from flowyard.building.workshop import sources
-from flowyard.deployed import Deployments, read_deployments
+from flowyard.deployed import Deployments, read_anew, read_deployments
 from flowyard.errors import ConfigurationError, FlowyardError
 from flowyard.heads import out_of_order, settling, touched
 from flowyard.interruption import ShipInterrupted
@@ -88,6 +88,7 @@ def ship(
     """
     bury(yard.api, yard.holder)  # also when there is nothing to do: ships elsewhere wait for what it held
     commit_read = ahead(lambda: yard.workshop.commit(sources(flows)))
+    deployed = deployed or ahead(lambda: read_deployments(yard.api, yard.project.name))
     plan = plan_flows(yard, flows, whole=whole, deployed=deployed)
     commit = commit_read.result()
     held = touched(yard, plan, commit, whole=whole)
@@ -99,7 +100,7 @@ def ship(
         check_server(server_version(yard.api))
     asked = _Asked(flows=tuple(flows), commit=commit, build=build, whole=whole)
     while True:
-        done, wanted = _attempt(yard, asked, held)
+        done, wanted = _attempt(yard, asked, held, deployed.result())
         if done is not None:
             return done
         held |= wanted
@@ -115,15 +116,22 @@ class _Asked:
     whole: bool
 
 
-def _attempt(yard: Yard, asked: _Asked, held: set[str]) -> tuple[tuple[Outcome, ...] | None, set[str]]:
-    """Ship while these flows are held. None, and what has to be held as well, when another ship that ended in
-    between has changed what there is to do."""
+def _attempt(
+    yard: Yard, asked: _Asked, held: set[str], before: Deployments
+) -> tuple[tuple[Outcome, ...] | None, set[str]]:
+    """Ship while these flows are held; `before` is what was deployed before they were. None, and what has to be
+    held as well, when another ship that ended in between has changed what there is to do.
+
+    Where it has changed flows that are not held, the target's head says so.
+    """
     done: tuple[Outcome, ...] | None = None
     limits = [flow_limit(yard.project.name, yard.target.name, name) for name in held]
     try:
         loaded = ahead(load)
         with hold(yard.api, limits, _TERMS, yard.holder) as lease:
-            plan = plan_flows(yard, asked.flows, whole=asked.whole)
+            ids = _ids(yard, before, held)
+            now = ahead(lambda: read_anew(yard.api, yard.project.name, before, ids))
+            plan = plan_flows(yard, asked.flows, whole=asked.whole, deployed=now)
             wanted = touched(yard, plan, asked.commit, whole=asked.whole)
             if wanted <= held:
                 plan = settling(yard, plan, wanted)
@@ -141,6 +149,11 @@ def _attempt(yard: Yard, asked: _Asked, held: set[str]) -> tuple[tuple[Outcome, 
             raise
         raise ShipInterrupted(done) from interruption  # while the lease was given back
     return done, wanted
+
+
+def _ids(yard: Yard, deployments: Deployments, names: Collection[str]) -> set[str]:
+    live = by_flow(deployments, yard.project.name, yard.target.name)
+    return {str(one["id"]) for name in names for one in live.get(name, ())}
 
 
 def _blocked(

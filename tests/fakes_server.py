@@ -232,15 +232,19 @@ def _filter_deployments(server: FakeServer, _: str, body: Any) -> Json:
     flows = body.get("flows", {}).get("name", {}).get("any_")
     ids = None if flows is None else {server.flows.get(name) for name in flows}
     ids = body.get("flows", {}).get("id", {}).get("any_", ids)
+    own = wanted.get("id", {}).get("any_", server.deployments)
     found = [
         row
         for row in server.deployments.values()
         if tags <= set(row["tags"])
+        and row["id"] in own
         and (names is None or row["name"] in names)
         and (ids is None or row["flow_id"] in ids)
     ]
     start = body.get("offset", 0)
-    return sorted(found, key=lambda row: str(row["name"]))[start : start + body.get("limit", 200)]
+    by_age = body.get("sort") == "CREATED_DESC"
+    in_order = found[::-1] if by_age else sorted(found, key=lambda row: str(row["name"]))
+    return in_order[start : start + body.get("limit", 200)]
 
 
 def _filter_runs(server: FakeServer, _: str, body: Any) -> Json:

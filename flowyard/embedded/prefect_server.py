@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
+import threading
+import time
+import zoneinfo
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +25,8 @@ _GRACEFUL_SECONDS = 3  # open web sockets of workers and browsers would hold the
 # How long a write on SQLite waits for another one. Prefect's 60 s are longer than a lease lives, and for as long the
 # server sometimes answers nobody: what waits can keep what it waits for from going on.
 _BUSY_SECONDS = 5
+_COLLECT_SECONDS = 2
+_YOUNG_COLLECTIONS = 15  # of the younger objects, between two of all
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -39,12 +46,14 @@ def main(arguments: Sequence[str]) -> None:
     os.chdir(home)  # Prefect also reads .env, prefect.toml and pyproject.toml of the working directory
     sockets = [listen(address, int(port)) for address in addresses]
 
+    list_time_zones_once()
     _wait_shorter_for_sqlite()
     import uvicorn
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
     api = get_current_settings().server.api
+    _collect_garbage_apart()
     config = uvicorn.Config(
         create_app(final=True),
         host=addresses[0],
@@ -56,6 +65,14 @@ def main(arguments: Sequence[str]) -> None:
         log_level="warning",
     )
     uvicorn.Server(config).run(sockets=sockets)
+
+
+def list_time_zones_once() -> None:
+    """Prefect does it for each schedule that it reads or writes, which takes longer than all else about a deployment.
+
+    To be called before Prefect is imported.
+    """
+    zoneinfo.available_timezones = cache(zoneinfo.available_timezones)
 
 
 def _wait_shorter_for_sqlite() -> None:
@@ -76,6 +93,26 @@ def _wait_shorter_for_sqlite() -> None:
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url.startswith("sqlite"):
         MODELS_DEPENDENCIES["database_config"] = Sqlite(connection_url=url)
+
+
+def _collect_garbage_apart() -> None:
+    """Free what refers to itself in a thread that nobody waits for.
+
+    What it frees may be of a connection that waits for SQLite, and is then waited for; elsewhere that is the event
+    loop, in which the write goes on that keeps SQLite busy.
+    """
+    gc.collect()
+    gc.freeze()  # what is loaded stays
+    gc.disable()
+    threading.Thread(target=_collect, name="garbage", daemon=True).start()
+
+
+def _collect() -> None:
+    while True:
+        for _ in range(_YOUNG_COLLECTIONS):
+            time.sleep(_COLLECT_SECONDS)
+            gc.collect(1)
+        gc.collect()
 
 
 if __name__ == "__main__":

@@ -119,6 +119,26 @@ def test_a_busy_database_is_said_before_a_lease_ends(shared: UpOptions) -> None:
     assert call("POST", f"{api_url(state)}/flows/", {"name": "busy"})["name"] == "busy"
 
 
+def test_the_server_looks_at_a_schedule_without_listing_all_time_zones() -> None:
+    """Prefect lists them each time, by walking through the files of their database."""
+    lines = (
+        "from flowyard.embedded.prefect_server import list_time_zones_once",
+        "list_time_zones_once()",
+        "import os",
+        "from prefect.server.schemas.schedules import CronSchedule",
+        "CronSchedule(cron='0 6 * * *', timezone='Europe/Berlin')",
+        "os.walk = None",
+        "CronSchedule(cron='0 7 * * *', timezone='Europe/Paris')",
+        "try:",
+        "    CronSchedule(cron='0 7 * * *', timezone='Nowhere')",
+        "except ValueError as error:",
+        "    assert 'Nowhere' in str(error)",
+        "else:",
+        "    raise AssertionError('a time zone that does not exist')",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
 @pytest.mark.parametrize("name", ["worker", "registry"])
 def test_another_killed_service_is_started_again_alone(shared: UpOptions, name: str) -> None:
     before = up(shared, Said())

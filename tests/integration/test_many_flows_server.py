@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowyard.adapters.prefect_api import PrefectRest
+from flowyard.deployed import Deployments, read_anew, read_deployments
 from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action
 from flowyard.ports import PrefectApi
@@ -117,3 +118,24 @@ def test_a_real_server_is_asked_the_same_for_20_and_100_flows(many: Many, counte
         outcomes = ship(many.yard, flows[:number], whole=number == len(flows))
         assert {(one.plan.action, one.error) for one in outcomes} == {(Action.UNCHANGED, None)}
         assert sorted(counted.requests) == sorted([*seen, "POST /api/artifacts/latest/filter"])
+    what_is_read_again_is_what_changed(many, counted)
+
+
+def what_is_read_again_is_what_changed(many: Many, counted: Counter) -> None:
+    """Under a lease: one deployment was changed, then one was taken away and one is new."""
+    api, project = many.yard.api, many.yard.project.name
+    before = read_deployments(api, project)
+    changed, gone = str(before[40]["id"]), str(before[60]["id"])
+    api.request("PATCH", f"/deployments/{changed}", {"description": "changed"})
+    api.request("DELETE", f"/deployments/{gone}")
+    counted.reset()
+    found = read_anew(api, project, before, {changed, gone})
+    assert counted.requests == ["POST /api/deployments/filter"] * 2
+    assert _by_id(found) == _by_id(read_deployments(api, project))
+    sent = {key: value for key, value in before[0].items() if key in SENT}
+    api.request("POST", "/deployments/", {**sent, "flow_id": before[0]["flow_id"], "name": "newest"})
+    assert read_anew(api, project, before, {changed}) == read_deployments(api, project)
+
+
+def _by_id(deployments: Deployments) -> dict[str, Json]:
+    return {str(one["id"]): one for one in deployments}

@@ -37,7 +37,7 @@ def test_only_what_carries_our_marks_is_ours() -> None:
         row("g", None),
     )
     server.deployments = {one["id"]: one for one in rows}
-    assert deployments_by_flow(server, "acme", "local") == {"etl": rows[:2], "news": rows[2:3]}
+    assert deployments_by_flow(server, "acme", "local") == {"etl": rows[1::-1], "news": rows[2:3]}
 
 
 def test_more_deployments_than_a_page_are_all_seen() -> None:
