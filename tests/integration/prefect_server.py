@@ -24,6 +24,8 @@ _SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "1",
+    # Time zones from their package, which lists them in one file: Prefect lists them for each schedule.
+    "PYTHONTZPATH": "",
     # Leases as files, so that a test can age one instead of waiting for a minute.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }
