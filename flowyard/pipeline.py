@@ -19,7 +19,7 @@ from flowyard.interruption import ShipInterrupted
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, Plan, make_plan
 from flowyard.planning.desired import want_all
-from flowyard.planning.observe import by_flow, observe
+from flowyard.planning.observe import by_flow, observe, warned
 from flowyard.releasing.lease import Terms, bury, hold
 from flowyard.releasing.limits import flow_limit
 from flowyard.releasing.order import Commit
@@ -135,6 +135,7 @@ def _attempt(
             wanted = touched(yard, plan, asked.commit, whole=asked.whole)
             if wanted <= held:
                 plan = settling(yard, plan, wanted)
+                plan = warned(yard, plan, plan.changes, now.result())
                 loaded.result()
                 from flowyard.shipment import Shipment, ship_leased
 

@@ -16,7 +16,7 @@ from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import Marks, Pinned, carry_over, normal, payload
 from flowyard.registering.requests import read_again, read_deployment, write_deployment
 from flowyard.registering.restoring import Touched, shared_limit
-from flowyard.registering.undo import Journal, Step, all_or_nothing
+from flowyard.registering.undo import Step, Steps, all_or_nothing
 from flowyard.registering.validate import misfits_of_job_variables, misfits_of_parameters
 from flowyard.target import Target
 from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage
@@ -79,22 +79,22 @@ def register(
     writes = [_write(api, unit, deployment) for deployment in unit.deployments]
     kept = {str(write.before["id"]) for write in writes if write.before is not None}
     removed = read_again(api, [deployment for deployment in live if str(deployment["id"]) not in kept])
-    with all_or_nothing(api, f"python build.py ship {unit.marks.flow}") as journal:
-        registered = [_apply(api, write, journal) for write in writes[:-1]]
+    with all_or_nothing(api, f"python build.py ship {unit.marks.flow}") as steps:
+        registered = [_apply(api, write, steps) for write in writes[:-1]]
         # Before the last write, which makes the unit complete: a ship that is killed in between leaves a unit that
         # is registered again, never one that looks complete and has no record.
-        journal.begin(_record_step(record))
+        steps.begin(_record_step(record))
         record.keep(tuple(write.full_name for write in writes))
-        registered += [_apply(api, write, journal) for write in writes[-1:]]
-        journal.remove(removed)
+        registered += [_apply(api, write, steps) for write in writes[-1:]]
+        steps.remove(removed)
     return tuple(registered)
 
 
 def remove(api: PrefectApi, live: Iterable[Mapping[str, Json]]) -> None:
     """Remove these deployments, all of them or none. Raises PrefectError as `register` does."""
     removed = read_again(api, live)
-    with all_or_nothing(api, "python build.py ship") as journal:
-        journal.remove(removed)
+    with all_or_nothing(api, "python build.py ship") as steps:
+        steps.remove(removed)
 
 
 def _record_step(record: Record) -> Step:
@@ -163,10 +163,10 @@ def _check_owner(before: Mapping[str, Json], full_name: str, unit: Unit) -> None
     )
 
 
-def _apply(api: PrefectApi, write: _Write, journal: Journal) -> Registered:
+def _apply(api: PrefectApi, write: _Write, steps: Steps) -> Registered:
     flow = api.request("POST", "/flows/", {"name": write.flow_name})
     body = {**write.body, "flow_id": flow["id"]}
-    journal.begin_deployment(Touched.written(write.flow_name, body, write.before))
+    steps.begin_deployment(Touched.written(write.flow_name, body, write.before))
     identity = write_deployment(api, body)
     read_back = api.request("GET", f"/deployments/{identity}")
     _compare(write.full_name, normal(write.body), normal(read_back))

@@ -137,7 +137,8 @@ class Resources:
 class DeploymentSpec:
     """One deployment as the files want it, before any image is known.
 
-    `secrets` are ARNs by the environment variable that a run finds the value in.
+    `secrets` are what ECS or the cluster knows them by (an ARN, NAME/KEY), by the environment variable that a run
+    finds the value in.
     """
 
     name: str

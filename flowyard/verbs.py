@@ -113,12 +113,14 @@ def plan(asked: Selection, target: str | None, output: Output) -> bool:
     opened = open_target(target, asked)
     from flowyard import pipeline, report
     from flowyard.adapters.terminal import progress_for
+    from flowyard.planning.observe import warned
     from flowyard.wiring import yard_of
 
     with progress_for(sys.stderr, os.environ, silent=True) as progress:
         yard = yard_of(opened.project, opened.connection, opened.api, progress, Pace(1))
         chosen = _choose(asked, yard.workshop)
         made = pipeline.plan_flows(yard, chosen.flows, whole=chosen.whole, deployed=opened.deployed)
+        made = warned(yard, made, made.flows, opened.deployed.result())
         pipeline.foresee(yard, made)
     output.result(report.plan_text(made, asked.changed), report.plan_json(made, asked.changed))
     if output.telling.wanted:

@@ -49,8 +49,7 @@ def asked(site: Site, act: Callable[[], object]) -> Counter[tuple[str, str]]:
 
 def assert_a_handful_is_asked(site: Site) -> None:
     """What is asked with nothing to do, whatever the number of flows."""
-    room = Counter({("GET", "/work_pools/pool"): 1, ("POST", "/work_pools/pool/queues/filter"): 1})
-    seen = Counter({("POST", "/deployments/filter"): 1}) + room
+    seen = Counter({("POST", "/deployments/filter"): 1})
     assert asked(site, site.plan) == seen
     assert asked(site, site.ship) == seen + Counter({("POST", "/artifacts/latest/filter"): 1})
 

@@ -33,7 +33,7 @@ class Step:
     unknown: str
 
 
-class Journal:
+class Steps:
     """The steps of one unit so far."""
 
     def __init__(self, api: PrefectApi, mend: str) -> None:
@@ -130,16 +130,16 @@ def _failed(left: Iterable[_Left], error: PrefectError) -> None:
 
 
 @contextmanager
-def all_or_nothing(api: PrefectApi, mend: str) -> Iterator[Journal]:
-    """A journal for the steps of a unit; whatever goes wrong in the block, all of them are put back.
+def all_or_nothing(api: PrefectApi, mend: str) -> Iterator[Steps]:
+    """For the steps of a unit, each noted before it is done: when anything goes wrong in the block, all are put back.
 
     What cannot be put back is noted on the error, with `mend`, the command that mends it. An error that came when
     everything was done, such as a lost answer to the last request, is none.
     """
-    journal = Journal(api, mend)
+    steps = Steps(api, mend)
     try:
-        yield journal
+        yield steps
     except BaseException as error:
-        complete = journal.settle(error)
+        complete = steps.settle(error)
         if not (complete and isinstance(error, PrefectError)):
             raise

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from flowyard.deployed import read_deployments
 from flowyard.errors import ConfigurationError, FlowFailed
+from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows
 from flowyard.plan import Desired
 from flowyard.planning.context import ContextFile
@@ -23,10 +25,12 @@ from flowyard.planning.docker_tasks import (
     with_releases,
 )
 from flowyard.planning.key import fingerprint
+from flowyard.planning.observe import warned
 from flowyard.planning.room import Room, with_warnings
 from flowyard.registering import description as host_description
 from flowyard.registering.deployment import MARK, calls_in, normal, released
 from flowyard.registering.pins import ensure_pins, pin_body, pin_name
+from flowyard.report import ship_notes
 from flowyard.runtime import description as runtime_description
 from flowyard.runtime.names import PINS_ENV
 from flowyard.target import PrefectChoice, Target, VolumeStorage
@@ -280,6 +284,34 @@ def test_callers_that_could_take_all_the_room_are_told_of() -> None:
     ((note,), _) = warnings(Room("pool", None, {"busy": 3}), "busy", "busy")
     assert note.startswith("work queue busy executes 3 runs at once")
     assert warnings(Room("pool", None, {"busy": 3}), "busy", "calm") == [(), ()]
+
+
+def test_the_limits_are_asked_for_where_a_plan_is_shown_and_where_a_caller_changes(tmp_path: Path) -> None:
+    site = in_docker(tmp_path / "project")
+    site.server.pools["pool"]["concurrency_limit"] = 1
+    assert [bool(told) for told in told_by(site.ship()["caller"])] == [True]
+    site.server.requests.clear()
+    assert told_by(site.ship()["caller"]) == ()
+    assert pools_asked(site) == 0
+    yard, plan = site.yard(), site.plan()
+    shown = warned(yard, plan, plan.flows, read_deployments(site.server, "acme"))
+    assert [bool(flow.desired and flow.desired.notes) for flow in shown.flows] == [True, False]
+    assert pools_asked(site) == 2
+    site.server.requests.clear()
+    assert warned(yard, plan, plan.changes, ()) is plan
+    write_files(site.root, {"flows/hello/flow.py": f"{FLOW}\nCHANGED = 1\n"})
+    assert told_by(site.ship("hello")["hello"]) == ()  # it calls none, whoever calls it
+    assert [bool(told) for told in told_by(site.ship()["caller"])] == [True]
+
+
+def told_by(outcome: Outcome) -> tuple[str, ...]:
+    """The notes about limits that a ship prints of a flow."""
+    return tuple(text for text in ship_notes(outcome) if "at once" in text)
+
+
+def pools_asked(site: Site) -> int:
+    """How many requests there were about the limits of work pools and their queues."""
+    return sum(path.startswith("/work_pools/") for _, path, _ in site.server.requests)
 
 
 class Server:
