@@ -35,7 +35,7 @@ def ahead(work: Callable[[], Result]) -> Future[Result]:
     return future
 
 
-def load(modules: tuple[str, ...] = SHIPMENT) -> None:
+def preload(modules: tuple[str, ...] = SHIPMENT) -> None:
     """Import them. One that cannot be imported is told where it is needed, with a place."""
     for module in modules:
         try:

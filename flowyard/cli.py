@@ -11,7 +11,17 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from flowyard.errors import UsageError
-from flowyard.options import Exclude, FailFast, Filters, Flow, Json, Policies, Releases, Speed, TargetName
+from flowyard.options import (
+    AsJson,
+    Exclude,
+    FailFast,
+    Filters,
+    FlowWord,
+    Policies,
+    Releases,
+    Speed,
+    TargetName,
+)
 from flowyard.reporting.options import PlanTelling, Report
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
@@ -52,9 +62,9 @@ Paced = Annotated[Speed, Parameter(name="*")]
 
 @app.command(group=PIPELINE)
 def ship(
-    *flows: Flow,
+    *flows: FlowWord,
     target: TargetName = None,
-    json: Json = False,
+    json: AsJson = False,
     speed: Paced = UNHURRIED,
     filters: Filtered = EVERY,
     report: Report = None,
@@ -70,9 +80,9 @@ def ship(
 
 @app.command(group=PIPELINE)
 def plan(
-    *flows: Flow,
+    *flows: FlowWord,
     target: TargetName = None,
-    json: Json = False,
+    json: AsJson = False,
     detailed_exitcode: Annotated[
         bool, Parameter(negative="", help="Exit with 0 when there is nothing to do, with 3 when there is.")
     ] = False,
@@ -90,7 +100,7 @@ def plan(
 
 
 @app.command(group=PIPELINE)
-def render(*flows: Flow, exclude: Exclude = ()) -> int:
+def render(*flows: FlowWord, exclude: Exclude = ()) -> int:
     """Print the Dockerfile of each flow."""
     from flowyard import verbs
 
@@ -99,9 +109,9 @@ def render(*flows: Flow, exclude: Exclude = ()) -> int:
 
 @app.command(group=PIPELINE)
 def build(
-    *flows: Flow,
+    *flows: FlowWord,
     target: TargetName = None,
-    json: Json = False,
+    json: AsJson = False,
     speed: Paced = UNHURRIED,
     filters: Filtered = EVERY,
     report: Report = None,
@@ -117,9 +127,9 @@ def build(
 
 @app.command(group=PIPELINE)
 def register(
-    *flows: Flow,
+    *flows: FlowWord,
     target: TargetName = None,
-    json: Json = False,
+    json: AsJson = False,
     fail_fast: FailFast = False,
     filters: Filtered = EVERY,
 ) -> int:
@@ -131,7 +141,7 @@ def register(
 
 
 @app.command(name="list", group=AROUND)
-def list_(*, target: TargetName = None, json: Json = False) -> int:
+def list_(*, target: TargetName = None, json: AsJson = False) -> int:
     """List the flows, their deployments and what runs them."""
     from flowyard import verbs
     from flowyard.output import Output
@@ -141,7 +151,7 @@ def list_(*, target: TargetName = None, json: Json = False) -> int:
 
 @app.command(group=AROUND)
 def lock(
-    *flows: Flow,
+    *flows: FlowWord,
     upgrade: Annotated[bool, Parameter(negative="", help="Take the newest versions that fit.")] = False,
     exclude: Exclude = (),
 ) -> int:
@@ -161,7 +171,7 @@ def run(
         Parameter(name=["--parameter", "-p"], help="NAME=VALUE; VALUE is JSON or text.", negative=""),
     ] = (),
     target: TargetName = None,
-    json: Json = False,
+    json: AsJson = False,
     timeout: Annotated[
         float | None,
         Parameter(help="Seconds after which following ends with an error.", validator=_positive),
@@ -178,7 +188,7 @@ def run(
 def policies(
     *,
     target: TargetName = None,
-    json: Json = False,
+    json: AsJson = False,
     terraform: Annotated[bool, Parameter(negative="", help="Terraform instead of JSON documents.")] = False,
     output: Annotated[
         str | None, Parameter(help="Folder to write the files to; default: they are printed.")
@@ -227,7 +237,7 @@ def clean(
     target: TargetName = None,
     dry_run: Annotated[bool, Parameter(negative="", help="Remove nothing, only say what would be.")] = False,
     releases: Releases = None,
-    json: Json = False,
+    json: AsJson = False,
 ) -> int:
     """Free what ships left on this machine's disk and nothing needs: images, their build cache, old logs."""
     from flowyard import machine

@@ -23,12 +23,12 @@ def _whole_number(kind: object, tokens: Sequence[Token]) -> int:
         raise ValueError(f'"{found}" is not a whole number.') from None
 
 
-Flow = Annotated[str, Parameter(help="Flow name, folder or glob; none means all flows.")]
+FlowWord = Annotated[str, Parameter(help="Flow name, folder or glob; none means all flows.")]
 TargetName = Annotated[
     str | None,
     Parameter(name=["--target", "-t"], help="Target of registry.toml; default: project.default-target."),
 ]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for a program on stdout.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for a program on stdout.")]
 Jobs = Annotated[
     int | None,
     Parameter(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from flowyard.ahead import ahead, load
+from flowyard.ahead import ahead, preload
 from flowyard.building.workshop import sources
 from flowyard.deployed import Deployments, read_anew, read_deployments
 from flowyard.errors import ConfigurationError, FlowyardError
@@ -54,11 +54,11 @@ def changed_images(yard: Yard, flows: Sequence[Flow]) -> tuple[Flow, ...]:
 
 def foresee(yard: Yard, plan: Plan) -> None:
     """Raise ConfigurationError for what of a plan is known to be refused. Asks only about what would change."""
-    from flowyard.planning.foresee import misfits, sets_job_variables
+    from flowyard.planning.foresee import job_variable_misfits, sets_job_variables
 
     errors = [*_parameter_misfits(yard, plan).values()]
     if sets_job_variables(plan, yard.target):
-        errors += misfits(plan, yard.target, foreseen_template(yard.api, yard.target)).values()
+        errors += job_variable_misfits(plan, yard.target, foreseen_template(yard.api, yard.target)).values()
     problems = [problem for error in errors for problem in error.problems]
     if problems:
         raise ConfigurationError(tuple(dict.fromkeys(problems)))
@@ -127,7 +127,7 @@ def _attempt(
     done: tuple[Outcome, ...] | None = None
     limits = [flow_limit(yard.project.name, yard.target.name, name) for name in held]
     try:
-        loaded = ahead(load)
+        loaded = ahead(preload)
         with hold(yard.api, limits, _TERMS, yard.holder) as lease:
             ids = _ids(yard, before, held)
             now = ahead(lambda: read_anew(yard.api, yard.project.name, before, ids))
@@ -163,10 +163,10 @@ def _blocked(
     """Why flows that would change are not shipped, as far as it is known before anything is built."""
     if pool is None:
         return {}
-    from flowyard.planning.foresee import misfits
+    from flowyard.planning.foresee import job_variable_misfits
 
     return {
         **_parameter_misfits(yard, plan),
-        **misfits(plan, yard.target, pool.base_job_template),
+        **job_variable_misfits(plan, yard.target, pool.base_job_template),
         **out_of_order(yard, plan, commit),
     }

@@ -7,6 +7,7 @@ and nobody defined is an error (StrictUndefined), never an empty string in a Doc
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ class Rendered:
     text: str
     templates: tuple[Path, ...]
     absent: tuple[Path, ...] = ()
+
+
+Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
 
 
 def render(root: Path, flow: Flow, locks: tuple[str, ...]) -> Rendered:

@@ -22,7 +22,7 @@ from flowyard.outcome import Outcome, Registered
 from flowyard.pace import Pace
 from flowyard.pinning import Pinning
 from flowyard.plan import Action, Desired, FlowPlan, Plan
-from flowyard.planning.docker_tasks import calls_of, in_layers
+from flowyard.planning.docker_tasks import calls_mark, in_layers
 from flowyard.ports import PrefectApi
 from flowyard.publish import publish
 from flowyard.register import Unit, register, remove
@@ -42,7 +42,7 @@ from flowyard.work_pools.ensure import WorkPool
 from flowyard.yard import Yard
 
 if TYPE_CHECKING:
-    from flowyard.building.parallel import Outcome as Result
+    from flowyard.building.parallel import Ending
 
 
 def ship_leased(
@@ -62,7 +62,7 @@ def ship_leased(
         for layer in _layers(ready):
             done += _ship_layer(shipment, layer, [*rest, *done], order)
     except Stopped as stopped:
-        done += [_outcome(one) for one in stopped.outcomes]
+        done += [_outcome(one) for one in stopped.endings]
         begun = {one.plan.name for one in done}
         kept = [flow for flow in ready if flow.name not in begun]
         done += [Outcome(flow, error=Unfinished(INTERRUPTED, hint="ship again")) for flow in kept]
@@ -249,7 +249,7 @@ class Shipment:
             spec=desired.spec,
             commit=self._commit.sha if self._commit else "",
             repository=str(desired.reference.repository),
-            calls=calls_of(desired),
+            calls=calls_mark(desired),
         )
         description = read_description(yard.registry, image)
         check_image(plan.name, description.prefect, self._server.result() if self._server else None)
@@ -287,9 +287,9 @@ class Shipment:
         )
 
 
-def _outcome(result: Result[FlowPlan, Outcome]) -> Outcome:
+def _outcome(ending: Ending[FlowPlan, Outcome]) -> Outcome:
     from flowyard.building.parallel import Done
 
-    if isinstance(result, Done):
-        return result.value
-    return Outcome(result.item, error=expected(result.error))
+    if isinstance(ending, Done):
+        return ending.value
+    return Outcome(ending.item, error=expected(ending.error))

@@ -12,11 +12,11 @@ from flowyard.load import load
 from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action, Plan
-from flowyard.planning.desired import Renderer
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.order import Commit, Relation
 from flowyard.releasing.records import read_head
+from flowyard.render import Renderer
 from flowyard.values import ImageDescription, Json
 from flowyard.yard import EcsSide, Yard
 from tests.fakes import FakeContainerRegistry

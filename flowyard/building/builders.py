@@ -55,7 +55,7 @@ class OnABuilder:
 
     def build(self, request: BuildRequest) -> BuiltImage:
         """As ImageBuilder.build."""
-        request = on_github(request, self._environ)
+        request = with_reachable_cache(request, self._environ)
         if request.builder is not None or request.cache is not None or len(request.platforms) > 1:
             request = suited(request, self._find(request.builder))
         return self._images.build(request)
@@ -76,7 +76,7 @@ class OnABuilder:
             return error
 
 
-def on_github(request: BuildRequest, environ: Mapping[str, str]) -> BuildRequest:
+def with_reachable_cache(request: BuildRequest, environ: Mapping[str, str]) -> BuildRequest:
     """The request without GitHub's cache where a job's own variables do not lead to it."""
     if request.cache is None or request.cache.type != "gha":
         return request

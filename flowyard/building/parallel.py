@@ -1,6 +1,6 @@
-"""Runs one function over many items, a few at a time, and keeps every outcome.
+"""Runs one function over many items, a few at a time, and keeps how each ended.
 
-Outcomes are values because one flow's failure must not end, or hide, the work on the others.
+Endings are values because one flow's failure must not end, or hide, the work on the others.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class Failed(Generic[Item]):
     error: Exception
 
 
-Outcome = Done[Item, Result] | Failed[Item]
+Ending = Done[Item, Result] | Failed[Item]
 
 
 class Stopped(KeyboardInterrupt):
-    """The work was interrupted. `outcomes` has one per item, as `run_parallel` would have returned them."""
+    """The work was interrupted. `endings` has one per item, as `run_parallel` would have returned them."""
 
-    def __init__(self, outcomes: tuple[Outcome[Any, Any], ...]) -> None:
+    def __init__(self, endings: tuple[Ending[Any, Any], ...]) -> None:
         super().__init__()
-        self.outcomes = outcomes
+        self.endings = endings
 
 
 def nothing() -> None:
@@ -92,8 +92,8 @@ def run_parallel(
     pace: Pace = UNHURRIED,
     stop: Callable[[], None] = nothing,
     apart: Callable[[Item], frozenset[Any]] = nothing_apart,
-) -> tuple[Outcome[Item, Result], ...]:
-    """One outcome per item, in the items' order; at most `pace.jobs` workers run at once.
+) -> tuple[Ending[Item, Result], ...]:
+    """One ending per item, in the items' order; at most `pace.jobs` workers run at once.
 
     Items that have something of `apart` in common are not worked on at the same time; those behind go first then.
     On KeyboardInterrupt no further item begins, `stop` is called (it has to make the running workers
@@ -119,8 +119,8 @@ def run_parallel(
                     break
         except KeyboardInterrupt as interruption:
             stop()
-            raise Stopped(_outcomes(turns.work, begun, INTERRUPTED)) from interruption
-    return _outcomes(turns.work, begun, FAILED_BEFORE)
+            raise Stopped(_endings(turns.work, begun, INTERRUPTED)) from interruption
+    return _endings(turns.work, begun, FAILED_BEFORE)
 
 
 class _Turns(Generic[Item]):
@@ -148,21 +148,21 @@ class _Turns(Generic[Item]):
         del self._taken[number]
 
 
-def _outcomes(
+def _endings(
     work: Sequence[Item], begun: Mapping[int, Future[Result]], why: str
-) -> tuple[Outcome[Item, Result], ...]:
+) -> tuple[Ending[Item, Result], ...]:
     """Waits for those that still run."""
     return tuple(
-        _outcome(item, begun[number]) if number in begun else Failed(item, _not_begun(why))
+        _ending(item, begun[number]) if number in begun else Failed(item, _not_begun(why))
         for number, item in enumerate(work)
     )
 
 
-def _outcome(item: Item, future: Future[Result]) -> Outcome[Item, Result]:
+def _ending(item: Item, future: Future[Result]) -> Ending[Item, Result]:
     error = future.exception()
     if error is None:
         return Done(item, future.result())
-    if not isinstance(error, Exception):  # KeyboardInterrupt, SystemExit: not an outcome
+    if not isinstance(error, Exception):  # KeyboardInterrupt, SystemExit: not an ending
         raise error
     return Failed(item, error)
 

@@ -16,10 +16,10 @@ from flowyard.errors import ConfigurationError, FlowyardError, Problem, expected
 from flowyard.pace import Pace
 from flowyard.plan import Desired
 from flowyard.planning.context import stage
-from flowyard.planning.desired import Renderer, want
+from flowyard.planning.desired import want
 from flowyard.ports import Progress
 from flowyard.releasing.order import Commit
-from flowyard.render import COMMON_SECRETS
+from flowyard.render import COMMON_SECRETS, Renderer
 from flowyard.runtime.names import KEY_LABEL, PROJECT_LABEL
 from flowyard.target import Target
 from flowyard.values import BuildSecret, Flow, ImageReference, Project, Repository

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from flowyard.aws.ecr_hosts import account_and_region
 from flowyard.configuration.ecs import ecs_problems
 from flowyard.configuration.parse import show
-from flowyard.configuration.target_models import EcrRegistry, EcsTable, TargetTable
+from flowyard.configuration.target_models import EcrRegistryTable, EcsTable, TargetTable
 from flowyard.target import CapacityProvider, EcrSettings, EcsSettings
 
 
-def ecr_of(table: EcrRegistry) -> EcrSettings:
+def ecr_of(table: EcrRegistryTable) -> EcrSettings:
     """The settings of an ECR registry."""
     return EcrSettings(
         region=table.region,
@@ -77,7 +77,7 @@ def aws_problems(target: TargetTable) -> Iterator[tuple[str, str]]:
         yield "registry", "ECS cannot pull from the embedded registry on loopback; use type `ecr` or `oci`"
 
 
-def ecr_problem(table: EcrRegistry) -> tuple[str, str] | None:
+def ecr_problem(table: EcrRegistryTable) -> tuple[str, str] | None:
     """What is wrong with an ECR registry by itself, as (key below the registry, text)."""
     host, slash, name = table.repository.removeprefix("https://").partition("/")
     owner = account_and_region(host)
@@ -100,4 +100,4 @@ def _is_ecs(target: TargetTable) -> bool:
 def _region(target: TargetTable) -> str | None:
     if target.ecs is not None and target.ecs.region is not None:
         return target.ecs.region
-    return target.registry.region if isinstance(target.registry, EcrRegistry) else None
+    return target.registry.region if isinstance(target.registry, EcrRegistryTable) else None

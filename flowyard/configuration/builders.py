@@ -12,7 +12,7 @@ from dataclasses import replace
 from flowyard.aws.ecr_hosts import account_and_region
 from flowyard.configuration.models import LocalBuilderTable
 from flowyard.configuration.parse import show
-from flowyard.configuration.target_models import OciRegistry, RegistryCacheTable, TargetTable
+from flowyard.configuration.target_models import OciRegistryTable, RegistryCacheTable, TargetTable
 from flowyard.errors import Problem
 from flowyard.references import LONGEST_PATH
 from flowyard.target import BuildSettings, GithubCache, RegistryCache, Target
@@ -74,7 +74,11 @@ def _local(build: BuildSettings, local: LocalBuilderTable) -> BuildSettings:
 
 def _path_below(table: TargetTable) -> str:
     """The path that stands before every repository of the target."""
-    return table.registry.url.strip("/").partition("/")[2] if isinstance(table.registry, OciRegistry) else ""
+    return (
+        table.registry.url.strip("/").partition("/")[2]
+        if isinstance(table.registry, OciRegistryTable)
+        else ""
+    )
 
 
 def _taken(repository: str, whose: str) -> str:

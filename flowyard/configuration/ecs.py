@@ -12,7 +12,12 @@ from types import MappingProxyType
 
 from flowyard.aws.arns import parse_arn
 from flowyard.aws.secrets import secret_problem
-from flowyard.configuration.target_models import CapacityProviderTable, EcrRegistry, EcsTable, TargetTable
+from flowyard.configuration.target_models import (
+    CapacityProviderTable,
+    EcrRegistryTable,
+    EcsTable,
+    TargetTable,
+)
 
 Found = Iterator[tuple[str, str]]  # a key below the target, and what is wrong with it
 
@@ -97,7 +102,7 @@ def _role_problems(target: TargetTable, table: EcsTable) -> Found:
     needs = {
         "ecs.log-group": table.log_group is not None and "ECS writes logs as that role",
         "secrets": bool(target.secrets) and "ECS reads secrets as that role",
-        "registry": isinstance(target.registry, EcrRegistry)
+        "registry": isinstance(target.registry, EcrRegistryTable)
         and table.launch_type == "FARGATE"
         and "Fargate pulls from ECR as that role",
     }

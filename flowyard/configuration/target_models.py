@@ -46,7 +46,7 @@ def _supported(found: Any) -> Any:
 WorkPoolType = Annotated[Literal["docker", "ecs", "ecs:push", "kubernetes"], BeforeValidator(_supported)]
 
 
-class EmbeddedRegistry(Table):
+class EmbeddedRegistryTable(Table):
     """The container registry on loopback that `up` starts."""
 
     type: Literal["embedded"]
@@ -55,7 +55,7 @@ class EmbeddedRegistry(Table):
     )
 
 
-class OciRegistry(Table):
+class OciRegistryTable(Table):
     """Any container registry that speaks the OCI distribution API."""
 
     type: Literal["oci"]
@@ -63,7 +63,7 @@ class OciRegistry(Table):
     repository: str = Field("{flow}", description="Path below `url`; `{flow}` is the folder's name.")
 
 
-class EcrRegistry(Table):
+class EcrRegistryTable(Table):
     """Amazon ECR: repositories are made when they are missing, and no `docker login` is needed."""
 
     type: Literal["ecr"]
@@ -211,7 +211,9 @@ class PrefectTable(Table):
 class TargetTable(Table):
     """A place to ship to."""
 
-    registry: Annotated[EmbeddedRegistry | OciRegistry | EcrRegistry, Field(discriminator="type")]
+    registry: Annotated[
+        EmbeddedRegistryTable | OciRegistryTable | EcrRegistryTable, Field(discriminator="type")
+    ]
     work_pool: WorkPoolTable
     ecs: EcsTable | None = Field(None, description="How tasks run on ECS.")
     kubernetes: KubernetesTable | None = Field(None, description="How jobs run on a Kubernetes cluster.")

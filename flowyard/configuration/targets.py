@@ -15,7 +15,7 @@ from flowyard.configuration.kubernetes import deployment_problems as kubernetes_
 from flowyard.configuration.kubernetes import kubernetes_of, kubernetes_problems
 from flowyard.configuration.models import RegistryFile
 from flowyard.configuration.parse import show
-from flowyard.configuration.target_models import EcrRegistry, OciRegistry, PrefectTable, TargetTable
+from flowyard.configuration.target_models import EcrRegistryTable, OciRegistryTable, PrefectTable, TargetTable
 from flowyard.errors import Problem
 from flowyard.references import LONGEST_PATH, is_registry_host, parse_reference
 from flowyard.target import BucketStorage, PrefectChoice, Target, VolumeStorage
@@ -35,10 +35,10 @@ def targets_of(registry: RegistryFile) -> dict[str, Target]:
 
 def _target(name: str, table: TargetTable) -> Target:
     host, repository = None, table.registry.repository
-    if isinstance(table.registry, OciRegistry):
+    if isinstance(table.registry, OciRegistryTable):
         host, _, path = table.registry.url.strip("/").partition("/")
         repository = f"{path}/{repository}" if path else repository
-    ecr = ecr_of(table.registry) if isinstance(table.registry, EcrRegistry) else None
+    ecr = ecr_of(table.registry) if isinstance(table.registry, EcrRegistryTable) else None
     prefect = PrefectChoice(table.prefect.api, table.prefect.profile)
     return Target(
         name=name,
@@ -183,14 +183,14 @@ def _prefect_problems(table: PrefectTable) -> Iterator[tuple[str, str]]:
 
 
 def _registry_problems(table: TargetTable, target: Target) -> Iterator[tuple[str, str]]:
-    if isinstance(table.registry, EcrRegistry):
+    if isinstance(table.registry, EcrRegistryTable):
         problem = ecr_problem(table.registry)
         if problem is not None:
             yield f"registry.{problem[0]}", problem[1]
             return
     elif "{flow}" not in table.registry.repository:
         yield "registry.repository", "lacks `{flow}`: two flows would share one repository"
-    if isinstance(table.registry, OciRegistry):
+    if isinstance(table.registry, OciRegistryTable):
         text = _url_problem(table.registry.url, target.registry_host or "")
         if text is not None:
             yield "registry.url", text

@@ -5,8 +5,7 @@ The bridge from configuration to planning: files are read and hashed here, nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 
 from flowyard.configuration.targets import misfits
 from flowyard.errors import ConfigurationError, LockError, Problem
@@ -16,11 +15,10 @@ from flowyard.planning.context import collect, source_files
 from flowyard.planning.docker_tasks import check, tasks_of
 from flowyard.planning.key import image_inputs, key_of
 from flowyard.registering.deployment import spec_inputs, spec_of, spec_origins
-from flowyard.render import Rendered, render
+from flowyard.render import Renderer, render
 from flowyard.target import Target
 from flowyard.values import Flow, ImageReference, Project
 
-Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
 _OWN_PREFECT = (
     "needs other versions than the locks in images/locks, so its image shares no Prefect layer with others"
 )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flowyard.plan import Desired
 
 _FUNCTION = "docker_task"
-Live = Mapping[str, tuple[Mapping[str, Json], ...]]
+Live = Mapping[str, tuple[Mapping[str, Json], ...]]  # deployments by the folder they come from
 
 
 def tasks_of(flow: Flow, files: Iterable[SourceFile]) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ def _with_releases(one: Desired, wanted: Mapping[str, Desired], live: Live) -> D
     return replace(one, spec=spec, inputs={**one.inputs, **releases})
 
 
-def calls_of(desired: Desired) -> str:
+def calls_mark(desired: Desired) -> str:
     """The releases that a flow calls, as its deployments are marked with them."""
     calls = {task: desired.inputs[f"{CALLED}{task}"] for task in desired.docker_tasks}
     return json.dumps(calls, sort_keys=True, separators=(",", ":")) if calls else ""

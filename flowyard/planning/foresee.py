@@ -25,7 +25,7 @@ def sets_job_variables(plan: Plan, target: Target) -> bool:
     return any({**target.job_variables, **spec.job_variables} for spec in specs)
 
 
-def misfits(
+def job_variable_misfits(
     plan: Plan, target: Target, base_job_template: Mapping[str, Json]
 ) -> Mapping[str, ConfigurationError]:
     """By flow, the job variables that the work pool does not take; flows that are all right are not in it."""

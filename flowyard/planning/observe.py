@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from flowyard.deployed import Deployments, read_deployments
 from flowyard.plan import Action, Desired, FlowPlan, Observed, Plan, plan_flow
-from flowyard.planning.docker_tasks import with_releases
-from flowyard.planning.room import read_room, with_warnings
+from flowyard.planning.docker_tasks import Live, with_releases
+from flowyard.planning.pool_limits import read_limits, with_warnings
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import Marks
 from flowyard.releasing.records import latest_of
@@ -22,8 +22,6 @@ from flowyard.values import Json
 
 if TYPE_CHECKING:
     from flowyard.yard import Yard
-
-Live = Mapping[str, tuple[Mapping[str, Json], ...]]  # deployments by the folder they come from
 
 
 def observe(yard: Yard, desired: Iterable[Desired], live: Live) -> tuple[tuple[Desired, ...], Observed]:
@@ -54,7 +52,7 @@ def warned(yard: Yard, plan: Plan, flows: Iterable[FlowPlan], deployments: Deplo
         return plan
     live = by_flow(deployments, yard.project.name, yard.target.name)
     desired = [flow.desired for flow in plan.flows if flow.desired]
-    noted = with_warnings(desired, read_room(yard.api, yard.target), yard.target, live)
+    noted = with_warnings(desired, read_limits(yard.api, yard.target), yard.target, live)
     found = {one.flow.name: one for one in noted if one.flow.name in calling}
     told = (replace(flow, desired=found.get(flow.name, flow.desired)) for flow in plan.flows)
     return replace(plan, flows=tuple(told))

@@ -14,7 +14,8 @@ from typing import Protocol
 from flowyard.planning.asked import Selection, named
 from flowyard.planning.context import source_files
 from flowyard.planning.docker_tasks import tasks_of
-from flowyard.planning.touched import Renderer, touched_since
+from flowyard.planning.touched import touched_since
+from flowyard.render import Renderer
 from flowyard.target import Target
 from flowyard.values import Flow, Project
 
@@ -61,7 +62,7 @@ def choose(project: Project, asked: Selection, around: Surroundings) -> Chosen:
         paths = around.changes.changed_since(asked.since)
         names &= touched_since(project, flows, paths, around.render)
     if asked.with_parents:
-        names |= callers(names, calls_of(project, around.target))
+        names |= callers(names, calls_by_flow(project, around.target))
         names &= {flow.name for flow in named(project, (), asked.exclude, around.folder)}
     out = [flow.name for flow in flows if flow.name not in names]
     notes = () if asked.since is None else _left_out(asked.since, out, len(flows))
@@ -69,7 +70,7 @@ def choose(project: Project, asked: Selection, around: Surroundings) -> Chosen:
     return Chosen(tuple(flow for flow in project.flows if flow.name in names), whole, notes)
 
 
-def calls_of(project: Project, target: Target) -> Mapping[str, tuple[str, ...]]:
+def calls_by_flow(project: Project, target: Target) -> Mapping[str, tuple[str, ...]]:
     """Which flows each flow of the target calls as Docker tasks."""
     runs = [flow for flow in project.flows if any(target.name in one.targets for one in flow.deployments)]
     return {flow.name: tasks_of(flow, source_files(project.root, flow)) for flow in runs}

@@ -6,19 +6,18 @@ every flow. The plan then compares each with what is deployed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from flowyard.lock import locks_of
 from flowyard.planning.context import RUNTIME_FOLDER
-from flowyard.render import Rendered
+from flowyard.render import Renderer
 from flowyard.values import Flow, Project
 
 # Of these a path does not say whom it concerns: settings and pins of all flows, and what every image is made with.
 _OF_ALL = (PurePath("registry.toml"), PurePath("images/bases.lock"), PurePath("images/scripts"))
 # What of Flowyard's own package is in every image, as planning.context puts it there.
 _IN_IMAGES = ("__init__.py", "runtime")
-Renderer = Callable[[Path, Flow, tuple[str, ...]], Rendered]
 
 
 def touched_since(

@@ -18,10 +18,10 @@ _NO_SUCH_REQUEST = frozenset({404, 405})
 
 def read_deployment(api: PrefectApi, flow_name: str, name: str) -> Mapping[str, Json] | None:
     """The deployment of this flow and name, or None. Raises PrefectError."""
-    return find_deployment(api, {"name": {"any_": [flow_name]}}, name)
+    return read_deployment_among(api, {"name": {"any_": [flow_name]}}, name)
 
 
-def find_deployment(api: PrefectApi, flows: Json, name: str) -> Mapping[str, Json] | None:
+def read_deployment_among(api: PrefectApi, flows: Json, name: str) -> Mapping[str, Json] | None:
     """The deployment of this name whose flow passes the API's filter `flows`, or None. Raises PrefectError."""
     wanted = {"flows": flows, "deployments": {"name": {"any_": [name]}}}
     found = api.request("POST", "/deployments/filter", wanted)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flowyard.errors import PrefectError
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import MARK, schedule_again
-from flowyard.registering.requests import delete_deployments, find_deployment, write_deployment
+from flowyard.registering.requests import delete_deployments, read_deployment_among, write_deployment
 from flowyard.values import Json
 
 # What the server shows of a deployment and takes back. Sent also where it is null: what is not sent, stays.
@@ -63,7 +63,7 @@ class Touched:
 
 def put_back(api: PrefectApi, touched: Touched) -> None:
     """Make the deployment as it was before, and see that it is. Raises PrefectError."""
-    live = find_deployment(api, touched.flows, touched.name)
+    live = read_deployment_among(api, touched.flows, touched.name)
     if touched.before is None:
         if live is not None:
             _check_written_by_us(live, touched)
@@ -77,7 +77,7 @@ def put_back(api: PrefectApi, touched: Touched) -> None:
             return
         _check_written_by_us(live, touched)
     _restore(api, before, live)
-    after = find_deployment(api, touched.flows, touched.name)
+    after = read_deployment_among(api, touched.flows, touched.name)
     left = differing(before, after or {})
     if left:
         raise PrefectError(f"the server keeps another value in {', '.join(left)}")

@@ -8,7 +8,7 @@ from threading import Event, current_thread
 
 import pytest
 
-from flowyard.ahead import SHIPMENT, ahead, load
+from flowyard.ahead import SHIPMENT, ahead, preload
 
 
 def test_all_that_is_loaded_exists() -> None:
@@ -34,9 +34,9 @@ def test_what_it_raises_is_raised_where_its_result_is_asked_for() -> None:
 
 
 def test_modules_are_there_when_the_result_is() -> None:
-    ahead(lambda: load(("colorsys",))).result()
+    ahead(lambda: preload(("colorsys",))).result()
     assert "colorsys" in sys.modules
 
 
 def test_what_cannot_be_loaded_is_told_by_who_needs_it() -> None:
-    load(("flowyard.nowhere", "sched"))
+    preload(("flowyard.nowhere", "sched"))

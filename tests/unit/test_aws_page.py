@@ -16,7 +16,7 @@ from flowyard.aws.policy_files import json_files, terraform_files
 from flowyard.aws.site import Site, events_queue, site_of
 from flowyard.configuration.models import RegistryFile
 from flowyard.configuration.parse import parse_content
-from flowyard.configuration.target_models import EcrRegistry, EcsTable
+from flowyard.configuration.target_models import EcrRegistryTable, EcsTable
 from flowyard.configuration.targets import target_problems, targets_of
 from flowyard.values import Json, Project
 from tests.support import REPOSITORY
@@ -51,7 +51,7 @@ def files() -> dict[str, Json]:
     return {name: json.loads(text) for name, text in json_files(roles_of(example(), OPTIONS)).items()}
 
 
-@pytest.mark.parametrize(("model", "table"), [(EcsTable, "ecs"), (EcrRegistry, "registry")])
+@pytest.mark.parametrize(("model", "table"), [(EcsTable, "ecs"), (EcrRegistryTable, "registry")])
 def test_every_key_is_explained(model: type[BaseModel], table: str) -> None:
     cells = [line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `")]
     named = {name for cell in cells for name in re.findall(rf"`{table}\.([^`]+)`", cell)}

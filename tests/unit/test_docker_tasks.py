@@ -26,7 +26,7 @@ from flowyard.planning.docker_tasks import (
 )
 from flowyard.planning.key import fingerprint
 from flowyard.planning.observe import warned
-from flowyard.planning.room import Room, with_warnings
+from flowyard.planning.pool_limits import PoolLimits, with_warnings
 from flowyard.registering import description as host_description
 from flowyard.registering.deployment import MARK, calls_in, normal, released
 from flowyard.registering.pins import ensure_pins, pin_body, pin_name
@@ -266,24 +266,24 @@ def test_pins_are_carried_in_the_environment() -> None:
     assert (one.pinned, json.loads(one.deployments[0].env[PINS_ENV])) == ({"clean": "image"}, pins)
 
 
-def warnings(room: Room, *queues: str) -> list[tuple[str, ...]]:
+def warnings(limits: PoolLimits, *queues: str) -> list[tuple[str, ...]]:
     specs = [replace(SPEC, work_queue=queue or None) for queue in queues]
     flows = [desired("etl", "clean"), desired("clean")]
     wanted = [replace(one, deployments=(spec,)) for one, spec in zip(flows, specs, strict=True)]
-    return [one.notes for one in with_warnings(wanted, room, TARGET, {})]
+    return [one.notes for one in with_warnings(wanted, limits, TARGET, {})]
 
 
 def test_callers_that_could_take_all_the_room_are_told_of() -> None:
-    assert warnings(Room("pool", None, {"calm": 3}), "", "") == [(), ()]
-    (note,), none = warnings(Room("pool", 1), "", "")
+    assert warnings(PoolLimits("pool", None, {"calm": 3}), "", "") == [(), ()]
+    (note,), none = warnings(PoolLimits("pool", 1), "", "")
     assert (note, none) == (
         "work pool pool executes one run at once; so many of it would wait for their Docker tasks in vain: "
         "raise that limit",
         (),
     )
-    ((note,), _) = warnings(Room("pool", None, {"busy": 3}), "busy", "busy")
+    ((note,), _) = warnings(PoolLimits("pool", None, {"busy": 3}), "busy", "busy")
     assert note.startswith("work queue busy executes 3 runs at once")
-    assert warnings(Room("pool", None, {"busy": 3}), "busy", "calm") == [(), ()]
+    assert warnings(PoolLimits("pool", None, {"busy": 3}), "busy", "calm") == [(), ()]
 
 
 def test_the_limits_are_asked_for_where_a_plan_is_shown_and_where_a_caller_changes(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flowyard.load import load
 from flowyard.plan import Action
 from flowyard.planning.desired import want
-from flowyard.planning.selection import calls_of as read_calls
+from flowyard.planning.selection import calls_by_flow
 from tests.many_flows import TARGETS, calls_of, flow_name, names, users_of
 from tests.many_sites import assert_a_handful_is_asked, changed, few, shipped
 from tests.support import target_of, write_files
@@ -64,5 +64,5 @@ def test_each_target_has_the_same_flows(site: Site) -> None:
     assert tuple(sorted(project.targets)) == tuple(sorted(TARGETS))
     keys = [{want(project, flow, one).key for flow in project.flows} for one in project.targets.values()]
     assert keys[0] == keys[1] == keys[2]
-    found = read_calls(project, target_of(project))
+    found = calls_by_flow(project, target_of(project))
     assert found == {flow_name(one): tuple(sorted(calls_of(one))) for one in range(FEW.flows)}

@@ -20,7 +20,7 @@ _DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class PoolLimits:
     """How many runs a work pool executes at once, and each of its queues; None: as many as there are."""
 
     pool: str
@@ -28,19 +28,23 @@ class Room:
     queues: Mapping[str, int] = field(default_factory=dict)
 
 
-def read_room(api: PrefectApi, target: Target) -> Room:
+def read_limits(api: PrefectApi, target: Target) -> PoolLimits:
     """The limits of the target's work pool; none when it is not there yet. Raises PrefectError."""
     place = f"/work_pools/{quote(target.work_pool, safe='')}"
     try:
         limit = api.request("GET", place)["concurrency_limit"]
         found: Iterable[Mapping[str, Json]] = api.request("POST", f"{place}/queues/filter", {"limit": 200})
     except NotFound:
-        return Room(target.work_pool)
+        return PoolLimits(target.work_pool)
     queues = {str(queue["name"]): queue["concurrency_limit"] for queue in found}
-    return Room(target.work_pool, limit, {name: most for name, most in queues.items() if most is not None})
+    return PoolLimits(
+        target.work_pool, limit, {name: most for name, most in queues.items() if most is not None}
+    )
 
 
-def with_warnings(desired: Iterable[Desired], room: Room, target: Target, live: Live) -> tuple[Desired, ...]:
+def with_warnings(
+    desired: Iterable[Desired], limits: PoolLimits, target: Target, live: Live
+) -> tuple[Desired, ...]:
     """The flows, with a note on those that could wait for ever for what they call."""
     wanted = {one.flow.name: one for one in desired}
 
@@ -52,18 +56,18 @@ def with_warnings(desired: Iterable[Desired], room: Room, target: Target, live: 
 
     def warned(one: Desired) -> Desired:
         called = set[str]().union(*map(queues, one.docker_tasks))
-        return replace(one, notes=(*one.notes, *_warnings(room, queues(one.flow.name) & called)))
+        return replace(one, notes=(*one.notes, *_warnings(limits, queues(one.flow.name) & called)))
 
     return tuple(warned(one) if one.docker_tasks else one for one in wanted.values())
 
 
-def _warnings(room: Room, shared: Iterable[str]) -> Iterator[str]:
-    if room.limit is not None:
-        yield _warning(f"work pool {room.pool}", room.limit, "that limit")
+def _warnings(limits: PoolLimits, shared: Iterable[str]) -> Iterator[str]:
+    if limits.limit is not None:
+        yield _warning(f"work pool {limits.pool}", limits.limit, "that limit")
     for queue in sorted(shared):
-        if queue in room.queues:
+        if queue in limits.queues:
             yield _warning(
-                f"work queue {queue}", room.queues[queue], "that limit, or give what it calls another queue"
+                f"work queue {queue}", limits.queues[queue], "that limit, or give what it calls another queue"
             )
 
 
