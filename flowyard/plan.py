@@ -26,6 +26,20 @@ class Action(StrEnum):
     REGISTER = "register"
     REMOVE = "remove"
 
+    @property
+    def sign(self) -> str:
+        """What stands before such a flow where people read a plan."""
+        return _SIGNS[self]
+
+
+_SIGNS = {
+    Action.UNCHANGED: "=",
+    Action.BUILD: "+",
+    Action.REUSE: "+",
+    Action.REGISTER: "~",
+    Action.REMOVE: "-",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Desired:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowyard.errors import FlowyardError, Unfinished
 from flowyard.outcome import Outcome
-from flowyard.plan import Action, FlowPlan, Plan
+from flowyard.plan import FlowPlan, Plan
+from flowyard.reporting.account import of_plan, of_ship
 from flowyard.target import Target
+from flowyard.texts import shortened
 from flowyard.values import Json, Project, Schedule
 
 if TYPE_CHECKING:
@@ -22,13 +24,6 @@ if TYPE_CHECKING:
     from flowyard.run import Finished, Triggered
 
 FORMAT = 1
-_SIGNS = {
-    Action.UNCHANGED: "=",
-    Action.BUILD: "+",
-    Action.REUSE: "+",
-    Action.REGISTER: "~",
-    Action.REMOVE: "-",
-}
 _SHOWN_REASONS = 4
 
 
@@ -56,17 +51,11 @@ def plan_text(plan: Plan, changes_only: bool = False) -> str:
     width = max((len(flow.name) for flow in flows), default=0)
     lines = [f"target {plan.target}"]
     for flow in flows:
-        reasons = f"  ({_reasons(flow.reasons)})" if flow.reasons else ""
-        lines.append(f"  {_SIGNS[flow.action]} {flow.name:<{width}}  {flow.action.value}{reasons}")
+        reasons = f"  ({shortened(flow.reasons, _SHOWN_REASONS)})" if flow.reasons else ""
+        lines.append(f"  {flow.action.sign} {flow.name:<{width}}  {flow.action.value}{reasons}")
         lines += [f"    note: {flow.name} {note}" for note in (flow.desired.notes if flow.desired else ())]
-    count = len(plan.changes)
-    lines.append(f"{count} of {len(plan.flows)} flows would change." if count else "Nothing to do.")
+    lines.append(f"{of_plan(plan).summary}." if plan.changes else "Nothing to do.")
     return "\n".join(lines)
-
-
-def _reasons(reasons: tuple[str, ...]) -> str:
-    more = len(reasons) - _SHOWN_REASONS
-    return ", ".join(reasons[:_SHOWN_REASONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def plan_json(plan: Plan, changes_only: bool = False) -> str:
@@ -118,15 +107,10 @@ def ship_notes(outcome: Outcome) -> tuple[str, ...]:
 
 def ship_summary(target: str, outcomes: Iterable[Outcome]) -> str:
     """One line on what a ship came to."""
-    outcomes = tuple(outcomes)
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    unfinished = sum(isinstance(error, Unfinished) for error in errors)
-    same = sum(outcome.plan.action is Action.UNCHANGED for outcome in outcomes if outcome.error is None)
-    shipped = len(outcomes) - len(errors) - same
-    if not shipped and not errors:
-        return f"target {target}: nothing to do, {same} unchanged"
-    text = f"target {target}: {shipped} shipped, {same} unchanged, {len(errors) - unfinished} failed"
-    return f"{text}, {unfinished} not begun or stopped" if unfinished else text
+    account = of_ship("ship", target, outcomes)
+    if len(account.unchanged) == len(account.flows):
+        return f"target {target}: nothing to do, {len(account.unchanged)} unchanged"
+    return f"target {target}: {account.summary}"
 
 
 def build_text(outcomes: Iterable[BuildOutcome]) -> str:

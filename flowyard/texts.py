@@ -1,4 +1,4 @@
-"""Reads a text file of the project, or says which file cannot be read and why.
+"""Reads a text file of the project, or says which file cannot be read and why; and puts many names in one sentence.
 
 An error that names a byte and no file helps nobody. TOML files are read in configuration/parse.py, which collects
 their problems instead of ending with the first.
@@ -7,6 +7,7 @@ their problems instead of ending with the first.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from flowyard.errors import ConfigurationError, Problem
@@ -42,6 +43,12 @@ def decoded(path: Path, content: bytes) -> str:
 def not_utf8(error: UnicodeDecodeError) -> str:
     """What is said of a file whose bytes are no text."""
     return f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+
+
+def shortened(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first of the items in a row, and how many more there are."""
+    shown = separator.join(items[:most])
+    return f"{shown} and {len(items) - most} more" if len(items) > most else shown
 
 
 def _unreadable(path: Path, text: str) -> ConfigurationError:

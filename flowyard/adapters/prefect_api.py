@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from flowyard.errors import Conflict, Gone, Locked, NotFound, PrefectError, Refused, Unreachable
 from flowyard.ports import PrefectApi
+from flowyard.texts import shortened
 from flowyard.urls import without_credentials
 from flowyard.values import Json, PrefectAddress
 
@@ -174,9 +175,7 @@ def problem_of(content: Json) -> str:
         return ""
     problems = content.get("exception_detail") or content.get("detail")
     if isinstance(problems, list):
-        shown = "; ".join(_problem(problem) for problem in problems[:_MOST_PROBLEMS])
-        more = len(problems) - _MOST_PROBLEMS
-        return f"{shown} (and {more} more)" if more > 0 else shown
+        return shortened([_problem(problem) for problem in problems], _MOST_PROBLEMS, "; ")
     return str(problems or content.get("exception_message") or "")
 
 

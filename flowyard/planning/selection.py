@@ -17,6 +17,7 @@ from flowyard.planning.docker_tasks import tasks_of
 from flowyard.planning.touched import touched_since
 from flowyard.render import Renderer
 from flowyard.target import Target
+from flowyard.texts import shortened
 from flowyard.values import Flow, Project
 
 _SHOWN_NAMES = 10
@@ -94,6 +95,5 @@ def callers(names: Collection[str], calls: Mapping[str, Sequence[str]]) -> set[s
 def _left_out(since: str, names: Sequence[str], of: int) -> tuple[str, ...]:
     if not names:
         return ()
-    more = len(names) - _SHOWN_NAMES
-    listed = ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+    listed = shortened(names, _SHOWN_NAMES)
     return (f"--since {since} leaves out {len(names)} of {of} flows, deployed or not: {listed}",)

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from flowyard.adapters.prefect_api import read_all
 from flowyard.errors import Conflict, OrderError, PrefectError
 from flowyard.ports import PrefectApi
+from flowyard.texts import shortened
 from flowyard.values import Json
 
 LIMITS = "/v2/concurrency_limits"
+_SHOWN_NAMES = 5
 PINS = "*pins"  # where a limit's name has a flow; no flow is called so
 
 
@@ -84,9 +86,7 @@ def how_to_free(name: str) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """The first few of the names."""
-    most = 5
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    return shortened(names, _SHOWN_NAMES)
 
 
 def _protects(limit: Json) -> bool:

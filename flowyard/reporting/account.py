@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flowyard.errors import FlowyardError
+from flowyard.errors import FlowyardError, Unfinished
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, FlowPlan, Plan
 
@@ -41,6 +41,11 @@ class FlowAccount:
         """Whether its image was built, or would be."""
         return self.action in (Action.BUILD.value, BUILT)
 
+    @property
+    def sign(self) -> str:
+        """What stands before it where people read a list of flows."""
+        return (Action.BUILD if self.builds else Action(self.action)).sign
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -65,6 +70,22 @@ class Account:
     def failed(self) -> tuple[FlowAccount, ...]:
         """The flows that have an error."""
         return tuple(flow for flow in self.flows if flow.error is not None)
+
+    @property
+    def unfinished(self) -> tuple[FlowAccount, ...]:
+        """Those of the failed that were not begun, or ended early, for no failure of their own."""
+        return tuple(flow for flow in self.failed if isinstance(flow.error, Unfinished))
+
+    @property
+    def summary(self) -> str:
+        """How many flows came to what."""
+        changes = len(self.changes)
+        if self.verb == "plan":
+            return f"{changes} of {len(self.flows)} flows would change"
+        what, unfinished = "built" if self.verb == "build" else "shipped", len(self.unfinished)
+        failed = len(self.failed) - unfinished
+        text = f"{changes} {what}, {len(self.unchanged)} unchanged, {failed} failed"
+        return f"{text}, {unfinished} not begun or stopped" if unfinished else text
 
 
 def of_plan(plan: Plan) -> Account:

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterable
 
-from flowyard.plan import Action
 from flowyard.reporting.account import Account
 from flowyard.reporting.places import Annotation
 from flowyard.reporting.split import split
@@ -63,5 +62,5 @@ def outputs(account: Account) -> str:
 
 def groups(account: Account, most: int) -> dict[str, str]:
     """The flows to build, in files that jobs of `parallel` find by their number."""
-    build = [flow for flow in account.changes if flow.action == Action.BUILD.value]
+    build = [flow for flow in account.changes if flow.builds]
     return {str(number): " ".join(names) + "\n" for number, names in enumerate(split(build, most), 1)}

@@ -8,22 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flowyard.errors import FlowyardError
-from flowyard.plan import Action
+from flowyard.errors import FlowyardError, Unfinished
 from flowyard.reporting.account import Account, FlowAccount
+from flowyard.texts import shortened
 
 SUMMARY_BYTES = 1024 * 1024  # of a step's summary on GitHub
 COMMENT_BYTES = 65_000  # of a comment on GitHub, where it is counted in characters; GitLab takes a million
 _ERROR_BYTES = 20_000  # of one flow's error, so that one cannot hide the others
 _SHOWN_REASONS = 6
 _ROOM = 200  # for the note that something is left out
-_SIGNS = {
-    Action.UNCHANGED.value: "=",
-    Action.BUILD.value: "+",
-    Action.REUSE.value: "+",
-    Action.REGISTER.value: "~",
-    Action.REMOVE.value: "-",
-}
 _MEANING = re.compile(
     r"[\\`*{}\[\]<>|#&@!~$]|(?<!\w)_|_(?!\w)"
 )  # what Markdown, HTML or a mention could be made of
@@ -50,16 +43,9 @@ def headline(account: Account) -> str:
     """The account in one sentence."""
     if account.error is not None and not account.flows:
         return "It ended with an error."
-    changes, failed = len(account.changes), len(account.failed)
-    total = len(account.flows)
-    if account.verb == "plan":
-        return (
-            f"{changes} of {total} flows would change."
-            if changes
-            else f"Nothing to do: {total} flows unchanged."
-        )
-    what = "built" if account.verb == "build" else "shipped"
-    return f"{changes} {what}, {len(account.unchanged)} unchanged, {failed} failed."
+    if account.verb == "plan" and not account.changes:
+        return f"Nothing to do: {len(account.flows)} flows unchanged."
+    return f"{account.summary}."
 
 
 def _blocks(account: Account) -> Iterator[str]:
@@ -80,12 +66,10 @@ def _blocks(account: Account) -> Iterator[str]:
 
 
 def _row(flow: FlowAccount) -> str:
-    reasons = [escaped(reason) for reason in flow.reasons[:_SHOWN_REASONS]]
-    more = len(flow.reasons) - _SHOWN_REASONS
-    reasons += [f"and {more} more"] if more > 0 else []
-    cell = "<br>".join([", ".join(reasons), *(f"note: {escaped(note)}" for note in flow.notes)])
+    reasons = shortened([escaped(reason) for reason in flow.reasons], _SHOWN_REASONS)
+    cell = "<br>".join([reasons, *(f"note: {escaped(note)}" for note in flow.notes)])
     image = f"<br>{_code(flow.image)}" if flow.image else ""
-    return f"| {_SIGNS.get(flow.action, '+')} | {_code(flow.flow)} | {flow.action}{image} | {cell} |"
+    return f"| {flow.sign} | {_code(flow.flow)} | {flow.action}{image} | {cell} |"
 
 
 def _error(flow: str, error: FlowyardError) -> str:
@@ -93,7 +77,8 @@ def _error(flow: str, error: FlowyardError) -> str:
     text = _cut(error.message, _ERROR_BYTES)
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
     hint = f"\n**Hint:** {escaped(error.hint)}\n" if error.hint else ""
-    what = f"{_code(flow)} failed" if flow else "Error"
+    ended = "was not finished" if isinstance(error, Unfinished) else "failed"
+    what = f"{_code(flow)} {ended}" if flow else "Error"
     return f"\n**{what}** ({type(error).__name__})\n\n{fence}text\n{text}\n{fence}\n{hint}"
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 from flowyard.building.buildkit_progress import is_instruction
+from flowyard.errors import Unfinished
 from flowyard.reporting.graph import HEIGHT, WIDTH, graph
 from flowyard.values import Json
 
@@ -170,9 +171,12 @@ def _instructions(steps: Iterable[Json]) -> list[Json]:
 def _counts(flows: Iterable[Json]) -> dict[str, int]:
     flows = list(flows)
     steps = [step for flow in flows for step in _instructions(flow["steps"])]
+    errors = [flow["error"] for flow in flows if flow["error"] is not None]
+    unfinished = sum(error["type"] == Unfinished.__name__ for error in errors)
     return {
         "flows": len(flows),
-        "failed": sum(flow["error"] is not None for flow in flows),
+        "failed": len(errors) - unfinished,
+        "unfinished": unfinished,
         "unchanged": sum(flow["action"] == "unchanged" and flow["error"] is None for flow in flows),
         "changed": sum(flow["action"] != "unchanged" and flow["error"] is None for flow in flows),
         "steps": len(steps),

@@ -10,7 +10,15 @@ import pytest
 
 from flowyard.build import BuiltImage
 from flowyard.building.workshop import BuildOutcome
-from flowyard.errors import BuildFailed, CheckFailed, ConfigurationError, FlowyardError, LockError, Problem
+from flowyard.errors import (
+    BuildFailed,
+    CheckFailed,
+    ConfigurationError,
+    FlowyardError,
+    LockError,
+    Problem,
+    Unfinished,
+)
 from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.reporting import github, gitlab
@@ -68,6 +76,10 @@ def test_a_ship_as_markdown_begins_with_what_failed() -> None:
     shipped = Outcome(PLAN.flows[1], IMAGE, (Registered("1", "report/daily"),), notes=("kept | as is",))
     text = markdown(of_ship("ship", "production", (failed, shipped)), 10_000)
     assert "**1 shipped, 0 unchanged, 1 failed.**" in text
+    stopped = Outcome(PLAN.flows[3], error=Unfinished("not begun"))
+    behind = markdown(of_ship("ship", "production", (failed, shipped, stopped)), 10_000)
+    assert "**1 shipped, 0 unchanged, 1 failed, 1 not begun or stopped.**" in behind
+    assert "\n**<code>old</code> was not finished** (Unfinished)\n" in behind
     assert (
         "\n**<code>etl</code> failed** (BuildFailed)\n\n````text\nno\n```\nwheel\n````\n\n"
         "**Hint:** Look &#60;here&#62;\n"
