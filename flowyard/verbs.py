@@ -7,6 +7,7 @@ is imported when that is open: the Prefect server is at work by then (opening.py
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -193,6 +194,7 @@ def lock(words: Sequence[str], upgrade: bool, exclude: Sequence[str] = ()) -> in
     from flowyard.adapters.oci import OciRegistry
     from flowyard.adapters.processes import SystemProcesses
     from flowyard.bases import pin_bases
+    from flowyard.configuration.platforms import architecture_of
     from flowyard.lock import Locker
     from flowyard.planning.asked import named
     from flowyard.stubs.refresh import lock_stubs
@@ -200,7 +202,8 @@ def lock(words: Sequence[str], upgrade: bool, exclude: Sequence[str] = ()) -> in
 
     project = open_project()
     flows = named(project, words, exclude, Path.cwd())
-    written = list(pin_bases(project, flows, OciRegistry(), upgrade=upgrade))
+    bases = OciRegistry(architecture=architecture_of(platform.machine()))
+    written = list(pin_bases(project, flows, bases, upgrade=upgrade))
     project = open_project()  # the pins that were just written count
     locker = Locker(project.root, SystemProcesses(), uv_program(), upgrade=upgrade)
     flows = named(project, words, exclude, Path.cwd())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import platform
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -19,6 +20,7 @@ from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.building.workshop import Workshop
 from flowyard.ci import on_github
+from flowyard.configuration.platforms import architecture_of
 from flowyard.connect import STATE_FOLDER, Connection, choose_target, connect
 from flowyard.pace import Pace
 from flowyard.planning.render_memo import RenderMemo
@@ -212,14 +214,15 @@ class LateRegistry:
 
 
 def _registry_client(target: Target) -> RegistryClient:
+    architecture = architecture_of(platform.machine())
     if target.ecr is not None:
         from flowyard.adapters.aws.ecr import EcrRegistry
         from flowyard.adapters.aws.session import AwsSession
 
-        return EcrRegistry(target.ecr, AwsSession(target.ecr.region))
+        return EcrRegistry(target.ecr, AwsSession(target.ecr.region), architecture=architecture)
     from flowyard.adapters.oci import OciRegistry
 
-    return OciRegistry()
+    return OciRegistry(architecture=architecture)
 
 
 def open_results(target: Target) -> Results | None:

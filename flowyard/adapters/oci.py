@@ -30,18 +30,25 @@ _PATIENT = Limits()
 _ABSENT = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
 _NO_TAG = "flowyard-asks-whether-this-repository-is-there"
 _ECR_READS = "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer"
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 
 class OciRegistry:
-    """A ContainerRegistry, Repositories and BaseImages over HTTP. A context manager: `close` ends its connections."""
+    """A ContainerRegistry, Repositories and BaseImages over HTTP. A context manager: `close` ends its connections.
+
+    Of images for several platforms, the one for linux on `architecture` is read, such as `amd64`; without it none is.
+    """
 
     def __init__(
-        self, limits: Limits = _PATIENT, environ: Mapping[str, str] = os.environ, logins: Logins | None = None
+        self,
+        limits: Limits = _PATIENT,
+        environ: Mapping[str, str] = os.environ,
+        logins: Logins | None = None,
+        architecture: str | None = None,
     ) -> None:
         self._limits = limits
         self._logins = logins or self  # whose credentials are Docker's own
         self._environ = environ
+        self._architecture = architecture
         self._authorizations = Authorizations(self._credentials)
         self._manifests: dict[Digest, bytes] = {}  # by the digest that was told of a tag
         self._opened: Http | None = None
@@ -119,7 +126,7 @@ class OciRegistry:
         return file_in_layer(blob, layer.media_type, path, subject)
 
     def layers(self, image: PublishedImage) -> tuple[Layer, ...]:
-        """As ImageLayers.layers. Of several platforms they are those for this machine's architecture."""
+        """As ImageLayers.layers. Of several platforms they are those for its architecture."""
         subject, repository = str(image), image.repository
         manifest = self._image_manifest(repository, self._manifest(repository, image.digest), subject)
         config = self._blob(repository, oci_format.config_descriptor(manifest, subject).digest, MOST_MANIFEST)
@@ -128,8 +135,8 @@ class OciRegistry:
     def base(self, reference: ImageReference) -> tuple[Digest, Mapping[str, str]]:
         """The digest a tag points to (the index's, for several platforms) and the image's environment.
 
-        Of several platforms the environment is the one for linux on this machine's architecture. Raises
-        RegistryError, also when there is no such tag.
+        Of several platforms the environment is the one for linux on its architecture. Raises RegistryError, also
+        when there is no such tag.
         """
         repository, subject = reference.repository, str(reference)
         answer = _accepted(
@@ -142,11 +149,11 @@ class OciRegistry:
         return digest, oci_format.image_environment(oci_format.json_object(blob, subject), subject)
 
     def _image_manifest(self, repository: Repository, body: bytes, subject: str) -> Mapping[str, Json]:
-        """The manifest in `body`, or, when that is an index, the one for this machine that it names."""
+        """The manifest in `body`, or, when that is an index, the one for its architecture that it names."""
         document = oci_format.json_object(body, subject)
         if not oci_format.is_index(document):
             return document
-        chosen = oci_format.platform_manifest(document, host_architecture(), subject)
+        chosen = oci_format.platform_manifest(document, self._architecture, subject)
         return oci_format.json_object(self._manifest(repository, chosen), f"{repository}@{chosen}")
 
     def _manifest(self, repository: Repository, digest: Digest) -> bytes:
@@ -209,12 +216,6 @@ class OciRegistry:
         from flowyard.adapters.registry_credentials import read_credentials
 
         return read_credentials(key, self._environ)
-
-
-def host_architecture() -> str:
-    """This machine's architecture in the registry's words, such as `amd64`."""
-    machine = os.uname().machine
-    return _ARCHITECTURES.get(machine, machine)
 
 
 def _tagged_digest(answer: Answer, subject: str) -> Digest:

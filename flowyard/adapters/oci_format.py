@@ -24,6 +24,11 @@ ACCEPT = ", ".join(
 )
 _REBUILD = "ship the flow again; if it stays like this, look at what stands between here and the registry"
 _LONGEST_MESSAGE = 300
+# As containerd compares variants: which one is meant where an index names none, which one is the name without any,
+# and which ones a processor runs, from the best.
+_VARIANTS = {"arm": "v7"}
+_PLAIN = {"amd64": "v1", "arm64": "v8"}
+_RUNS = {"arm/v7": ("arm/v7", "arm/v6", "arm/v5")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +84,39 @@ def is_index(document: Mapping[str, Json]) -> bool:
     return isinstance(document.get("manifests"), list)
 
 
-def platform_manifest(index: Mapping[str, Json], architecture: str, subject: str) -> Digest:
+def platform_manifest(index: Mapping[str, Json], architecture: str | None, subject: str) -> Digest:
     """The digest of the one image in `index`, or of the one for linux/`architecture` when there are several.
 
+    A variant of a processor counts: where an index has no image for arm/v7, the one for the next older variant is it.
     Attestations, which BuildKit keeps beside the images, are no images. Raises RegistryError.
     """
     entries = [
         entry for entry in index["manifests"] if isinstance(entry, dict) and not _is_attestation(entry)
     ]
-    fitting = [entry for entry in entries if _platform(entry)[:2] == ("linux", architecture)]
-    chosen = entries if len(entries) == 1 else fitting
-    if not chosen:
-        offered = ", ".join("/".join(filter(None, _platform(entry))) for entry in entries) or "no image"
+    if len(entries) == 1:
+        return _descriptor(entries[0], subject).digest
+    offered = ", ".join("/".join(filter(None, _platform(entry))) for entry in entries) or "no image"
+    if architecture is None:
+        raise RegistryError(
+            f"{subject}: the index offers {offered}, and which of them is for this machine is not known",
+            hint="do it on a machine with one of these processors",
+        )
+    found = {_architecture(entry): entry for entry in reversed(entries) if _platform(entry)[0] == "linux"}
+    fitting = [found[name] for name in _RUNS.get(architecture, (architecture,)) if name in found]
+    if not fitting:
         raise RegistryError(
             f"{subject}: there is no image for linux/{architecture}; the index offers {offered}",
             hint=f"build for linux/{architecture}, or choose an image that offers it",
         )
-    return _descriptor(chosen[0], subject).digest
+    return _descriptor(fitting[0], subject).digest
+
+
+def _architecture(entry: Mapping[str, Json]) -> str:
+    """With its variant, but for the one that a name without any stands for."""
+    _, architecture, variant = _platform(entry)
+    variant = variant or _VARIANTS.get(architecture, "")
+    plain = not variant or _PLAIN.get(architecture) == variant
+    return architecture if plain else f"{architecture}/{variant}"
 
 
 def _platform(entry: Mapping[str, Json]) -> tuple[str, str, str]:

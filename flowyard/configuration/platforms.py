@@ -1,4 +1,4 @@
-"""The platform images are built for when the files name none: that of this machine.
+"""This machine's platform in the words of container registries. Images are built for it when the files name none.
 
 Said out loud instead of left to the builder, because the key has to know it: a laptop and a CI machine with
 different processors would otherwise make different images under one key.
@@ -20,6 +20,7 @@ _ARCHITECTURES = MappingProxyType(
         "aarch64": "arm64",
         "arm64": "arm64",
         "armv7l": "arm/v7",
+        "i686": "386",
         "ppc64le": "ppc64le",
         "riscv64": "riscv64",
         "s390x": "s390x",
@@ -27,12 +28,20 @@ _ARCHITECTURES = MappingProxyType(
 )
 
 
+def architecture_of(machine: str) -> str | None:
+    """The architecture, with its variant where there are several, as in `amd64` and `arm/v7`, of a machine as
+    `platform.machine()` calls it; None where it is not known."""
+    return _ARCHITECTURES.get(machine.lower())
+
+
 def with_platforms(project: Project, machine: str) -> Project:
-    """The project with this machine's platform for flows that name none; `machine` as `platform.machine()`
-    says. Raises ConfigurationError for a machine that is not known when a flow needs it."""
+    """The project with this machine's platform for flows that name none; `machine` as for `architecture_of`.
+
+    Raises ConfigurationError for a machine that is not known when a flow needs it.
+    """
     if all(flow.platforms for flow in project.flows):
         return project
-    architecture = _ARCHITECTURES.get(machine.lower())
+    architecture = architecture_of(machine)
     if architecture is None:
         text = f'is needed on this machine, whose processor is called "{machine}"; such as ["linux/amd64"]'
         raise ConfigurationError([Problem("registry.toml", "defaults.platforms", text)])

@@ -271,6 +271,8 @@ def test_a_change_is_taken_in_and_its_revert_reuses_the_image(tmp_path: Path) ->
         ("AMD64", "linux/amd64"),
         ("aarch64", "linux/arm64"),
         ("arm64", "linux/arm64"),
+        ("armv7l", "linux/arm/v7"),
+        ("i686", "linux/386"),
     ],
 )
 def test_the_platform_of_a_machine_is_an_input_where_none_is_named(

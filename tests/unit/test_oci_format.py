@@ -70,14 +70,18 @@ def test_challenges_are_read(header: str, expected: tuple[Challenge, ...]) -> No
     assert parse_challenges(header) == expected
 
 
-def entry(digest: Digest, system: str, architecture: str, **more: Any) -> dict[str, Any]:
+def entry(digest: Digest, system: str, architecture: str, variant: str = "", **more: Any) -> dict[str, Any]:
     platform = {"os": system, "architecture": architecture}
+    platform |= {"variant": variant} if variant else {}
     return {"digest": str(digest), "size": 2, "mediaType": "m", "platform": platform, **more}
 
 
 ATTESTATION = entry(
     TWO, "unknown", "unknown", annotations={"vnd.docker.reference.type": "attestation-manifest"}
 )
+
+
+ARM_V5 = entry(TWO, "linux", "arm", "v5")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,29 @@ ATTESTATION = entry(
 )
 def test_the_image_for_the_architecture_or_the_only_one_is_chosen(manifests: list[Any]) -> None:
     assert platform_manifest({"manifests": manifests}, "arm64", "a:b") == ONE
+
+
+@pytest.mark.parametrize(
+    ("architecture", "manifests"),
+    [
+        ("arm/v7", [ARM_V5, entry(ONE, "linux", "arm", "v7"), entry(TWO, "linux", "arm64")]),
+        ("arm/v7", [ARM_V5, entry(ONE, "linux", "arm")]),  # v7 is meant
+        ("arm/v7", [ARM_V5, entry(ONE, "linux", "arm", "v6")]),  # an older one runs as well
+        ("arm64", [entry(TWO, "linux", "arm", "v8"), entry(ONE, "linux", "arm64", "v8")]),
+        ("amd64", [entry(ONE, "linux", "amd64"), entry(TWO, "linux", "386")]),
+    ],
+)
+def test_a_variant_counts(architecture: str, manifests: list[Any]) -> None:
+    assert platform_manifest({"manifests": manifests}, architecture, "a:b") == ONE
+    assert platform_manifest({"manifests": manifests[::-1]}, architecture, "a:b") == ONE
+
+
+def test_a_newer_variant_is_another_processor_and_no_processor_fits_none() -> None:
+    newer = [entry(ONE, "linux", "amd64", "v3"), entry(TWO, "linux", "arm", "v7")]
+    with pytest.raises(RegistryError, match="no image for linux/amd64; the index offers linux/amd64/v3"):
+        platform_manifest({"manifests": newer}, "amd64", "a:b")
+    with pytest.raises(RegistryError, match="which of them is for this machine is not known"):
+        platform_manifest({"manifests": newer}, None, "a:b")
 
 
 def test_a_platform_that_is_missing_is_said_with_those_that_are_there() -> None:

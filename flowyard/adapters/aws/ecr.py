@@ -32,11 +32,12 @@ class EcrRegistry:
         aws: AwsCalls,
         limits: Limits | None = None,
         environ: Mapping[str, str] = os.environ,
+        architecture: str | None = None,
     ) -> None:
         self._settings = settings
         self._tokens = Tokens(aws, settings.account)
         self._repositories = EcrRepositories(settings, aws, self)
-        self._oci = OciRegistry(limits or Limits(), environ, logins=self)
+        self._oci = OciRegistry(limits or Limits(), environ, self, architecture)
         self._hosts: set[str] = set()
 
     def find(self, reference: ImageReference) -> PublishedImage | None:
