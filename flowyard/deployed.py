@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from flowyard.adapters.prefect_api import read_all
+from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
 from flowyard.values import Json
 

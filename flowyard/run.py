@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, UsageError
+from flowyard.paging import read_all
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi, Results, Timer
 from flowyard.registering.requests import read_deployment
@@ -26,7 +27,6 @@ from flowyard.values import FINAL_STATES, Json, Project, ResultPlace
 POLL_SECONDS = 0.5
 LAST_LOGS_SECONDS = 4.0
 AWAY_SECONDS = 300.0  # for which a server may give no answer: restarts and busy hours end no run
-_LOG_PAGE = 200
 _AWAY = frozenset({429, 502, 503, 504})
 _LATE = timedelta(seconds=20)  # a line can reach the server so much later than one that was written after it
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
@@ -261,13 +261,7 @@ class _Lines:
         wanted: dict[str, Json] = {"flow_run_id": {"any_": [self._run.id]}}
         if self._newest is not None:
             wanted["timestamp"] = {"after_": (self._newest - _LATE).isoformat()}
-        body = {"logs": wanted, "sort": "TIMESTAMP_ASC", "limit": _LOG_PAGE}
-        found: list[Mapping[str, Json]] = []
-        while page := self._api.request("POST", "/logs/filter", {**body, "offset": len(found)}):
-            found += page
-            if len(page) < _LOG_PAGE:
-                break
-        return found
+        return read_all(self._api, "/logs/filter", {"logs": wanted, "sort": "TIMESTAMP_ASC"})
 
 
 def result_of(run: Triggered, finished: Finished, results: Results | None) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowyard.adapters.prefect_api import read_all
+from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
 from flowyard.releasing.artifact_keys import artifact_key
 from flowyard.releasing.records import ReleaseRecord, latest_of, record_of

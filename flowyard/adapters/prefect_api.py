@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flowyard.errors import Conflict, Gone, Locked, NotFound, PrefectError, Refused, Unreachable
-from flowyard.ports import PrefectApi
 from flowyard.texts import shortened
 from flowyard.urls import without_credentials
 from flowyard.values import Json, PrefectAddress
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from flowyard.adapters.prefect_http import Answer, Http, Patience
 
 API_VERSION = "0.8.4"  # of Prefect's REST API; a server that no longer serves it says so
-PAGE = 200  # the most that a Prefect server hands out at once
 _MOST_PROBLEMS = 5
 
 
@@ -117,19 +115,6 @@ def _with_own(headers: Mapping[str, str], address: PrefectAddress) -> dict[str, 
     own = {name.lower() for name, _ in address.headers}
     kept = {name: value for name, value in headers.items() if name.lower() not in own}
     return {**kept, **{name: value.reveal() for name, value in address.headers}}
-
-
-def read_all(api: PrefectApi, path: str, body: Mapping[str, Json]) -> list[Json]:
-    """Every object of a filter endpoint, page by page. `body` must sort, so that no page overlaps.
-
-    Raises PrefectError.
-    """
-    found: list[Json] = []
-    while True:
-        page = api.request("POST", path, {**body, "limit": PAGE, "offset": len(found)})
-        found += page
-        if len(page) < PAGE:
-            return found
 
 
 def _hint(answer: Answer, request: str, address: PrefectAddress) -> str:

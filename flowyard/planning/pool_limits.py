@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from flowyard.errors import NotFound
+from flowyard.paging import PAGE
 from flowyard.plan import Desired
 from flowyard.planning.docker_tasks import Live
 from flowyard.ports import PrefectApi
@@ -33,7 +34,7 @@ def read_limits(api: PrefectApi, target: Target) -> PoolLimits:
     place = f"/work_pools/{quote(target.work_pool, safe='')}"
     try:
         limit = api.request("GET", place)["concurrency_limit"]
-        found: Iterable[Mapping[str, Json]] = api.request("POST", f"{place}/queues/filter", {"limit": 200})
+        found: Iterable[Mapping[str, Json]] = api.request("POST", f"{place}/queues/filter", {"limit": PAGE})
     except NotFound:
         return PoolLimits(target.work_pool)
     queues = {str(queue["name"]): queue["concurrency_limit"] for queue in found}

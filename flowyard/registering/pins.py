@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flowyard.adapters.prefect_api import read_all
 from flowyard.errors import FlowFailed
+from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import MARK, Marks, released, was_touched
 from flowyard.runtime.names import CHILD_ENV

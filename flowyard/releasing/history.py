@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flowyard.adapters.prefect_api import read_all
 from flowyard.aws.task_definition import ARN_VARIABLE
+from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
 from flowyard.releasing.artifact_keys import artifact_key
 from flowyard.releasing.records import ReleaseRecord, record_of

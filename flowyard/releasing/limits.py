@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowyard.adapters.prefect_api import read_all
 from flowyard.errors import Conflict, OrderError, PrefectError
+from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
 from flowyard.texts import shortened
 from flowyard.values import Json

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from flowyard.adapters.prefect_api import read_all
 from flowyard.errors import PrefectError
+from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
 from flowyard.releasing.artifact_keys import artifact_key
 from flowyard.releasing.holder import Holder

@@ -20,9 +20,10 @@ from threading import Thread
 import pytest
 from prefect.client.constants import SERVER_API_VERSION
 
-from flowyard.adapters.prefect_api import API_VERSION, PrefectRest, read_all
+from flowyard.adapters.prefect_api import API_VERSION, PrefectRest
 from flowyard.adapters.prefect_http import Patience
 from flowyard.errors import Conflict, NotFound, PrefectError, Refused, Unreachable
+from flowyard.paging import read_all
 from flowyard.values import PrefectAddress, Secret
 from tests.integration.prefect_server import free_port, prefect_server
 from tests.integration.scripted_server import Asked, Reply, ScriptedServer

@@ -28,17 +28,12 @@ HEAVY = frozenset(
         "psutil",
     }
 )
-# Who may know which adapter. `prefect_api` holds the errors of the API and the paging, beside the client.
+# Who may know which adapter.
 ADAPTERS: Mapping[str, set[str]] = {
     "connect": {"prefect_address", "prefect_settings"},
     "machine": {"prefect_api", "terminal"},
-    "deployed": {"prefect_api"},
     "opening": {"prefect_api"},
-    "registering.pins": {"prefect_api"},
-    "releasing.limits": {"prefect_api"},
-    "releasing.records": {"prefect_api"},
     "verbs": {"oci", "prefect_api", "processes", "terminal"},
-    "releasing.history": {"prefect_api"},
     "wiring": {
         "aws.ecr",
         "aws.ecs",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowyard.adapters.prefect_api import read_all
+from flowyard.paging import read_all
 from flowyard.values import Json
 
 
