@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,8 @@ def ship(asked: Selection, target: str | None, output: Output, pace: Pace = UNHU
 
 def register(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
     """Register images that exist; a flow whose image does not is an error."""
-    return _ship("register", asked, target, output, Pace(1, pace.fail_fast))
+    # Nothing is built, and deployments are written one flow after the other in any case.
+    return _ship("register", asked, target, output, replace(pace, jobs=1))
 
 
 def _ship(verb: str, asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
@@ -118,7 +119,7 @@ def plan(asked: Selection, target: str | None, output: Output) -> bool:
     from flowyard.wiring import yard_of
 
     with progress_for(sys.stderr, os.environ, silent=True) as progress:
-        yard = yard_of(opened.project, opened.connection, opened.api, progress, Pace(1))
+        yard = yard_of(opened.project, opened.connection, opened.api, progress)
         chosen = _choose(asked, yard.workshop)
         made = pipeline.plan_flows(yard, chosen.flows, whole=chosen.whole, deployed=opened.deployed)
         made = warned(yard, made, made.flows, opened.deployed.result())
@@ -155,7 +156,7 @@ def build(asked: Selection, target: str | None, output: Output, pace: Pace = UNH
     project = open_project()
     with progress_for(sys.stderr, os.environ) as progress:
         if asked.changed:  # the one case in which building asks Prefect
-            yard = open_yard(project, target, progress, pace.jobs)
+            yard = open_yard(project, target, progress, pace)
             workshop, flows = yard.workshop, changed_images(yard, _choose(asked, yard.workshop).flows)
         else:
             workshop = open_workshop(project, locate(choose_target(project, target), project.root), progress)

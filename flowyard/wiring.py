@@ -22,7 +22,7 @@ from flowyard.building.workshop import Workshop
 from flowyard.ci import on_github
 from flowyard.configuration.platforms import architecture_of
 from flowyard.connect import STATE_FOLDER, Connection, choose_target, connect
-from flowyard.pace import Pace
+from flowyard.pace import UNHURRIED, Pace
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.planning.selection import Surroundings
 from flowyard.ports import (
@@ -69,17 +69,15 @@ def open_workshop(
     )
 
 
-def open_yard(
-    project: Project, target: str | None, progress: Progress, jobs: int | None, *, fail_fast: bool = False
-) -> Yard:
+def open_yard(project: Project, target: str | None, progress: Progress, pace: Pace = UNHURRIED) -> Yard:
     """Everything a ship to this target needs. Raises UsageError when the target is not up."""
     connection = connect(choose_target(project, target), project.root, os.environ)
     api = PrefectRest(connection.prefect)
-    return yard_of(project, connection, api, progress, Pace(jobs, fail_fast))
+    return yard_of(project, connection, api, progress, pace)
 
 
 def yard_of(
-    project: Project, connection: Connection, api: PrefectApi, progress: Progress, pace: Pace
+    project: Project, connection: Connection, api: PrefectApi, progress: Progress, pace: Pace = UNHURRIED
 ) -> Yard:
     """Everything a ship needs to a target that was looked up, by the client of its Prefect API."""
     registry = LateRegistry(connection.target)
@@ -90,10 +88,9 @@ def yard_of(
         repositories=registry,
         history=open_git(project),
         user=shipper(),
-        jobs=pace.jobs,
+        pace=pace,
         holder=open_holder(project.root / STATE_FOLDER / "leases" / connection.target.name, progress),
         ecs=open_ecs_side(connection.target),
-        fail_fast=pace.fail_fast,
     )
 
 

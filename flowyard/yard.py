@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flowyard.building.workshop import Workshop
-from flowyard.pace import Pace
+from flowyard.pace import UNHURRIED, Pace
 from flowyard.ports import (
     ContainerRegistry,
     DefinitionStore,
@@ -29,10 +29,7 @@ class EcsSide:
 
 @dataclass(frozen=True, slots=True)
 class Yard:
-    """All that shipping to one target needs of the outside world. `ecs` is None where runs are no tasks of ECS.
-
-    With `fail_fast` no flow is begun after one has failed.
-    """
+    """All that shipping to one target needs of the outside world. `ecs` is None where runs are no tasks of ECS."""
 
     workshop: Workshop
     api: PrefectApi
@@ -40,15 +37,9 @@ class Yard:
     repositories: Repositories
     history: History
     user: str
-    jobs: int | None  # images built at once; None: as many as there are cores, at most four
+    pace: Pace = UNHURRIED
     holder: Holder = field(default_factory=Holder)
     ecs: EcsSide | None = None
-    fail_fast: bool = False
-
-    @property
-    def pace(self) -> Pace:
-        """How its flows are gone through."""
-        return Pace(self.jobs, self.fail_fast)
 
     @property
     def project(self) -> Project:

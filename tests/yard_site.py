@@ -10,6 +10,7 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.building.workshop import Workshop
 from flowyard.load import load
 from flowyard.outcome import Outcome
+from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action, Plan
 from flowyard.planning.render_memo import RenderMemo
@@ -86,7 +87,7 @@ class Site:
             self.registry,
             Linear(),
             "ada",
-            2,
+            Pace(2),
             Holder(self.clock),
             ecs if workshop.target.ecs else None,
         )

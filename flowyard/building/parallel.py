@@ -58,7 +58,7 @@ def nothing() -> None:
 
 
 def default_limit() -> int:
-    """As many as this process has cores and the machine has memory for, at most 4."""
+    """As many as this process has cores and the machine has memory for, at most MOST."""
     if hasattr(os, "sched_getaffinity"):  # not on every system; it knows what a container may use
         return limit_for(len(os.sched_getaffinity(0)), _memory())
     return limit_for(os.cpu_count() or 1, _memory())

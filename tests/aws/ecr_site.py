@@ -15,6 +15,7 @@ from flowyard.adapters.buildx import Buildx, SystemLineProcesses
 from flowyard.adapters.oci_address import Limits
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
+from flowyard.pace import Pace
 from flowyard.ports import ContainerRegistry, LogFiles, Logins
 from flowyard.render import DESCRIPTION
 from flowyard.target import EcrSettings
@@ -122,7 +123,7 @@ class EcrSite(Site):
         ecr = EcrRegistry(settings, AwsSession(settings.region, self.tries), QUICK)
         builder = self.pushing(ecr) if self.engine else PushedImages(ecr, ecr)
         workshop = replace(yard.workshop, builder=builder)
-        return replace(yard, workshop=workshop, registry=ecr, repositories=ecr, jobs=self.jobs)
+        return replace(yard, workshop=workshop, registry=ecr, repositories=ecr, pace=Pace(self.jobs))
 
     def pushing(self, logins: Logins) -> ImageBuilder:
         """The engine's builder."""

@@ -11,6 +11,7 @@ import pytest
 
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.opening import open_project
+from flowyard.pace import Pace
 from flowyard.wiring import LateRegistry, open_yard
 from tests.aws.ecr_site import PushedImages, ecr_site
 from tests.aws.registry_front import RegistryFront
@@ -28,7 +29,7 @@ def root(front: RegistryFront, prefect_api: str, tmp_path: Path) -> Path:
     root = ecr_site(tmp_path / "project", *TWENTY, prefect=prefect_api).root
     text = (root / "registry.toml").read_text().replace("prefect = {", 'order = "none"\nprefect = {')
     (root / "registry.toml").write_text(text)
-    yard = open_yard(open_project(root), None, SilentProgress(), 4)
+    yard = open_yard(open_project(root), None, SilentProgress(), Pace(4))
     registry = LateRegistry(yard.target)
     builder = PushedImages(registry, registry)
     yard = replace(yard, registry=registry, repositories=registry)

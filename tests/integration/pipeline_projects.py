@@ -23,6 +23,7 @@ from flowyard.embedded.state import registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.opening import open_project
 from flowyard.outcome import Outcome
+from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.values import ImageReference, Json, PublishedImage
@@ -30,7 +31,7 @@ from flowyard.wiring import open_yard
 from flowyard.yard import Yard
 from tests.integration.yard import ROOT, RunningYard
 
-JOBS = 2
+PACE = Pace(2)
 REGISTRY = """[project]
 name = "{name}"
 
@@ -166,7 +167,7 @@ class SmallProject:
 
     def yard(self) -> Yard:
         """The files as they are now, and all that shipping them needs."""
-        return open_yard(open_project(self.root), None, SilentProgress(), JOBS)
+        return open_yard(open_project(self.root), None, SilentProgress(), PACE)
 
     def watched(self) -> Watched:
         """As `yard`, and what it asks and builds is noted."""

@@ -15,6 +15,7 @@ import pytest
 
 from flowyard.errors import OrderError
 from flowyard.outcome import Outcome
+from flowyard.pace import Pace
 from flowyard.pipeline import ship
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.releasing.holder import Holder
@@ -79,7 +80,7 @@ class World:
         workshop = replace(
             yard.workshop, builder=builder, commit=lambda paths: Commit(commit, dirty=False), contexts=folder
         )
-        yard = replace(yard, workshop=workshop, api=self.server, registry=self.registry, jobs=1)
+        yard = replace(yard, workshop=workshop, api=self.server, registry=self.registry, pace=Pace(1))
         if turns is None:
             return yard
         return replace(

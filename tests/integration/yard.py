@@ -27,6 +27,7 @@ from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.opening import open_project
+from flowyard.pace import Pace
 from flowyard.ports import PrefectApi
 from flowyard.target import Target
 from flowyard.values import ImageReference, Project, Repository
@@ -36,7 +37,7 @@ from tests.integration.prefect_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = "flowyard/base-python"  # what scripts/base-image makes where no image can be pulled
-JOBS = 2
+PACE = Pace(2)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class RunningYard:
     def reopened(self) -> RunningYard:
         """The same yard after its files were changed."""
         project = open_project(self.project.root)
-        return RunningYard(self.state, open_yard(project, self.target.name, SilentProgress(), JOBS))
+        return RunningYard(self.state, open_yard(project, self.target.name, SilentProgress(), PACE))
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def running_yard(tmp: Path, flows: Sequence[str], database: str | None = None) -
         after.callback(_clean_engine, registry_host(state), volume)
         after.callback(down, folder, silent, delete_data=True)
         _write_local_settings(project, registry_host(state))
-        yield RunningYard(state, open_yard(open_project(root), None, silent, JOBS))
+        yield RunningYard(state, open_yard(open_project(root), None, silent, PACE))
 
 
 def _copy_project(root: Path, flows: Sequence[str], volume: str) -> None:

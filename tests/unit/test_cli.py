@@ -8,12 +8,16 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from flowyard import errors
+from flowyard.building.parallel import MOST
 from flowyard.cli import app
 from flowyard.entry import VERBS, main, with_default_verb
+from flowyard.options import Jobs, Releases
+from flowyard.registering.pruning import KEPT_RELEASES
 from tests.support import lock, make_project, write_files
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs/commands.md"
@@ -211,6 +215,20 @@ def test_every_verb_and_every_option_is_documented() -> None:
         if f"`{option}" not in sections[verb] and option not in sections[verb]
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "said"),
+    [("--jobs", Jobs, f"at most {MOST}"), ("--releases", Releases, f"default: {KEPT_RELEASES}")],
+)
+def test_numbers_that_the_help_and_the_page_write_again_are_those_that_hold(
+    name: str, option: object, said: str
+) -> None:
+    _, parameter = get_args(option)
+    line = next(
+        line for line in DOCUMENTATION.read_text("utf-8").splitlines() if line.startswith(f"| `{name}`")
+    )
+    assert (parameter.help.endswith(f"{said}."), line.endswith(f"{said} |")) == (True, True)
 
 
 def test_every_exit_code_is_documented() -> None:

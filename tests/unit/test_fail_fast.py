@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flowyard.errors import BuildFailed, ConfigurationError, PushFailed, Unfinished
+from flowyard.pace import Pace
 from flowyard.pipeline import ship
 from flowyard.report import exit_code
 from tests.support import FLOW, MINIMAL, lock, make_project, write_files
@@ -19,7 +20,7 @@ def test_after_a_failure_that_is_to_end_the_rest_nothing_else_begins(tmp_path: P
     site = Site(root)
     site.ship("d")
     site.builder.failures["b"] = PushFailed("no room")
-    yard = replace(site.yard(), jobs=1, fail_fast=True)
+    yard = replace(site.yard(), pace=Pace(1, fail_fast=True))
     outcomes = {one.plan.name: one.error for one in ship(yard, yard.project.flows, whole=True)}
     assert {name: type(error) for name, error in outcomes.items() if error is not None} == {
         "b": PushFailed,
@@ -43,7 +44,7 @@ def test_after_a_failure_callers_are_not_begun_either(tmp_path: Path) -> None:
     lock(root)
     site = Site(root)
     site.builder.failures["hello"] = BuildFailed("no")
-    yard = replace(site.yard(), jobs=1, fail_fast=True)
+    yard = replace(site.yard(), pace=Pace(1, fail_fast=True))
     errors = {one.plan.name: one.error for one in ship(yard, yard.project.flows, whole=True)}
     assert {name: type(error).__name__ for name, error in errors.items()} == {
         "hello": "BuildFailed",
@@ -63,7 +64,7 @@ def test_a_flow_that_is_refused_before_anything_is_built_ends_the_rest_as_well(t
     root = make_project(tmp_path / "project", {"flows/etl/flow.py": FLOW, "flows/hello/flow.toml": wrong})
     lock(root)
     site = Site(root)
-    outcomes = ship(replace(site.yard(), fail_fast=True), site.yard().project.flows, whole=True)
+    outcomes = ship(replace(site.yard(), pace=Pace(fail_fast=True)), site.yard().project.flows, whole=True)
     assert {one.plan.name: type(one.error) for one in outcomes} == {
         "etl": Unfinished,
         "hello": ConfigurationError,

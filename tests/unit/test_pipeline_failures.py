@@ -120,7 +120,7 @@ def test_a_file_that_is_added_or_made_executable_between_plan_and_build(site: Si
 
     site.builder = Looking(site.registry, described)
     yard = site.yard()
-    yard = replace(yard, workshop=replace(yard.workshop, progress=Editor(add)), jobs=1)
+    yard = replace(yard, workshop=replace(yard.workshop, progress=Editor(add)), pace=Pace(1))
     ship(yard, yard.project.flows)
     assert "flow.py" in staged
     assert "added.py" not in staged

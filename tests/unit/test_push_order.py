@@ -12,6 +12,7 @@ import pytest
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.building.push_order import PushOrder
 from flowyard.errors import PushFailed
+from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
 from tests.support import FLOW, lock, make_project, write_files
 from tests.yard_site import Site
@@ -114,7 +115,7 @@ def test_a_ship_builds_the_first_flow_alone_and_the_next_one_when_it_fails(site:
     site.builder.failures["a"] = PushFailed("no room")
     watched = Watched(site.builder)
     yard = site.yard()
-    yard = replace(yard, jobs=4, workshop=replace(yard.workshop, builder=watched))
+    yard = replace(yard, pace=Pace(4), workshop=replace(yard.workshop, builder=watched))
     outcomes = {one.plan.name: one.error for one in ship(yard, yard.project.flows, whole=True)}
     assert [name for name, error in outcomes.items() if error is not None] == ["a"]
     assert watched.beside["a"] == watched.beside["b"] == set()
