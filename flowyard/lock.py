@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +113,20 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
     if header.endswith(_OWN_PREFECT):
         return FlowLocks((uv, own), (FLOW_LOCK,), own_prefect=True)
     return FlowLocks((uv, *files, own), (*order, FLOW_LOCK), own_prefect=False)
+
+
+def installed_locks(inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """The fingerprints of the locks that an image made of these inputs is installed from, each of which is a layer
+    of it."""
+    return tuple(inputs[name] for name in sorted(inputs) if _is_installed(name))
+
+
+def _is_installed(name: str) -> bool:
+    """uv stays out of the image, and whatever else is called a lock is a file of the flow's own."""
+    folder, _, file = name.rpartition("/")
+    if folder == LOCKS.as_posix():
+        return file.endswith(".lock") and file != UV_LOCK.name
+    return file == FLOW_LOCK and folder.startswith("flows/") and folder.count("/") == 1
 
 
 def flow_fingerprint(root: Path, flow: Flow) -> str:

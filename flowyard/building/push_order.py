@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from flowyard.lock import FLOW_LOCK, LOCKS, UV_LOCK
+from flowyard.lock import installed_locks
 from flowyard.plan import FlowPlan
 from flowyard.registering.deployment import Marks
 
 Result = TypeVar("Result")
-_SHARED_LOCKS, _NOT_INSTALLED = f"{LOCKS.as_posix()}/", UV_LOCK.as_posix()
 Layers = frozenset[tuple[str, ...]]
 
 
@@ -45,15 +44,9 @@ class PushOrder:
 def shared_layers(host: str, inputs: Mapping[str, str]) -> Layers:
     """What an image made of these inputs may share with others at this registry: its base, its system packages and
     the layer of each lock, which has one digest wherever it is made."""
-    locks = [
-        fingerprint
-        for name, fingerprint in inputs.items()
-        if (name.startswith(_SHARED_LOCKS) and name.endswith(".lock") and name != _NOT_INSTALLED)
-        or name.endswith(f"/{FLOW_LOCK}")
-    ]
     below = (host, inputs.get("base image", ""), inputs.get("platforms", ""))
     packages = inputs.get("system-packages")
-    return frozenset({below, *((*below, part) for part in (*locks, packages) if part)})
+    return frozenset({below, *((*below, part) for part in (*installed_locks(inputs), packages) if part)})
 
 
 def _wanted(flow: FlowPlan) -> Layers:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowyard.errors import FlowyardError, Unfinished
+from flowyard.lock import installed_locks
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, FlowPlan, Plan
 
@@ -114,13 +115,8 @@ def _planned(flow: FlowPlan) -> FlowAccount:
         image=str(flow.image) if flow.image else None,
         notes=desired.notes if desired else (),
         calls=desired.docker_tasks if desired else (),
-        layer=_layer(desired.inputs) if desired else "",
+        layer=" ".join(installed_locks(desired.inputs)) if desired else "",
     )
-
-
-def _layer(inputs: Mapping[str, str]) -> str:
-    """What the layer with the dependencies is made from: the locks that lie below flows/."""
-    return " ".join(inputs[name] for name in sorted(inputs) if name.endswith(".lock") and "/" in name)
 
 
 def _shipped(outcome: Outcome) -> FlowAccount:

@@ -11,7 +11,7 @@ import pytest
 from flowyard.adapters.processes import Finished
 from flowyard.errors import LockError
 from flowyard.load import load
-from flowyard.lock import REMEDY, FlowLocks, Locker, compile_argv, flow_fingerprint, locks_of
+from flowyard.lock import REMEDY, FlowLocks, Locker, compile_argv, flow_fingerprint, installed_locks, locks_of
 from flowyard.values import BaseImage, Flow
 from tests.support import IN_A_BUCKET, REGISTRY, FakeUv, make_project, write_files
 
@@ -53,6 +53,15 @@ class SeesVersions(FakeUv):
 
 def locked(root: Path, uv: FakeUv, *, upgrade: bool = False) -> tuple[Path, ...]:
     return Locker(root, uv, "uv", upgrade=upgrade).lock(flow_of(root))
+
+
+def test_an_image_is_installed_from_the_locks_in_images_and_the_flow_s_own() -> None:
+    """Of the inputs, that is: the lock of uv, which installs, and files of these names elsewhere are among them."""
+    installed = (OWN, SHARED, STORAGE)
+    others = (UV, Path("flows/hello/poetry.lock"), Path("flows/hello/a/requirements.lock"), Path("a/b.lock"))
+    inputs = {path.as_posix(): f"content of {path}" for path in (*others, *reversed(installed))}
+    found = installed_locks({**inputs, "base image": "b"})
+    assert found == tuple(f"content of {path}" for path in installed)
 
 
 def test_everything_is_locked_once(root: Path) -> None:

@@ -14,6 +14,7 @@ from flowyard.building.push_order import PushOrder
 from flowyard.errors import PushFailed
 from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
+from flowyard.reporting.account import of_plan
 from tests.support import FLOW, lock, make_project, write_files
 from tests.yard_site import Site
 
@@ -69,6 +70,18 @@ def test_nothing_is_waited_for_after_an_edit_whoever_is_edited(site: Site) -> No
     write_files(site.root, {"shared/words.py": "ONE = 2\n", "flows/hello/flow.py": FLOW + "# edited\n"})
     write_files(site.root, {"flows/e/flow.py": FLOW})
     assert new(site) == dict.fromkeys(("a", "b", "c", "d", "e", "hello"), 0)
+
+
+def test_a_file_of_a_flow_that_is_called_a_lock_makes_no_layer(site: Site) -> None:
+    """Neither what is pushed one after the other nor which jobs of CI build what hangs on it."""
+    write_files(site.root, {"flows/a/poetry.lock": "x\n", "flows/b/vendored/requirements.lock": "y\n"})
+    yard = site.yard()
+    plan = plan_flows(yard, yard.project.flows, whole=True)
+    order = PushOrder(plan.flows)
+    a, b, c, *_ = (order.new(flow) for flow in plan.flows)
+    assert (a == b, a == c) == (True, False)
+    layers = [flow.layer for flow in of_plan(plan).flows]
+    assert (layers[0] == layers[1], layers[0] == layers[2]) == (True, False)
 
 
 def test_another_lock_is_new_to_those_who_have_it(site: Site) -> None:
