@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from flowyard.planning.context import ContextFile
 from flowyard.planning.key import differences
-from flowyard.registering.deployment import MARK, Marks, was_touched
+from flowyard.registering.deployment import Marks, image_in, was_touched
 from flowyard.target import is_ecr
-from flowyard.values import DeploymentSpec, Flow, ImageReference, Json, PublishedImage, published
+from flowyard.values import DeploymentSpec, Flow, ImageReference, Json, PublishedImage
 
 
 class Action(StrEnum):
@@ -134,19 +134,15 @@ def plan_flow(desired: Desired, observed: Observed) -> FlowPlan:
 
 
 def deployed_image(desired: Desired, live: Iterable[Mapping[str, Json]]) -> PublishedImage | None:
-    """The image of our key in the right repository that a live deployment was registered with, if any.
-
-    By its marks: the image in its job variables may have been changed since.
-    """
+    """The image of our key in the right repository that a live deployment was registered with, if any."""
     wanted = desired.reference.repository
     for deployment in live:
         marks = Marks.of(deployment)
         if marks is None or marks.key != desired.key or marks.repository not in ("", str(wanted)):
             continue
-        try:
-            image = published(str((deployment.get("labels") or {}).get(f"{MARK}image", "")))
-        except ValueError:
-            continue  # somebody changed the mark: the image is not known, so it is asked for anew
+        image = image_in(deployment)
+        if image is None:
+            continue  # the container registry is asked for it then
         if image.repository == wanted or (is_ecr(wanted.host) and image.repository.path == wanted.path):
             return image
     return None

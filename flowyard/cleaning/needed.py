@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from flowyard.cleaning.holdings import HeldImage
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import MARK, Marks
+from flowyard.registering.deployment import Marks, image_in
 from flowyard.releasing.history import all_deployments, records_of_all
 from flowyard.runtime.tasks.inspected import newest
 from flowyard.target import Target
@@ -96,11 +96,8 @@ class Judge:
 
 
 def _named(deployment: Mapping[str, Json]) -> Iterator[str]:
-    """The names of a deployment's image. On ECS the image is in the task definition, and the marks alone have it."""
-    for name in (
-        (deployment.get("job_variables") or {}).get("image"),
-        (deployment.get("labels") or {}).get(f"{MARK}image"),
-    ):
+    """The names of a deployment's image."""
+    for name in ((deployment.get("job_variables") or {}).get("image"), image_in(deployment)):
         if name:
             yield str(name)
     if marks := Marks.of(deployment):

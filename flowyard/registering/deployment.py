@@ -17,10 +17,12 @@ from flowyard.planning.key import KEY_LENGTH, MAPPED, fingerprint
 from flowyard.releasing.records import release_name
 from flowyard.render import PROJECT_FOLDER
 from flowyard.target import Target
-from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule
+from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule, published
 from flowyard.work_pools import job_variables, mapped
 
 MARK = "flowyard."
+# Marks that are made with the deployment itself: the image it runs, and how it was registered.
+IMAGE, STATE = f"{MARK}image", f"{MARK}state"
 # Raised when Flowyard itself registers the same settings differently.
 REGISTRATION_FORMAT = "2"
 # Settings that reach Prefect as job variables only.
@@ -64,9 +66,24 @@ class Marks:
     @classmethod
     def of(cls, live: Mapping[str, Json]) -> Marks | None:
         """The marks on a deployment read from the API, or None when it is not ours."""
-        labels = live.get("labels") or {}
+        labels = _labels(live)
         found = {name: str(labels.get(f"{MARK}{name}", "")) for name in cls.__slots__}
         return cls(**found) if found["project"] else None
+
+
+def _labels(live: Mapping[str, Json]) -> Mapping[str, Json]:
+    return live.get("labels") or {}
+
+
+def image_in(live: Mapping[str, Json]) -> PublishedImage | None:
+    """The image that a deployment or a pin was registered with, None where that is not known.
+
+    By its mark: the image in its job variables may have been changed since.
+    """
+    try:
+        return published(str(_labels(live).get(IMAGE, "")))
+    except ValueError:  # there is none, or somebody changed it
+        return None
 
 
 def released(live: Iterable[Mapping[str, Json]]) -> str | None:
@@ -171,7 +188,7 @@ def payload(
     if deployment.concurrency_limit is not None:
         body["concurrency_options"] = {"collision_strategy": deployment.collision_strategy}
     # The image once more, because the job variables can be edited in the UI.
-    own = {f"{MARK}image": str(pinned.image), f"{MARK}state": fingerprint(normal(body))}
+    own = {IMAGE: str(pinned.image), STATE: fingerprint(normal(body))}
     return {**body, "labels": {**marks.labels(), **own}}
 
 
@@ -250,4 +267,4 @@ def _normal_schedule(schedule: Mapping[str, Json]) -> dict[str, Json]:
 
 def was_touched(live: Mapping[str, Json]) -> bool:
     """Whether a deployment is no longer what Flowyard registered (pausing does not count)."""
-    return bool((live.get("labels") or {}).get(f"{MARK}state") != fingerprint(normal(live)))
+    return bool(_labels(live).get(STATE) != fingerprint(normal(live)))

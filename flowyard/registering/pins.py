@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from flowyard.errors import FlowFailed
 from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import MARK, Marks, released, was_touched
+from flowyard.registering.deployment import IMAGE, MARK, Marks, released, was_touched
 from flowyard.runtime.names import CHILD_ENV
 from flowyard.values import Json
 
@@ -72,7 +72,7 @@ def pin_body(live: Mapping[str, Json]) -> dict[str, Json]:
             _RELEASE: marks.release,
             f"{MARK}pin-project": marks.project,
             f"{MARK}pin-target": marks.target,
-            f"{MARK}image": variables["image"],
+            IMAGE: variables["image"],
         },
     }
 

@@ -9,8 +9,10 @@ import pytest
 
 from flowyard.planning.key import differences
 from flowyard.registering.deployment import (
+    IMAGE,
     Marks,
     carry_over,
+    image_in,
     is_ours,
     schedule_payload,
     spec_inputs,
@@ -18,7 +20,7 @@ from flowyard.registering.deployment import (
     spec_origins,
 )
 from flowyard.target import PrefectChoice, Target, VolumeStorage
-from flowyard.values import DeploymentSpec, Json, Resources, Schedule
+from flowyard.values import DeploymentSpec, Json, Resources, Schedule, published
 from flowyard.work_pools import job_variables
 
 TARGET = Target("local", "registry.example", "{flow}", "pool", "docker", PrefectChoice("http://x/api"))
@@ -46,6 +48,18 @@ def test_marks_are_read_back_as_they_were_written() -> None:
     assert Marks.of({"labels": {**marks.labels(), "other": "x"}}) == marks
     assert "flowyard.commit" not in replace(marks, commit="").labels()
     assert [Marks.of({"labels": labels}) for labels in (None, {}, {"x": "y"})] == [None, None, None]
+
+
+def test_the_image_of_a_deployment_is_that_of_its_mark() -> None:
+    image = f"r.example/etl@sha256:{'a' * 64}"
+    live = {"labels": {IMAGE: image}, "job_variables": {"image": "other:latest"}}
+    assert image_in(live) == published(image)
+    without: list[dict[str, Json]] = [
+        {},
+        {"labels": None},
+        *({"labels": {IMAGE: it}} for it in ("r:tag", "", None)),
+    ]
+    assert [image_in(one) for one in without] == [None] * 5
 
 
 CHANGES: dict[str, tuple[DeploymentSpec, str]] = {

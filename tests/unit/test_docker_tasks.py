@@ -28,7 +28,7 @@ from flowyard.planning.key import fingerprint
 from flowyard.planning.observe import warned
 from flowyard.planning.pool_limits import PoolLimits, with_warnings
 from flowyard.registering import description as host_description
-from flowyard.registering.deployment import MARK, calls_in, normal, released
+from flowyard.registering.deployment import MARK, STATE, calls_in, normal, released
 from flowyard.registering.pins import ensure_pins, pin_body, pin_name
 from flowyard.report import ship_notes
 from flowyard.runtime import description as runtime_description
@@ -96,7 +96,7 @@ def live(name: str, key: str = "k" * 32, **more: Any) -> dict[str, Json]:
     }
     marks = {"project": "acme", "target": "local", "flow": name, "key": key, "spec": "s" * 32}
     labels |= {f"{MARK}{mark}": value for mark, value in marks.items()}
-    return {**body, "labels": {**labels, f"{MARK}state": fingerprint(normal(body))}}
+    return {**body, "labels": {**labels, STATE: fingerprint(normal(body))}}
 
 
 @pytest.mark.parametrize(
