@@ -58,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UsageError as error:
-        error.hint = error.hint or (verb_meant(given, str(error)) if words != list(given) else "")
-        return _fail(error, words)
+        hint = verb_meant(given, error.message) if words != list(given) else ""
+        return _fail(error.retold(error.message, hint=hint), words)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return interruption.exit_code

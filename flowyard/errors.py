@@ -8,7 +8,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class FlowyardError(Exception):
@@ -22,11 +22,19 @@ class FlowyardError(Exception):
         self.hint = hint
         self.log = log
 
+    def __str__(self) -> str:
+        return self.message
+
+    def retold(self, message: str, *, hint: str = "") -> Self:
+        """The same error in other words, with this hint where it has none. Whoever holds the error itself sees no
+        change."""
+        told = type(self).__new__(type(self), message)
+        vars(told).update(vars(self), message=message, hint=self.hint or hint)
+        return told
+
 
 class FlowFailed(FlowyardError):
     """At least one flow could not be shipped, or a run that was followed did not complete."""
-
-    exit_code = 1
 
 
 class BuildFailed(FlowFailed):

@@ -162,15 +162,15 @@ class Shipment:
 
     def settled(self, outcomes: Sequence[Outcome], *, whole: bool) -> tuple[Outcome, ...]:
         """The outcomes once the head was moved for what went well. Where that failed, they say so."""
-        good = [one for one in outcomes if one.error is None]
+        good = [one.plan for one in outcomes if one.error is None]
         try:
             self._lease.check()
-            note_head(self._yard, [one.plan for one in good], self._commit, whole=whole)
+            note_head(self._yard, good, self._commit, whole=whole)
             outcomes = self._pinning.pruned(Guarded(self._yard.api, self._lease), outcomes)
         except FlowyardError as error:
-            error.message = f"shipped, but the target's head was not moved: {error.message}"
-            error.hint = error.hint or "ship again"
-            return tuple(replace(one, error=error) if one in good else one for one in outcomes)
+            text = f"shipped, but the target's head was not moved: {error.message}"
+            late = error.retold(text, hint="ship again")
+            return tuple(replace(one, error=late) if one.error is None else one for one in outcomes)
         return tuple(outcomes)
 
     def ship_flow(self, plan: FlowPlan) -> Outcome:

@@ -107,9 +107,8 @@ def free(store: ImageStore, project: str, before: Holdings, unneeded: tuple[Held
             after = store.look(project)
     except EngineError as error:
         names = ", ".join(name for image in removed for name in image.names) or "nothing"
-        error.message += f"; removed by then: {names}"
-        error.hint = error.hint or "clean again: it goes on where it stopped"
-        raise
+        text = f"{error.message}; removed by then: {names}"
+        raise error.retold(text, hint="clean again: it goes on where it stopped") from error
     return Freed(tuple(removed), max(0, before.size - after.size), after)
 
 

@@ -17,7 +17,7 @@ from flowyard.cleaning.holdings import HeldImage, Holdings
 from flowyard.cleaning.leftovers import leftovers, size_of
 from flowyard.cleaning.needed import Judge, Judged, Needed, judge, needed_by, sharing
 from flowyard.cleaning.told import clean_json, clean_notes, clean_text
-from flowyard.errors import PrefectError
+from flowyard.errors import EngineError, PrefectError
 from flowyard.load import load
 from flowyard.target import EcrSettings, Target
 from tests.fakes_images import FakeImages
@@ -193,6 +193,20 @@ def test_a_dry_run_removes_nothing(store: FakeImages, tmp_path: Path) -> None:
     assert [one.id for one in cleaned.images] == ["image-1", "image-2"]
     assert (cleaned.freed, cleaned.least) == (None, 30 + size_of(file))
     assert (store.asked, len(store.kept), file.exists()) == ([], 7, True)
+
+
+def test_an_engine_that_stops_answering_meanwhile_ends_with_what_is_gone(store: FakeImages) -> None:
+    class Leaving(FakeImages):
+        def remove(self, image: HeldImage) -> bool:
+            if image.id == "image-2":
+                raise EngineError("no answer")
+            return super().remove(image)
+
+    leaving = Leaving(store.images, store.layers, store.sizes)
+    with pytest.raises(EngineError) as caught:
+        Cleaning("acme", "local", all_unneeded).run(leaving)
+    assert str(caught.value) == f"no answer; removed by then: {HELLO}:1"
+    assert caught.value.hint == "clean again: it goes on where it stopped"
 
 
 def test_an_image_that_comes_into_use_meanwhile_stays(store: FakeImages) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import flowyard
-from flowyard.errors import Defect, FlowyardError, Problem, expected
+from flowyard.errors import Defect, FlowyardError, Problem, Refused, expected
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = Path(flowyard.__file__).parent
@@ -42,6 +42,21 @@ def test_every_class_is_documented_with_its_exit_code() -> None:
 def test_the_classes_are_found_at_all() -> None:
     names = {kind.__name__ for kind in all_classes()}
     assert {"FlowyardError", "StateError", "Busy", "Locked"} <= names
+
+
+def test_an_error_that_is_retold_is_another_one_of_the_same_kind() -> None:
+    error = Refused("no", status=503, hint="wait")
+    error.add_note("seen twice")
+    told = error.retold(f"shipped, but: {error}", hint="ship again")
+    assert (type(told), str(told), told.message, told.status) == (
+        Refused,
+        "shipped, but: no",
+        told.message,
+        503,
+    )
+    assert (told.hint, told.args, told.__notes__) == ("wait", ("shipped, but: no",), ["seen twice"])
+    assert (str(error), error.message) == ("no", "no")
+    assert FlowyardError("no").retold("never", hint="try").hint == "try"
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_a_head_that_cannot_be_moved_hides_no_outcome(site: Site, server: Picky)
     assert outcomes["hello"].error is site.builder.failures["hello"]
     late = outcomes["etl"].error
     assert isinstance(late, PrefectError)
-    assert (late.message, late.hint) == (
+    assert (str(late), late.hint) == (
         "shipped, but the target's head was not moved: database is locked",
         "ship again",
     )
