@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AGAIN = signal.SIGALRM  # of our own timer: the interrupt had to wait
-_MOMENT = 0.002  # seconds it waits
+_MOMENT = 0.002  # seconds
 _IMPORTS = "<frozen importlib."  # how the files of Python's import system are called
 _LOCKING = frozenset({"__enter__", "__exit__"})  # of threading
 Handler = Callable[[int, FrameType | None], object] | int | None
@@ -43,11 +43,12 @@ class ShipInterrupted(KeyboardInterrupt):
 class Interruption:
     """Turns the first of the signals into a KeyboardInterrupt and remembers which one it was.
 
-    `end` ends the process at once with an exit code.
+    `end` ends the process at once with an exit code; `moment` is how long an interrupt waits, in seconds.
     """
 
-    def __init__(self, end: Callable[[int], object] = os._exit) -> None:
+    def __init__(self, end: Callable[[int], object] = os._exit, moment: float = _MOMENT) -> None:
         self._end = end
+        self._moment = moment
         self._seen = 0
         self._number = int(signal.SIGINT)
         self._before: dict[signal.Signals, Handler] = {}
@@ -87,14 +88,14 @@ class Interruption:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if _holds_a_lock(frame):
-            signal.setitimer(signal.ITIMER_REAL, _MOMENT)
+            signal.setitimer(signal.ITIMER_REAL, self._moment)
             return
         raise KeyboardInterrupt
 
     def _lost(self, unraisable: sys.UnraisableHookArgs) -> None:
         """Python tells of an exception that it dropped, as it does of one that an object's last code raised."""
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, _MOMENT)
+            signal.setitimer(signal.ITIMER_REAL, self._moment)
         else:
             self._unraisable(unraisable)
 
