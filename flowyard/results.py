@@ -10,14 +10,13 @@ import json
 import re
 from dataclasses import dataclass
 
+from flowyard.runtime.names import RESULT_FIELDS, RESULT_FORMAT
 from flowyard.values import Json, ResultPlace
 
-FORMAT = 1  # of the documents of runtime/codec.py
 MOST = 8 << 20  # bytes; of a result that is larger only the beginning is read
 BEGINNING = 256 << 10  # bytes: more than codec.py lets what people are shown take up
-_SHOWN = ("type", "json", "repr", "lost")
 _PICKLE = re.compile(r', "pickle": "')
-_TYPE = re.compile(r'\{"flowyard": 1, "type": "([^"\\]+)"')
+_TYPE = re.compile(rf'\{{"flowyard": {RESULT_FORMAT}, "type": "([^"\\]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,8 @@ def _whole(data: bytes, serializer: Json, file: ResultFile) -> Json:
         content = json.loads(data)
     except ValueError:
         content = None
-    if isinstance(content, dict) and content.get("flowyard") == FORMAT:
-        return {name: content[name] for name in _SHOWN if name in content}
+    if isinstance(content, dict) and content.get("flowyard") == RESULT_FORMAT:
+        return {name: content[name] for name in RESULT_FIELDS if name in content}
     if isinstance(content, dict) and set(content) == {"metadata", "result"}:
         # Result and metadata in one file, as Prefect writes them without a place for metadata.
         return _whole(str(content["result"]).encode(), content["metadata"].get("serializer"), file)
@@ -60,8 +59,8 @@ def _beginning(file: ResultFile) -> Json:
             content = json.loads(f"{text[: found.start()]}}}")
         except ValueError:  # the words are part of a value
             continue
-        if content.get("flowyard") == FORMAT:
-            return {name: content[name] for name in _SHOWN if name in content}
+        if content.get("flowyard") == RESULT_FORMAT:
+            return {name: content[name] for name in RESULT_FIELDS if name in content}
     return None
 
 

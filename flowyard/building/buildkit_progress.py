@@ -16,10 +16,10 @@ from typing import Literal
 
 from flowyard.building.status_documents import StatusDecoder
 from flowyard.building.timeline import StepTime
+from flowyard.runtime.names import CHECK_PREFIX
 from flowyard.values import Json
 
 TAIL_LINES = 12
-CHECK_PREFIX = "flowyard-check: "  # what the check inside the image prints before its finding
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _INSTRUCTION = re.compile(r"\[(?!internal\]|auth\])[^\]]*\] (?!FROM )")

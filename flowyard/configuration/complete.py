@@ -27,6 +27,7 @@ from flowyard.configuration.schedules import schedule_of
 from flowyard.configuration.targets import flow_problems, storages_of, target_problems, targets_of
 from flowyard.errors import Problem
 from flowyard.references import parse_reference
+from flowyard.runtime.names import DEFAULT_DEPLOYMENT
 from flowyard.values import (
     BaseImage,
     BuildSecret,
@@ -222,7 +223,7 @@ class _FlowBuilder:
         return None
 
     def _deployments(self, entrypoint: str) -> tuple[DeploymentSpec, ...]:
-        tables = self._file.deployments or {"default": DeploymentTable()}  # type: ignore[call-arg]
+        tables = self._file.deployments or {DEFAULT_DEPLOYMENT: DeploymentTable()}  # type: ignore[call-arg]
         return tuple(self._deployment(name, table, entrypoint) for name, table in sorted(tables.items()))
 
     def _deployment(self, name: str, table: DeploymentTable, entrypoint: str) -> DeploymentSpec:

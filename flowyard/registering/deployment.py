@@ -16,6 +16,7 @@ from flowyard.deployed import project_tag
 from flowyard.planning.key import KEY_LENGTH, MAPPED, fingerprint
 from flowyard.releasing.records import release_name
 from flowyard.render import PROJECT_FOLDER
+from flowyard.runtime.names import FLOWS_MODULE
 from flowyard.target import Target
 from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule, published
 from flowyard.work_pools import job_variables, mapped
@@ -170,7 +171,7 @@ def payload(
     """The body of `POST /deployments/`, all but the flow's id."""
     body: dict[str, Json] = {
         "name": deployment.name,
-        "entrypoint": f"flowyard.runtime.flows.{described.id}",
+        "entrypoint": f"{FLOWS_MODULE}.{described.id}",
         "pull_steps": [{_STAY: {"directory": f"{PROJECT_FOLDER}/flows/{marks.flow}"}}],
         "version": marks.key[:12],
         "description": deployment.description or described.description,

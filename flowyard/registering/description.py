@@ -11,9 +11,8 @@ import json
 from flowyard.errors import RegistryError
 from flowyard.ports import ContainerRegistry
 from flowyard.render import DESCRIPTION
+from flowyard.runtime.names import DESCRIPTION_FORMAT
 from flowyard.values import FlowDescription, ImageDescription, PublishedImage
-
-FORMAT = 1
 
 
 def read_description(registry: ContainerRegistry, image: PublishedImage) -> ImageDescription:
@@ -26,9 +25,10 @@ def parse_description(data: bytes, shown: str) -> ImageDescription:
     try:
         content = json.loads(data)
         version = content["version"]
-        if version != FORMAT:
+        if version != DESCRIPTION_FORMAT:
             raise RegistryError(
-                f"{shown} describes itself in format {version}; this Flowyard reads format {FORMAT}",
+                f"{shown} describes itself in format {version}; "
+                f"this Flowyard reads format {DESCRIPTION_FORMAT}",
                 hint="ship the flow again with this Flowyard",
             )
         flows = tuple(

@@ -14,8 +14,9 @@ import reprlib
 from contextlib import suppress
 from typing import Any
 
+from flowyard.runtime.names import RESULT_FORMAT
+
 MODULE = "flowyard.runtime.codec"
-FORMAT = 1  # marks a document as ours: Prefect keeps the serializer in the run's state, not in the file
 SHOWN_JSON = 65_536  # characters: a pickled value that is also shown as JSON may be this long
 SHOWN_REPR = 2_000  # characters
 
@@ -35,7 +36,7 @@ def dumps(value: Any) -> str:
         return document
     import cloudpickle  # type: ignore[import-untyped]
 
-    shown = {"flowyard": FORMAT, **describe(value)}
+    shown = {"flowyard": RESULT_FORMAT, **describe(value)}
     try:
         pickled = cloudpickle.dumps(value)
     except Exception as error:  # the value's own code may raise anything
@@ -84,7 +85,7 @@ def type_name(kind: type) -> str:
 
 def _exact(value: Any) -> str | None:
     """The document of a value that JSON gives back exactly, else None."""
-    document = {"flowyard": FORMAT, "type": type_name(type(value)), "json": value}
+    document = {"flowyard": RESULT_FORMAT, "type": type_name(type(value)), "json": value}
     try:
         text = json.dumps(document, allow_nan=False)
     except (TypeError, ValueError, RecursionError):

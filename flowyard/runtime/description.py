@@ -17,8 +17,7 @@ from typing import Any
 
 from flowyard.runtime.bounds import Bounds
 from flowyard.runtime.failures import CheckError, import_failure
-
-FORMAT = 1
+from flowyard.runtime.names import DESCRIPTION_FORMAT
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def describe(request: Request, progress: Progress) -> Described:
     flows = [flow for flow, _ in found]
     _require_unique(flows)
     document = {
-        "version": FORMAT,
+        "version": DESCRIPTION_FORMAT,
         "python": running,
         "prefect": prefect,
         "distributions": _distributions(sys.path),

@@ -20,8 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from flowyard.runtime.bounds import Bounds
-
-CHECK_PREFIX = "flowyard-check: "
+from flowyard.runtime.names import CHECK_PREFIX
 
 _NETWORK_ERRNO = frozenset(
     (

@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.runtime import codec
-from flowyard.runtime.names import RESULTS_ENV
-
-_SHOWN = ("type", "json", "repr", "lost")
+from flowyard.runtime.names import RESULT_FIELDS, RESULT_FORMAT, RESULTS_ENV
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,8 +49,8 @@ def result_path(key: str, results: str) -> Path:
 def read(data: bytes, serializer: Mapping[str, Any]) -> dict[str, Any]:
     """A result for people: `type`, and `json` or `repr`. `serializer` as Prefect writes it, as in a state."""
     content = _json(data)
-    if isinstance(content, dict) and content.get("flowyard") == codec.FORMAT:
-        return {key: content[key] for key in _SHOWN if key in content}
+    if isinstance(content, dict) and content.get("flowyard") == RESULT_FORMAT:
+        return {key: content[key] for key in RESULT_FIELDS if key in content}
     if isinstance(content, dict) and set(content) == {"metadata", "result"}:
         # Result and metadata in one file, as Prefect writes them without a place for metadata.
         return read(content["result"].encode(), content["metadata"]["serializer"])

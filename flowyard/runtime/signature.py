@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.runtime.annotations import UnresolvedError, evaluate
+from flowyard.runtime.names import ANY, LONGEST_DEFAULT
 
-ANY = "Any"
 _SHOWN = (type(None), bool, int, float, str)  # defaults that are written out
-_LONGEST = 60
 
 
 def describe_signature(function: Callable[..., Any], folder: str) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def _default(parameter: inspect.Parameter) -> dict[str, str]:
     if parameter.default is inspect.Parameter.empty:
         return {}
     text = repr(parameter.default) if type(parameter.default) in _SHOWN else "..."
-    return {"default": text if len(text) <= _LONGEST and text not in ("nan", "inf", "-inf") else "..."}
+    return {"default": text if len(text) <= LONGEST_DEFAULT and text not in ("nan", "inf", "-inf") else "..."}
 
 
 class _Writer:

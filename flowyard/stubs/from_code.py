@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowyard.stubs.signature import ANY, ANYTHING, Parameter, Signature, Type
+from flowyard.runtime.names import ANY, LONGEST_DEFAULT
+from flowyard.stubs.signature import ANYTHING, Parameter, Signature, Type
 
 _TYPING = ("typing", "typing_extensions")
-_LONGEST = 60
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -124,7 +124,7 @@ def _default(value: ast.expr | None) -> str | None:
     except (ValueError, TypeError, SyntaxError):
         return "..."
     text = repr(found) if type(found) in (type(None), bool, int, float, str) else "..."
-    return text if len(text) <= _LONGEST and text != "inf" else "..."
+    return text if len(text) <= LONGEST_DEFAULT and text != "inf" else "..."
 
 
 class _Writer:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flowyard.runtime.names import ANY
 from flowyard.values import Json
-
-ANY = "Any"
 
 
 @dataclass(frozen=True, slots=True)

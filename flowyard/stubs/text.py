@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import flowyard
-from flowyard.stubs.signature import ANY, ANYTHING, Parameter, Signature, Type
+from flowyard.runtime.names import ANY, DEFAULT_DEPLOYMENT
+from flowyard.stubs.signature import ANYTHING, Parameter, Signature, Type
 
 BASE = Path(__file__).with_name("base.pyi")
 HEADER = "# flowyard types "
-_DEFAULT = "default"
 _OF_BASE = ("DockerFuture", "DockerTask", "docker_task")
 _LISTS = ("list[", "tuple[", "collections.abc.Sequence[", "typing.Sequence[")
 _WIDTH = 100
@@ -34,8 +34,8 @@ class TaskTypes:
     @property
     def chosen(self) -> str | None:
         """The flow that is called when nobody says which deployment; None where that has to be said."""
-        if _DEFAULT in self.deployments:
-            return self.deployments[_DEFAULT]
+        if DEFAULT_DEPLOYMENT in self.deployments:
+            return self.deployments[DEFAULT_DEPLOYMENT]
         return next(iter(self.deployments.values())) if len(self.deployments) == 1 else None
 
     @property

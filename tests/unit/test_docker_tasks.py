@@ -27,11 +27,9 @@ from flowyard.planning.docker_tasks import (
 from flowyard.planning.key import fingerprint
 from flowyard.planning.observe import warned
 from flowyard.planning.pool_limits import PoolLimits, with_warnings
-from flowyard.registering import description as host_description
 from flowyard.registering.deployment import MARK, STATE, calls_in, normal, released
 from flowyard.registering.pins import ensure_pins, pin_body, pin_name
 from flowyard.report import ship_notes
-from flowyard.runtime import description as runtime_description
 from flowyard.runtime.names import PINS_ENV
 from flowyard.target import PrefectChoice, Target, VolumeStorage
 from flowyard.values import (
@@ -363,10 +361,6 @@ def test_a_pin_that_somebody_changed_is_let_alone(change: dict[str, Json]) -> No
     server.there[-1] |= change
     with pytest.raises(FlowFailed, match="and 8 more pins of it in Prefect were changed"):
         ensure_pins(server, "clean", RELEASE, [live("clean")])
-
-
-def test_both_sides_know_the_same_description() -> None:
-    assert host_description.FORMAT == runtime_description.FORMAT
 
 
 def test_what_a_pin_is() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flowyard.results import BEGINNING, FORMAT, MOST, ResultFile, describe_result
+from flowyard.results import BEGINNING, MOST, ResultFile, describe_result
 from flowyard.runtime import codec
 from flowyard.values import ResultPlace
 
@@ -32,8 +32,7 @@ class Bomb:
         return pytest.fail, ("a result was unpickled",)
 
 
-def test_it_is_the_format_of_the_runtime_part() -> None:
-    assert FORMAT == codec.FORMAT
+def test_the_beginning_holds_what_people_are_shown() -> None:
     assert BEGINNING > 2 * (codec.SHOWN_JSON + codec.SHOWN_REPR)
     assert BEGINNING < MOST
 

@@ -12,8 +12,9 @@ import pytest
 from flowyard.runtime import describe, inside
 from flowyard.runtime.bounds import MEMORY, SECONDS, START, Bounds, parse_memory
 from flowyard.runtime.description import Progress
-from flowyard.runtime.failures import CHECK_PREFIX, CheckError
+from flowyard.runtime.failures import CheckError
 from flowyard.runtime.guard import HEAD, TAIL, Ended, Relay
+from flowyard.runtime.names import CHECK_PREFIX
 from flowyard.runtime.traces import place_of
 
 OPTIONS = ["--name", "etl", "--python", "3.13", "--output", "out/description.json"]

@@ -12,8 +12,8 @@ import pytest
 
 from flowyard.runtime import describe, inside
 from flowyard.runtime.description import Progress
-from flowyard.runtime.failures import CHECK_PREFIX
 from flowyard.runtime.guard import Ended
+from flowyard.runtime.names import CHECK_PREFIX
 from tests.own_modules import own_modules
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from flowyard.runtime.names import FLOWS_MODULE
 
 MOST_LINES = 40
 PACKAGE = Path(__file__).resolve().parents[2] / "flowyard"
@@ -232,6 +236,42 @@ def test_what_an_image_and_the_machine_have_in_common_loads_nothing() -> None:
         "sys",
         "time",
     }
+
+
+def constants(tree: ast.Module) -> Iterator[tuple[str, object]]:
+    """Names of a module with the texts, numbers and tuples they are given. A number that only the module itself
+    knows is no part of it: two that count the same, such as seconds, have nothing in common by that."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name, value = node.targets[0].id, None
+            with suppress(ValueError):  # no literal
+                value = ast.literal_eval(node.value)
+            if isinstance(value, str | tuple) or (type(value) in (int, float) and not name.startswith("_")):
+                yield name.lstrip("_"), value
+
+
+def test_no_constant_stands_on_both_sides() -> None:
+    """What the machine and an image both name stands in `runtime.names`."""
+    by_chance = {("COLLECT_AFTER", 50_000)}  # when two programs look through their objects
+    sides: dict[bool, set[tuple[str, object]]] = {True: set(), False: set()}
+    for name, path in modules().items():
+        sides[name.startswith("runtime.")] |= set(constants(parsed(path)))
+    assert all(len(side) > 50 for side in sides.values())
+    assert sides[True] & sides[False] == by_chance
+
+
+def test_no_name_of_ours_is_written_on_both_sides() -> None:
+    """A variable, a label, a prefix: whatever has our own name in it, and more than that."""
+    named = re.compile(r'"([^"\n]*flowyard[^"\n]*)"', re.IGNORECASE)
+    sides: dict[bool, set[str]] = {True: set(), False: set()}
+    for name, path in modules().items():
+        sides[name.startswith("runtime.")] |= set(named.findall(path.read_text("utf-8")))
+    assert all(len(side) > 20 for side in sides.values())
+    assert sides[True] & sides[False] == {"flowyard", "flowyard."}
+
+
+def test_the_module_that_deployments_name_is_there() -> None:
+    assert FLOWS_MODULE.removeprefix("flowyard.") in modules()
 
 
 def loaded_at_once(start: str) -> dict[str, str]:

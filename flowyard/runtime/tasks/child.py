@@ -25,7 +25,7 @@ from flowyard.runtime.tasks.values import Values, values_of
 if TYPE_CHECKING:
     from prefect import Flow
 
-FORMAT = 1
+OUTCOME_FORMAT = 1
 _RESULT = "the result"
 PICKLE = "flowyard.pickle"  # label of the run: its caller allows a pickled value
 
@@ -121,7 +121,7 @@ class Keeper:
 
 
 def _document(outcome: Mapping[str, Any]) -> bytes:
-    return json.dumps({"flowyard": FORMAT, **outcome}).encode()
+    return json.dumps({"flowyard": OUTCOME_FORMAT, **outcome}).encode()
 
 
 def _not_stored(error: OSError) -> StorageFailed:

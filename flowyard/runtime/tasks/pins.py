@@ -10,10 +10,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowyard.runtime.names import PINS_ENV
+from flowyard.runtime.names import DEFAULT_DEPLOYMENT, PINS_ENV
 from flowyard.runtime.tasks.errors import BadSetting, NotPinned
-
-DEFAULT = "default"
 
 
 @dataclass(frozen=True)
@@ -55,14 +53,14 @@ def choose(pins: Mapping[str, Mapping[str, Pin]], task: str, deployment: str | N
             task=task,
         )
     if deployment is None:
-        if DEFAULT not in known and len(known) > 1:
+        if DEFAULT_DEPLOYMENT not in known and len(known) > 1:
             names = ", ".join(sorted(known))
             raise NotPinned(
-                f"Docker task {task!r} has the deployments {names} and none called {DEFAULT!r}: "
+                f"Docker task {task!r} has the deployments {names} and none called {DEFAULT_DEPLOYMENT!r}: "
                 f"say which with docker_task({task!r}).with_options(deployment=...)",
                 task=task,
             )
-        return known.get(DEFAULT) or next(iter(known.values()))
+        return known.get(DEFAULT_DEPLOYMENT) or next(iter(known.values()))
     if deployment not in known:
         names = ", ".join(sorted(known))
         raise NotPinned(f"Docker task {task!r} has no deployment {deployment!r}; it has: {names}", task=task)
