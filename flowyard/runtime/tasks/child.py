@@ -11,6 +11,8 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from flowyard.runtime.marks import RUN
@@ -45,11 +47,8 @@ def called(flow: Flow[..., Any], keeper: Keeper | None = None) -> Flow[..., Any]
     check = flow.validate_parameters if flow.should_validate_parameters else None
 
     def validate(parameters: dict[str, Any]) -> dict[str, Any]:
-        try:
+        with keeper:
             return brought_in(parameters, values_of(keeper.storage, os.environ), check)
-        except Exception as error:
-            keeper.failed(error)
-            raise
 
     # Called before the flow runs; the flow itself need not want its parameters checked.
     ours.should_validate_parameters = True
@@ -80,7 +79,11 @@ def brought_in(
 
 
 class Keeper:
-    """Stores what came of the flow's function in this run, for the caller."""
+    """Stores what came of the flow's function in this run, for the caller: what it returned, and as a context what
+    was raised in it. A cancellation is no outcome: the run ends with that.
+
+    A class, as a context made of a generator would stand in the traceback that the caller gets.
+    """
 
     def __init__(self, storage: Storage, run: str, may_pickle: Callable[[], bool]) -> None:
         self.storage = storage
@@ -106,12 +109,16 @@ class Keeper:
             raise _not_stored(error) from error
         self._write(document)
 
-    def failed(self, error: BaseException) -> None:
-        """Store an exception, as far as it can be: Prefect is told of it anyway."""
-        try:
-            self._write(_document({"error": described(error)}))
-        except StorageFailed:
-            return
+    def __enter__(self) -> Keeper:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Store the exception, as far as it can be: Prefect is told of it anyway."""
+        if isinstance(error, Exception):
+            with suppress(StorageFailed):
+                self._write(_document({"error": described(error)}))
 
     def _write(self, document: bytes) -> None:
         try:
@@ -131,12 +138,9 @@ def _not_stored(error: OSError) -> StorageFailed:
 def _kept(function: Callable[..., Any], keeper: Keeper) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        try:
+        with keeper:
             value = function(*args, **kwargs)
             keeper.returned(value)
-        except Exception as error:
-            keeper.failed(error)
-            raise
         return value
 
     return run
@@ -145,12 +149,9 @@ def _kept(function: Callable[..., Any], keeper: Keeper) -> Callable[..., Any]:
 def _kept_async(function: Callable[..., Any], keeper: Keeper) -> Callable[..., Any]:
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
-        try:
+        with keeper:
             value = await function(*args, **kwargs)
             keeper.returned(value)
-        except Exception as error:
-            keeper.failed(error)
-            raise
         return value
 
     return run
