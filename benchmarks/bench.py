@@ -20,10 +20,10 @@ from benchmarks.engine_traces import remove_images, remove_volume
 from benchmarks.environment import Environment, install, neutral
 from benchmarks.site_folder import ROOT, SMALLEST, Folders, copy_projects
 from flowyard.adapters.terminal import SilentProgress
-from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.options import UpOptions
 from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, api_url, registry_host
+from flowyard.state_folder import STATE_FOLDER
 
 BACKENDS = ("docker-py", "buildx")
 _WORK_POOL = "local-docker"  # as in registry.toml

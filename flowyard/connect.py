@@ -15,11 +15,11 @@ from flowyard.adapters.prefect_settings import profiles_file
 from flowyard.configuration.parse import did_you_mean, quoted
 from flowyard.embedded.state import EmbeddedState, api_url, read_state, registry_host
 from flowyard.errors import UsageError
+from flowyard.state_folder import STATE_FOLDER
 from flowyard.target import Target
 from flowyard.urls import without_credentials
 from flowyard.values import PrefectAddress, Project
 
-STATE_FOLDER = ".flowyard"
 _CLOUD_API = "https://api.prefect.cloud/api/accounts/"
 
 
@@ -33,9 +33,8 @@ class Connection:
 
 def choose_target(project: Project, name: str | None) -> Target:
     """The target of this name, or the default one. Raises UsageError."""
-    wanted = (
-        project.default_target if name is None else name
-    )  # `-t "$TARGET"` with nothing in it is a mistake
+    # An empty name is none: `-t "$TARGET"` with nothing in it is a mistake.
+    wanted = project.default_target if name is None else name
     if wanted not in project.targets:
         known = ", ".join(sorted(project.targets))
         raise UsageError(

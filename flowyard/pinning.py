@@ -25,9 +25,8 @@ from flowyard.releasing.lease import Terms, hold
 from flowyard.releasing.limits import pins_limit
 from flowyard.releasing.records import CALLED
 
-_TERMS = Terms(
-    wait=300.0, poll=0.2
-)  # registering a flow takes a moment; one that died at it holds it for a minute
+# Registering a flow takes a moment; one that died at it holds it for a minute.
+_TERMS = Terms(wait=300.0, poll=0.2)
 
 
 class Pinning:

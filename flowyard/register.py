@@ -137,9 +137,8 @@ def _write(api: PrefectApi, unit: Unit, deployment: DeploymentSpec) -> _Write:
         _check_owner(before, full_name, unit)
         body["schedules"] = carry_over(body["schedules"], before.get("schedules", []))
         if shared_limit(before):
-            body["global_concurrency_limit_id"] = (
-                None  # let go of it, or the server changes it for all who share it
-            )
+            # Let go of it, or the server changes it for all who share it.
+            body["global_concurrency_limit_id"] = None
     return _Write(full_name, described.name, body, before)
 
 

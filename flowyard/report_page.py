@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from flowyard.building.timeline import kept_steps
-from flowyard.connect import STATE_FOLDER
 from flowyard.errors import FlowyardError
 from flowyard.ports import ImageLayers
 from flowyard.reporting.account import Account
 from flowyard.reporting.document import Seen, document
 from flowyard.reporting.page import page
-from flowyard.state_folder import BUILD_LOGS
+from flowyard.state_folder import BUILD_LOGS, STATE_FOLDER
 from flowyard.target import Target
 from flowyard.values import Layer, Project, published
 from flowyard.wiring import open_layers

@@ -21,7 +21,7 @@ from flowyard.adapters.processes import SystemProcesses
 from flowyard.building.workshop import Workshop
 from flowyard.ci import on_github
 from flowyard.configuration.platforms import architecture_of
-from flowyard.connect import STATE_FOLDER, Connection, choose_target, connect
+from flowyard.connect import Connection, choose_target, connect
 from flowyard.pace import UNHURRIED, Pace
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.planning.selection import Surroundings
@@ -37,7 +37,7 @@ from flowyard.ports import (
 )
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import PINS, limited_flow
-from flowyard.state_folder import BUILD_LOGS, CONTEXTS, RENDERED
+from flowyard.state_folder import BUILD_LOGS, CONTEXTS, LEASES, RENDERED, STATE_FOLDER
 from flowyard.target import Target, VolumeStorage
 from flowyard.task_watch import Tasks
 from flowyard.values import Credentials, ImageReference, Project, PublishedImage, Repository
@@ -89,7 +89,7 @@ def yard_of(
         history=open_git(project),
         user=shipper(),
         pace=pace,
-        holder=open_holder(project.root / STATE_FOLDER / "leases" / connection.target.name, progress),
+        holder=open_holder(project.root / STATE_FOLDER / LEASES / connection.target.name, progress),
         ecs=open_ecs_side(connection.target),
     )
 

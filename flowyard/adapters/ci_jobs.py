@@ -15,8 +15,8 @@ from flowyard.reporting import github, gitlab
 from flowyard.reporting.account import Account
 from flowyard.reporting.markdown import SUMMARY_BYTES, markdown
 from flowyard.reporting.places import Annotation, places
+from flowyard.state_folder import CI_FILES, STATE_FOLDER
 
-_GITLAB_FILES = ".flowyard/ci"  # below the repository, as artifacts have to be
 _LOG_LINES = 1000  # of a failed build that are shown; the whole log is a file
 
 
@@ -105,7 +105,7 @@ class GitlabJob:
             if text:
                 title = f"{flow.flow}: build log"
                 print(gitlab.section(f"log_{flow.flow}", title, text, int(time.time())), file=self.stream)
-        folder = repository / _GITLAB_FILES
+        folder = repository / STATE_FOLDER / CI_FILES
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier command of the same job
         files = {
             "codequality.json": gitlab.code_quality(checkout.places(account)),

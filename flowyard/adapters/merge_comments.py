@@ -59,9 +59,8 @@ class MergeComments:
         self._ask(self.change_with, self.one(identity), {"body": text})
 
     def _oldest_first(self) -> str:
-        return (
-            "&sort=asc&order_by=created_at" if self.change_with == "PUT" else ""
-        )  # GitHub has no other order
+        # GitHub has no other order.
+        return "&sort=asc&order_by=created_at" if self.change_with == "PUT" else ""
 
     def _ask(self, method: str, url: str, body: Json = None) -> Json:
         status, data = self._answer(method, url, body)

@@ -54,9 +54,8 @@ class Patience:
     """
 
     connect: float = 5.0
-    read: float = (
-        75.0  # a server on SQLite waits for its own lock for 60 s, and then says that nothing was done
-    )
+    # A server on SQLite waits for its own lock for 60 s, and then says that nothing was done.
+    read: float = 75.0
     total: float = 30.0
     first_contact: float = 1.0
     shortest_wait: float = 0.1
@@ -229,9 +228,8 @@ class _Pools:
 def _tls(address: PrefectAddress) -> ssl.SSLContext:
     """As Prefect's client has it: the named authorities take the place of the system's."""
     if not address.verify:
-        urllib3.disable_warnings(
-            InsecureRequestWarning
-        )  # whoever says so knows, and needs no line per request
+        # Whoever says so knows, and needs no line per request.
+        urllib3.disable_warnings(InsecureRequestWarning)
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -14,9 +14,8 @@ from flowyard.errors import EngineError
 if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 
-LEAST = (
-    2 << 30
-)  # bytes; an image of a flow with pandas takes about one, its layers once more while it is exported
+# Bytes. An image of a flow with pandas takes about half of it, its layers once more while it is exported.
+LEAST = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)

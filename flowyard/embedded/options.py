@@ -13,6 +13,7 @@ from typing import Literal
 
 from flowyard.embedded.state import Ports
 from flowyard.ports import Progress
+from flowyard.state_folder import LOGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,4 @@ class Call:
 
     def log(self, name: str) -> Path:
         """The log file of a service."""
-        return self.folder / "logs" / f"{name}.log"
+        return self.folder / LOGS / f"{name}.log"

@@ -34,6 +34,7 @@ from flowyard.embedded.state import (
 )
 from flowyard.errors import EngineError
 from flowyard.ports import Progress
+from flowyard.state_folder import LOGS
 
 
 def up(options: UpOptions, progress: Progress) -> EmbeddedState:
@@ -252,7 +253,7 @@ def _delete(state: EmbeddedState, folder: Path) -> None:
     forget_choice(folder)
     worker.delete_data(folder)
     for name in ("registry", "prefect", "worker", "postgres"):
-        for log in (folder / "logs").glob(f"{name}*.log"):
+        for log in (folder / LOGS).glob(f"{name}*.log"):
             log.unlink(missing_ok=True)
     (folder / STATE_FILE).unlink(missing_ok=True)
 

@@ -49,9 +49,8 @@ def _places(project: Project, flow: Flow, render: Renderer) -> set[PurePath]:
     """Files and folders that the flow is made from. What was looked for in vain counts: it may have been there."""
     locks = locks_of(project.root, flow)
     rendered = render(project.root, flow, locks.install)
-    linked = [
-        (project.root / path).resolve() for _, path in locks.files
-    ]  # a lock may be a link to a shared one
+    # A lock may be a link to a shared one.
+    linked = [(project.root / path).resolve() for _, path in locks.files]
     inside = [path.relative_to(project.root) for path in linked if path.is_relative_to(project.root)]
     own = [] if flow.dependencies.file is None else [flow.dependencies.file]
     paths = (flow.folder, *flow.includes, *rendered.templates, *rendered.absent, *own, *inside)

@@ -111,9 +111,8 @@ def spec_inputs(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[s
         settings: dict[str, Json] = asdict(deployment)
         for name in ("targets", "name", *_MAPPED):
             del settings[name]
-        settings["schedules"] = sorted(
-            settings["schedules"], key=fingerprint
-        )  # Prefect keeps them in no order
+        # Prefect keeps them in no order.
+        settings["schedules"] = sorted(settings["schedules"], key=fingerprint)
         for name, value in settings.items():
             inputs[_path(deployment, name)] = fingerprint(value)
         inputs[f"deployments.{deployment.name}{MAPPED}"] = fingerprint(mapped(target, deployment))

@@ -20,16 +20,12 @@ _COPIED = (
     *("flow_id", "entrypoint", "pull_steps", "version", "description", "parameters"),
     *("parameter_openapi_schema", "work_pool_name", "work_queue_name"),
 )
-_DECIDES = (
-    *_COPIED,
-    "job_variables",
-    "enforce_parameter_schema",
-)  # what a run of it is; its name does not say all
+# What a run of it is; its name does not say all.
+_DECIDES = (*_COPIED, "job_variables", "enforce_parameter_schema")
 _RELEASE = f"{MARK}pin-release"
 _OF = f"{MARK}pin-of"
-_MOST = (
-    9  # pins of one release: of several only where somebody changed one, or a task definition was made anew
-)
+# Pins of one release: there are several only where somebody changed one, or a task definition was made anew.
+_MOST = 9
 
 
 @dataclass(frozen=True, slots=True)

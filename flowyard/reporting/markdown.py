@@ -17,9 +17,8 @@ COMMENT_BYTES = 65_000  # of a comment on GitHub, where it is counted in charact
 _ERROR_BYTES = 20_000  # of one flow's error, so that one cannot hide the others
 _SHOWN_REASONS = 6
 _ROOM = 200  # for the note that something is left out
-_MEANING = re.compile(
-    r"[\\`*{}\[\]<>|#&@!~$]|(?<!\w)_|_(?!\w)"
-)  # what Markdown, HTML or a mention could be made of
+# What Markdown, HTML or a mention could be made of.
+_MEANING = re.compile(r"[\\`*{}\[\]<>|#&@!~$]|(?<!\w)_|_(?!\w)")
 
 
 def markdown(account: Account, most: int) -> str:

@@ -44,9 +44,8 @@ def evaluated_again(function: Callable[..., Any]) -> dict[str, Again]:
     """The defaults of a module's function that may vary, by parameter. One that cannot be evaluated is left out."""
     function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
-    if (
-        code is None or function.__qualname__ != function.__name__
-    ):  # names inside a function or class are gone
+    # Names inside a function or class are gone.
+    if code is None or function.__qualname__ != function.__name__:
         return {}
     tree = parsed(code)
     found: dict[str, Again] = {}

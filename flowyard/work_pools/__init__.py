@@ -51,9 +51,8 @@ def mapped(target: Target, deployment: DeploymentSpec) -> Json:
     variables, definition = job_variables(target, deployment), task_definition(target, deployment)
     if definition is None:
         return variables
-    region = (
-        target.ecs.region if target.ecs else None
-    )  # another region has none of this one's task definitions
+    # Another region has none of this one's task definitions.
+    region = target.ecs.region if target.ecs else None
     tags = dict(target.ecs.tags) if target.ecs else {}
     return [variables, definition, region, tags]
 

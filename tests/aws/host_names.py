@@ -128,9 +128,8 @@ def put_back(places: Places) -> None:
     if text.startswith(left):
         os.truncate(places.hosts, len(left))  # in one step: nobody ever sees half a file
     else:
-        places.hosts.write_bytes(
-            left
-        )  # in its place: in a container the file is a mount, and cannot be replaced
+        # In its place: in a container the file is a mount, and cannot be replaced.
+        places.hosts.write_bytes(left)
 
 
 @contextmanager

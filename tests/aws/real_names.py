@@ -30,9 +30,8 @@ from tests.integration.leftovers import MARK
 from tests.integration.yard import remove_images
 
 PORT = 443
-UNTRUSTED = (
-    f"000000000000.dkr.ecr.{REGION}.amazonaws.com"  # named, with a certificate that nobody trusts for it
-)
+# Named, with a certificate that nobody trusts for it.
+UNTRUSTED = f"000000000000.dkr.ecr.{REGION}.amazonaws.com"
 _PATIENCE = 30.0
 
 
@@ -67,10 +66,8 @@ class ApiDoor:
         """As Front.answer."""
         self.asked.append(request.headers["host"])
         passed = {name: value for name, value in request.headers.items() if name not in HOP}
-        headers = {
-            **passed,
-            "authorization": request.headers["authorization"],
-        }  # says service, region and caller
+        # Says service, region and caller.
+        headers = {**passed, "authorization": request.headers["authorization"]}
         got = self.pool.request(request.method, self.api.url, body=b"".join(body), headers=headers)
         return Reply(got.status, dict(got.headers), got.data)
 

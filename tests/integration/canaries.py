@@ -45,9 +45,8 @@ class Canary:
         return forms
 
 
-_MARK = (
-    f"cn{uuid.uuid4().hex[:14]}"  # what all of them begin with, so that one look passes over a large layer
-)
+# What all of them begin with, so that one look passes over a large layer.
+_MARK = f"cn{uuid.uuid4().hex[:14]}"
 
 
 def canary(name: str) -> Canary:

@@ -76,9 +76,8 @@ class Pipeline:
         for number in range(1, total + 1):
             folder = self.work / f"{name}-{number}"
             subprocess.run(["git", "clone", "--quiet", self.origin.as_uri(), str(folder)], check=True)
-            shutil.copy(
-                self.origin / LOCAL_FILE, folder
-            )  # what this network needs; no part of the repository
+            # What this network needs; no part of the repository.
+            shutil.copy(self.origin / LOCAL_FILE, folder)
             given = {"CI_NODE_INDEX": str(number), "CI_NODE_TOTAL": str(total), "CI_PROJECT_DIR": str(folder)}
             for needed in (self.jobs[need][0] for need in job.get("needs", ())):
                 shutil.copytree(needed.folder / ".flowyard/ci", folder / ".flowyard/ci")

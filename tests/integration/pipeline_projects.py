@@ -18,7 +18,6 @@ from typing import Any
 
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
-from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.state import registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.opening import open_project
@@ -26,6 +25,7 @@ from flowyard.outcome import Outcome
 from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
 from flowyard.ports import ContainerRegistry, PrefectApi
+from flowyard.state_folder import STATE_FOLDER
 from flowyard.values import ImageReference, Json, PublishedImage
 from flowyard.wiring import open_yard
 from flowyard.yard import Yard

@@ -9,7 +9,7 @@ from typing import Any
 import docker
 from docker.errors import ImageNotFound
 
-from flowyard.connect import STATE_FOLDER
+from flowyard.state_folder import BUILD_LOGS, STATE_FOLDER
 from tests.integration.pipeline_projects import SmallProject
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)
@@ -51,7 +51,7 @@ def test_what_nothing_needs_goes_with_its_steps(project: SmallProject, engine: d
     before = large_steps(engine)
     first, used, deployed = (edition(project) for _ in range(3))
     ids = {image: str(engine.images.get(image).id) for image in (first, used, deployed)}
-    log = project.root / STATE_FOLDER / "logs/build/gone.log"
+    log = project.root / STATE_FOLDER / BUILD_LOGS / "gone.log"
     log.write_text("of a flow that is no more")
     container = engine.containers.create(used)
     try:

@@ -15,10 +15,10 @@ import docker
 import pytest
 
 from flowyard.adapters.terminal import SilentProgress
-from flowyard.connect import STATE_FOLDER
 from flowyard.embedded import server
 from flowyard.embedded.options import UpOptions
 from flowyard.embedded.services import up
+from flowyard.state_folder import STATE_FOLDER
 from tests.integration.docker_tasks import Pinned, pinned_project
 from tests.integration.yard import RunningYard
 

@@ -14,7 +14,6 @@ import psutil
 import pytest
 import urllib3
 
-from flowyard.connect import STATE_FOLDER
 from flowyard.embedded import postgres
 from flowyard.embedded.options import UpOptions
 from flowyard.embedded.postgres_client import check, make_database
@@ -23,6 +22,7 @@ from flowyard.embedded.services import up
 from flowyard.embedded.state import api_url
 from flowyard.errors import EngineError, PrefectError
 from flowyard.pipeline import ship
+from flowyard.state_folder import STATE_FOLDER
 from flowyard.values import Secret
 from tests.integration.embedded_services import POOL, Said, call, killed, ours, pid, services_in
 from tests.integration.pipeline_projects import SmallProject

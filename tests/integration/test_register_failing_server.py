@@ -195,9 +195,8 @@ def test_a_server_that_is_back_soon_is_waited_for(
 ) -> None:
     requests, whole = complete
     killed = killed_at(site, requests, ("POST /deployments/", 1, False), back=False)
-    killed.api = PrefectRest(
-        PrefectAddress(site.server.url), Patience(total=120.0)
-    )  # a start may take a while
+    # A start may take a while.
+    killed.api = PrefectRest(PrefectAddress(site.server.url), Patience(total=120.0))
 
     def back_soon() -> None:
         if site.server.killed.wait(60.0):

@@ -166,9 +166,8 @@ class TestTls:
             assert authorities(host, environ, tmp_path / "system") == (mine,)
             assert authorities("127.0.0.1:1", environ, tmp_path / "system") == ()
             request = Request("GET", f"https://{host}/nothing", "the server", 1000, {})
-            assert (
-                Http(QUICK, environ).send(request).status == 400
-            )  # an answer, of a server that expects more
+            # An answer, of a server that expects more.
+            assert Http(QUICK, environ).send(request).status == 400
             with pytest.raises(RegistryError, match="certificate"):
                 Http(QUICK, {"HOME": str(tmp_path / "other")}).send(request)
             mine.write_text("no certificate")

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from flowyard.connect import STATE_FOLDER
 from flowyard.embedded.state import api_url
 from flowyard.plan import Action
 from flowyard.releasing.artifact_keys import artifact_key
+from flowyard.state_folder import LEASES, STATE_FOLDER
 from tests.integration.pipeline_projects import SmallProject, fill
 from tests.integration.stopping_proxy import Boundary, StoppingProxy, stopping_proxy
 from tests.integration.test_pipeline_order import commit, git
@@ -199,4 +199,4 @@ def test_the_next_ship_converges(
     assert {str(one.error) for one in project.ship().values()} == {"None"}
     assert stopped.state(sha) == undisturbed
     assert {action for action, _ in project.plan().values()} == {Action.UNCHANGED.value}
-    assert list((project.root / STATE_FOLDER / "leases").rglob("*-*")) == []
+    assert list((project.root / STATE_FOLDER / LEASES).rglob("*-*")) == []

@@ -191,9 +191,8 @@ class Machine:
             ["git", "clone", "--quiet", *depth, "--branch", ref, origin.as_uri(), str(self._workspace)],
             check=True,
         )
-        shutil.copy(
-            origin / LOCAL_FILE, self._workspace
-        )  # what this network needs; no part of the repository
+        # What this network needs; no part of the repository.
+        shutil.copy(origin / LOCAL_FILE, self._workspace)
         return self._done(Step("checkout"))
 
     def _become(self, given: Mapping[str, str]) -> Step:

@@ -24,11 +24,8 @@ from flowyard.runtime.tasks.values import INLINE, Values, fingerprint, is_refere
 
 START_ENV = "FLOWYARD_DOCKER_TASKS_START"
 START = 600.0  # seconds in which some run of the process has to be executed
-_AGAIN = (
-    errors.ChildFailed,
-    errors.ChildCrashed,
-    errors.ResultLost,
-)  # what `retries` is for, with exceptions
+# What `retries` is for, with exceptions.
+_AGAIN = (errors.ChildFailed, errors.ChildCrashed, errors.ResultLost)
 
 
 @dataclass(frozen=True)
