@@ -1,7 +1,7 @@
 """What is deployed of a project: one request, whatever the number of flows.
 
-A Prefect server takes about a hundredth of a second for each deployment that it lists, so this is asked before anything
-else is done; nothing that it needs takes long to load.
+A Prefect server may take a hundredth of a second for each deployment that it lists (decision 0028 says which and why),
+so this is asked before anything else is done; nothing that it needs takes long to load.
 """
 
 from __future__ import annotations
