@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from flowyard.errors import FlowyardError, UsageError, expected
-from flowyard.interruption import Interruption
+from flowyard.interruption import Interruption, is_interrupt
 
 VERBS = frozenset(
     {"build", "clean", "down", "list", "lock", "plan", "policies", "register", "render", "run", "ship", "up"}
@@ -61,14 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = verb_meant(given, error.message) if words != list(given) else ""
         return _fail(error.retold(error.message, hint=hint), words)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return interruption.exit_code
+        return _interrupted(interruption)
     except BrokenPipeError:
         # Whoever read stdout (`| head`) has enough; what is still buffered must not fail at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUTPUT_CLOSED
     except Exception as error:  # the one place where a defect becomes a message and an exit code
-        return _fail(expected(error), words)
+        return _interrupted(interruption) if is_interrupt(error) else _fail(expected(error), words)
     finally:
         interruption.remove()
 
@@ -113,6 +112,11 @@ def _call_plainly(verb: str, flows: Sequence[str]) -> int:
         return verbs.list_flows(None, text)
     verbs.plan(asked, None, text)
     return 0
+
+
+def _interrupted(interruption: Interruption) -> int:
+    print("interrupted", file=sys.stderr)
+    return interruption.exit_code
 
 
 def _fail(error: FlowyardError, words: Sequence[str]) -> int:

@@ -100,6 +100,16 @@ class Interruption:
             self._unraisable(unraisable)
 
 
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether an error is an interrupt or was made of one: until 3.12, Python tells what a `__set_name__` raises as a
+    RuntimeError, also when it is an interrupt that came while a class was made."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__
+    return False
+
+
 def _holds_a_lock(frame: FrameType | None) -> bool:
     """Whether what was interrupted may have just taken a lock that nobody would give back."""
     if frame is None:

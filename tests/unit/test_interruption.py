@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flowyard.interruption import SIGNALS, Interruption, uninterrupted
+from flowyard.interruption import SIGNALS, Interruption, is_interrupt, uninterrupted
 
 INTERRUPT = partial(signal.raise_signal, signal.SIGTERM)  # without a frame of its own
 
@@ -124,6 +124,18 @@ def test_an_interrupt_that_python_drops_is_raised_again() -> None:
         assert interrupted_in("somewhere.py", source) == ["outside"]
     finally:
         taken.remove()
+
+
+def test_an_interrupt_while_a_class_is_made_is_one_whatever_python_makes_of_it() -> None:
+    class Field:
+        def __set_name__(self, owner: type, name: str) -> None:
+            INTERRUPT()
+
+    Interruption().install()
+    with pytest.raises((KeyboardInterrupt, RuntimeError)) as caught:
+        type("Owner", (), {"field": Field()})
+    assert is_interrupt(caught.value)
+    assert not is_interrupt(RuntimeError("another one"))
 
 
 def test_other_exceptions_that_python_drops_are_told_as_before() -> None:
