@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -46,21 +45,6 @@ def test_what_is_within_the_limit_is_stored(monkeypatch: pytest.MonkeyPatch, kee
     monkeypatch.setenv(LIMIT_ENV, "much")
     with pytest.raises(BadSetting, match=f"{LIMIT_ENV} is 'much'"):
         keeper.returned(1)
-
-
-def test_what_is_raised_is_stored_with_no_frame_of_the_keeper(keeper: Keeper) -> None:
-    with pytest.raises(ValueError, match="no such day"), keeper:
-        raise ValueError("no such day")
-    error = json.loads(keeper.storage.read(outcome_key("run")))["error"]
-    assert (error["type"], error["message"]) == ("builtins:ValueError", "no such day")
-    assert error["traceback"].count("  File ") == 1
-
-
-@pytest.mark.parametrize("error", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
-def test_a_cancellation_is_no_outcome(keeper: Keeper, error: type[BaseException]) -> None:
-    with pytest.raises(error), keeper:
-        raise error
-    assert not keeper.storage.has(outcome_key("run"))
 
 
 def test_the_arguments_of_a_call_have_room_for_as_much_json_as_they_are(tmp_path: Path) -> None:

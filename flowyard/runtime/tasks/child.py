@@ -11,8 +11,6 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from flowyard.runtime.marks import RUN
@@ -47,8 +45,11 @@ def called(flow: Flow[..., Any], keeper: Keeper | None = None) -> Flow[..., Any]
     check = flow.validate_parameters if flow.should_validate_parameters else None
 
     def validate(parameters: dict[str, Any]) -> dict[str, Any]:
-        with keeper:
+        try:
             return brought_in(parameters, values_of(keeper.storage, os.environ), check)
+        except Exception as error:
+            keeper.failed(error)
+            raise
 
     # Called before the flow runs; the flow itself need not want its parameters checked.
     ours.should_validate_parameters = True
@@ -79,11 +80,7 @@ def brought_in(
 
 
 class Keeper:
-    """Stores what came of the flow's function in this run, for the caller: what it returned, and as a context what
-    was raised in it. A cancellation is no outcome: the run ends with that.
-
-    A class, as a context made of a generator would stand in the traceback that the caller gets.
-    """
+    """Stores what came of the flow's function in this run, for the caller."""
 
     def __init__(self, storage: Storage, run: str, may_pickle: Callable[[], bool]) -> None:
         self.storage = storage
@@ -109,16 +106,12 @@ class Keeper:
             raise _not_stored(error) from error
         self._write(document)
 
-    def __enter__(self) -> Keeper:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Store the exception, as far as it can be: Prefect is told of it anyway."""
-        if isinstance(error, Exception):
-            with suppress(StorageFailed):
-                self._write(_document({"error": described(error)}))
+    def failed(self, error: BaseException) -> None:
+        """Store an exception, as far as it can be: Prefect is told of it anyway."""
+        try:
+            self._write(_document({"error": described(error)}))
+        except StorageFailed:
+            return
 
     def _write(self, document: bytes) -> None:
         try:
@@ -138,9 +131,12 @@ def _not_stored(error: OSError) -> StorageFailed:
 def _kept(function: Callable[..., Any], keeper: Keeper) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        with keeper:
+        try:
             value = function(*args, **kwargs)
             keeper.returned(value)
+        except Exception as error:
+            keeper.failed(error)
+            raise
         return value
 
     return run
@@ -149,9 +145,12 @@ def _kept(function: Callable[..., Any], keeper: Keeper) -> Callable[..., Any]:
 def _kept_async(function: Callable[..., Any], keeper: Keeper) -> Callable[..., Any]:
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
-        with keeper:
+        try:
             value = await function(*args, **kwargs)
             keeper.returned(value)
+        except Exception as error:
+            keeper.failed(error)
+            raise
         return value
 
     return run

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from flowyard.runtime.tasks.callers import note_attempt
@@ -28,27 +27,18 @@ def calling(flow: Flow[..., Any]) -> Flow[..., Any]:
     return ours
 
 
-class _Attempt:
-    """An attempt at the flow's function, with the calls that it begins."""
-
-    def __enter__(self) -> None:
-        note_attempt()
-        OPEN.anew()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            OPEN.end_all(_WHY)  # before the threads of Prefect's tasks are waited for: they wait for these
-
-
 def _calling(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        with _Attempt():
+        note_attempt()
+        OPEN.anew()
+        try:
             value = function(*args, **kwargs)
             while OPEN.is_any_open():
                 time.sleep(_PAUSE)
+        except BaseException:
+            OPEN.end_all(_WHY)  # before the threads of Prefect's tasks are waited for: they wait for these
+            raise
         return value
 
     return run
@@ -57,10 +47,15 @@ def _calling(function: Callable[..., Any]) -> Callable[..., Any]:
 def _calling_async(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
-        with _Attempt():
+        note_attempt()
+        OPEN.anew()
+        try:
             value = await function(*args, **kwargs)
             while OPEN.is_any_open():
                 await asyncio.sleep(_PAUSE)
+        except BaseException:
+            OPEN.end_all(_WHY)
+            raise
         return value
 
     return run
