@@ -32,7 +32,7 @@ def read_deployments(api: PrefectApi, project: str) -> Deployments:
 def read_anew(api: PrefectApi, project: str, before: Deployments, ids: Collection[str]) -> Deployments:
     """What `read_deployments` said before, with those of these ids as they are now; all anew when one was added.
 
-    Those are to be what others can only change now and then, such as what a lease holds apart. Raises PrefectError.
+    What was done to the others meanwhile is not seen. Raises PrefectError.
     """
     if 2 * len(ids) < len(before):
         newest = api.request("POST", _FILTER, {**_of_project(project), "limit": 1})

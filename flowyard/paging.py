@@ -1,4 +1,7 @@
-"""Reads lists of Prefect's API to their end, page by page."""
+"""Reads lists of Prefect's API to their end, page by page.
+
+One place, because a server hands out so many at most and does not say that there are more.
+"""
 
 from __future__ import annotations
 

@@ -137,8 +137,7 @@ class Resources:
 class DeploymentSpec:
     """One deployment as the files want it, before any image is known.
 
-    `secrets` are what ECS or the cluster knows them by (an ARN, NAME/KEY), by the environment variable that a run
-    finds the value in.
+    `secrets` are an ARN (ECS) or SECRET/KEY (Kubernetes) by the environment variable that a run finds the value in.
     """
 
     name: str
