@@ -15,7 +15,8 @@ import pytest
 
 from flowyard.runtime.names import FLOWS_MODULE
 
-MOST_LINES = 40
+MOST_LINES = 40  # of a function
+MOST_LINES_OF_A_FILE = 300
 PACKAGE = Path(__file__).resolve().parents[2] / "flowyard"
 HEAVY = frozenset(
     {
@@ -335,3 +336,12 @@ def test_no_function_has_more_than_forty_lines() -> None:
     }
     assert len(lines) > 1000
     assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_no_file_is_longer_than_people_keep_in_mind() -> None:
+    lines = {
+        str(file.relative_to(PACKAGE)): len(file.read_text(encoding="utf-8").splitlines())
+        for file in PACKAGE.rglob("*.py")
+    }
+    assert len(lines) > 100
+    assert {name: count for name, count in lines.items() if count > MOST_LINES_OF_A_FILE} == {}
