@@ -50,7 +50,7 @@ class Patience:
 
     `first_contact` bounds the retries of a client that no server has answered yet: a wrong address
     or a stopped server is told at once, a server that restarts meanwhile is waited for. A server that answered
-    too late, or took long to say that it did nothing, is asked once more, whatever time that took.
+    too late, or took long to say that it did nothing, gets the whole time once more.
     """
 
     connect: float = 5.0
@@ -160,23 +160,25 @@ class _Waits:
     def __init__(self, patience: Patience, clock: Timer) -> None:
         self._patience = patience
         self._clock = clock
-        self._start = clock.monotonic()
+        self._start = self._tried = clock.monotonic()
         self._next = patience.shortest_wait
-        self._waited = False
+        self._forgiven = False
 
     def wait(self, asked: str | None, limit: float, *, slow: bool) -> bool:
         """Wait before the next try; False at once when that would end later than `limit` seconds in all.
 
-        Where only the server was slow, that is no reason not to try for a second time.
+        Where only the server was `slow`, one try that took all that time by itself does not count.
         """
         own = self._next * random.uniform(0.5, 1.0)  # noqa: S311  # spreads clients, hides nothing
         seconds = max(own, _seconds(asked))
-        took = self._clock.monotonic() - self._start
-        forgiven = slow and not self._waited and seconds <= limit
-        if took + seconds > limit and not forgiven:
-            return False
-        self._waited = True
+        now = self._clock.monotonic()
+        if now - self._start + seconds > limit:
+            alone = now - self._tried + seconds > limit
+            if not (slow and alone) or self._forgiven or seconds > limit:
+                return False
+            self._forgiven, self._start = True, now
         self._clock.sleep(seconds)
+        self._tried = self._clock.monotonic()
         self._next = min(self._next * 2, self._patience.longest_wait)
         return True
 

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     from prefect.settings import get_current_settings
 
     api = get_current_settings().server.api
-    _collect_garbage_apart()
+    collect_garbage_apart()
     config = uvicorn.Config(
         create_app(final=True),
         host=addresses[0],
@@ -95,11 +95,11 @@ def _wait_shorter_for_sqlite() -> None:
         MODELS_DEPENDENCIES["database_config"] = Sqlite(connection_url=url)
 
 
-def _collect_garbage_apart() -> None:
+def collect_garbage_apart() -> None:
     """Free what refers to itself in a thread that nobody waits for.
 
-    What it frees may be of a connection that waits for SQLite, and is then waited for; elsewhere that is the event
-    loop, in which the write goes on that keeps SQLite busy.
+    A cursor that it frees may be of a connection that waits for SQLite, and is then waited for; elsewhere that is the
+    event loop, in which the write goes on that keeps SQLite busy.
     """
     gc.collect()
     gc.freeze()  # what is loaded stays

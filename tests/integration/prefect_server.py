@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_PREFECT = Path(__file__).with_name("quiet_prefect.py")
 _START_SECONDS = 180.0
 _SERVERS = range(15_000, 32_000)  # Linux gives outgoing connections ports from 32768 on
 _SETTINGS = {
@@ -69,7 +70,7 @@ def launch(
     """Start a server that keeps everything in `home`. It leads a session of its own."""
     with (home / "server.log").open("ab") as output:
         return subprocess.Popen(
-            [python, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            [python, str(_PREFECT), "server", "start", "--host", "127.0.0.1", "--port", str(port)],
             env={**_clean_environment(), **_SETTINGS, **(settings or {}), "PREFECT_HOME": str(home)},
             stdin=subprocess.DEVNULL,
             stdout=output,
