@@ -68,7 +68,7 @@ def _in_turn(case: str, bench: Bench, rounds: int, prepare: Prepare) -> Measured
                 runs[contestant.name].append(run)
             if contestant is bench.ours and prepare is not _leave:
                 phases(run)  # raises now, and not after the last round, when a progress line is missing
-            say(f"{case} {number or 'warm-up'}: {contestant.name} {run.seconds:.2f} s")
+            say(f"{case} {number or 'warm-up'}: {contestant.name} {run}")
     return Measured(case, runs)
 
 

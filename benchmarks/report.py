@@ -78,6 +78,7 @@ def _case_json(measured: Measured) -> dict[str, Any]:
         "ratio": round(verdict.ratio, 4),
         "medians": {name: round(seconds, 4) for name, seconds in verdict.medians.items()},
         "runs": runs,
+        "stolen": {name: [round(run.stolen, 2) for run in runs] for name, runs in measured.runs.items()},
         "phases": {name: round(seconds, 4) for name, seconds in _phases(measured).items()},
     }
 

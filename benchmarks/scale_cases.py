@@ -23,10 +23,12 @@ _COLD_ROUNDS = 2
 
 @dataclass
 class Side:
-    """What one side of a case took: seconds of each counted run, and what passed the proxies in the last one."""
+    """What one side of a case took: seconds of each counted run, how many of the processors' were stolen meanwhile, and
+    what passed the proxies in the last one."""
 
     name: str
     seconds: list[float] = field(default_factory=list)
+    stolen: list[float] = field(default_factory=list)
     prefect_requests: int = 0
     registry_requests: int = 0
     bytes_pushed: int = 0
@@ -34,11 +36,13 @@ class Side:
     def add(self, site: Site, run: Callable[[], Timed]) -> None:
         """Run and keep what it took."""
         site.reset()
-        self.seconds.append(run().seconds)
+        took = run()
+        self.seconds.append(took.seconds)
+        self.stolen.append(took.stolen)
         self.prefect_requests = len(site.prefect.requests)
         self.registry_requests = len(site.registry.requests)
         self.bytes_pushed = site.registry.sent
-        say(f"  {self.name}: {self.seconds[-1]:.2f} s")
+        say(f"  {self.name}: {took}")
 
 
 @dataclass(frozen=True)

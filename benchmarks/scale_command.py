@@ -20,7 +20,7 @@ from benchmarks.command import RESULTS
 from benchmarks.report import machine, table
 from benchmarks.scale_cases import CASES, Bench, Found
 from benchmarks.scale_site import opened
-from benchmarks.timing import BenchmarkFailed
+from benchmarks.timing import BenchmarkFailed, spelled
 from flowyard.errors import FlowyardError
 
 _FLOWS = 100
@@ -69,7 +69,7 @@ def _table(found: Sequence[Found]) -> str:
 def _rows(found: Found) -> Iterator[tuple[str, ...]]:
     for side in found.sides:
         first, middle = side is found.sides[0], median(side.seconds)
-        runs = ", ".join(f"{one:.2f}" for one in side.seconds)
+        runs = ", ".join(map(spelled, side.seconds, side.stolen))
         yield (
             found.case if first else "",
             side.name,

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+import psutil
+
 _LAST_LINES = 30
+_MUCH = 0.05  # of a run's time: what was stolen is told from there on
 
 
 class BenchmarkFailed(Exception):
@@ -30,11 +33,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A process that ended well: wall time in seconds from before its start until it was waited for."""
+    """A process that ended well: wall time in seconds from before its start until it was waited for.
+
+    `stolen` is the processor time in seconds, of all cores, that other machines on the same host had meanwhile.
+    """
 
     seconds: float
+    stolen: float
     stdout: tuple[Line, ...]
     stderr: tuple[Line, ...]
+
+    def __str__(self) -> str:
+        return spelled(self.seconds, self.stolen) + " s"
 
     @property
     def output(self) -> str:
@@ -42,9 +52,14 @@ class Timed:
         return "\n".join(line.text for line in self.stdout)
 
 
+def spelled(seconds: float, stolen: float) -> str:
+    """Seconds for a person, and what was stolen where that is much."""
+    return f"{seconds:.2f}" + (f" with {stolen:.1f} stolen" if stolen > _MUCH * seconds else "")
+
+
 def timed(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Timed:
     """Run a program to its end. Raises BenchmarkFailed, with its last lines, when it fails."""
-    started = time.perf_counter()
+    stolen, started = _stolen(), time.perf_counter()
     process = subprocess.Popen(
         argv,
         cwd=cwd,
@@ -66,13 +81,17 @@ def timed(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Timed:
     for reader in readers:
         reader.start()
     code = process.wait()
-    seconds = time.perf_counter() - started
+    seconds, stolen = time.perf_counter() - started, _stolen() - stolen
     for reader in readers:
         reader.join()
     if code != 0:
         last = "\n".join(f"  | {line.text}" for line in [*out, *err][-_LAST_LINES:])
         raise BenchmarkFailed(f"{' '.join(argv)} ended with {code}:\n{last}")
-    return Timed(seconds, tuple(out), tuple(err))
+    return Timed(seconds, stolen, tuple(out), tuple(err))
+
+
+def _stolen() -> float:
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))  # only Linux tells
 
 
 def _read(stream: TextIO, started: float, into: list[Line]) -> None:
