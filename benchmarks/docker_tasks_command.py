@@ -27,9 +27,9 @@ from benchmarks.report import machine
 from benchmarks.site_folder import ROOT
 from benchmarks.timing import BenchmarkFailed, timed
 from flowyard.adapters.prefect_api import PrefectRest
+from flowyard.commands.opening import open_project
 from flowyard.errors import FlowyardError
-from flowyard.opening import open_project
-from flowyard.run import follow, result_of, trigger
+from flowyard.running.run import follow, result_of, trigger
 from flowyard.values import Json, PrefectAddress
 from flowyard.wiring import open_results
 

@@ -11,7 +11,7 @@ from benchmarks.timing import Timed
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest
 from flowyard.building.workshop import build_request
-from flowyard.opening import open_project
+from flowyard.commands.opening import open_project
 from flowyard.planning.desired import want
 from flowyard.values import Repository
 from flowyard.wiring import open_workshop

@@ -26,7 +26,7 @@ from benchmarks.command import RESULTS
 from benchmarks.report import machine, table
 from benchmarks.timing import BenchmarkFailed
 from flowyard.adapters.prefect_api import PrefectRest
-from flowyard.delay import Delay, measure
+from flowyard.running.delay import Delay, measure
 from flowyard.values import Json, PrefectAddress
 
 _ROUNDS = 9

@@ -92,15 +92,15 @@ def _call(words: Sequence[str]) -> int:
     names_only = verb in NAMED_FLOWS and not any(flow.startswith("-") for flow in flows)
     if names_only or words == ["list"]:
         return _call_plainly(verb, flows)
-    from flowyard import cli
+    from flowyard.commands import cli
 
     return cli.call(words)
 
 
 def _call_plainly(verb: str, flows: Sequence[str]) -> int:
-    """What cli.py does for a verb with nothing but names of flows behind it."""
-    from flowyard import verbs
-    from flowyard.output import Output
+    """What commands/cli.py does for a verb with nothing but names of flows behind it."""
+    from flowyard.commands import verbs
+    from flowyard.commands.output import Output
     from flowyard.planning.asked import Selection
 
     text, asked = Output(json=False), Selection(tuple(flows))
@@ -120,8 +120,8 @@ def _interrupted(interruption: Interruption) -> int:
 
 
 def _fail(error: FlowyardError, words: Sequence[str]) -> int:
-    from flowyard.ci import tell_error
     from flowyard.report import error_json, error_text
+    from flowyard.reporting.ci import tell_error
 
     print(error_text(error), file=sys.stderr)
     if "--json" in words:

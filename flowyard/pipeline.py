@@ -14,7 +14,6 @@ from flowyard.ahead import ahead, preload
 from flowyard.building.workshop import sources
 from flowyard.deployed import Deployments, read_anew, read_deployments
 from flowyard.errors import ConfigurationError, FlowyardError
-from flowyard.heads import out_of_order, settling, touched
 from flowyard.interruption import ShipInterrupted
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, Plan, make_plan
@@ -23,6 +22,7 @@ from flowyard.planning.observe import by_flow, observe, warned
 from flowyard.releasing.lease import Terms, bury, hold
 from flowyard.releasing.limits import flow_limit
 from flowyard.releasing.order import Commit
+from flowyard.shipping.heads import out_of_order, settling, touched
 from flowyard.values import Flow
 from flowyard.work_pools.ensure import WorkPool, ensure_work_pool, foreseen_template
 from flowyard.yard import Yard

@@ -20,8 +20,8 @@ from flowyard.values import Json, Project, Schedule
 
 if TYPE_CHECKING:
     from flowyard.building.workshop import BuildOutcome
-    from flowyard.delay import Delay
-    from flowyard.run import Finished, Triggered
+    from flowyard.running.delay import Delay
+    from flowyard.running.run import Finished, Triggered
 
 FORMAT = 1
 _SHOWN_REASONS = 4

@@ -13,14 +13,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowyard.ahead import ahead
+from flowyard.building.pace import Pace
 from flowyard.building.push_order import PushOrder
 from flowyard.building.workshop import build_image
 from flowyard.errors import FlowFailed, FlowyardError, PushFailed, RegistryError, Unfinished, expected
-from flowyard.heads import note_head
 from flowyard.interruption import ShipInterrupted, uninterrupted
 from flowyard.outcome import Outcome, Registered
-from flowyard.pace import Pace
-from flowyard.pinning import Pinning
 from flowyard.plan import Action, Desired, FlowPlan, Plan
 from flowyard.planning.docker_tasks import calls_mark, in_layers
 from flowyard.ports import PrefectApi
@@ -35,6 +33,8 @@ from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.lease import Guarded, Lease
 from flowyard.releasing.order import Commit
 from flowyard.releasing.records import ReleaseRecord
+from flowyard.shipping.heads import note_head
+from flowyard.shipping.pinning import Pinning
 from flowyard.stubs.files import StubFiles
 from flowyard.stubs.refresh import refresh_stubs
 from flowyard.values import ImageReference, Json, PublishedImage, published

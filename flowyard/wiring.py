@@ -18,11 +18,10 @@ from flowyard.adapters.git import Git
 from flowyard.adapters.lease_notes import FileNotes
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
+from flowyard.building.pace import UNHURRIED, Pace
 from flowyard.building.workshop import Workshop
-from flowyard.ci import on_github
 from flowyard.configuration.platforms import architecture_of
 from flowyard.connect import Connection, choose_target, connect
-from flowyard.pace import UNHURRIED, Pace
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.planning.selection import Surroundings
 from flowyard.ports import (
@@ -37,17 +36,18 @@ from flowyard.ports import (
 )
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import PINS, limited_flow
+from flowyard.reporting.ci import on_github
 from flowyard.state_folder import BUILD_LOGS, CONTEXTS, LEASES, RENDERED, STATE_FOLDER
 from flowyard.target import Target, VolumeStorage
-from flowyard.task_watch import Tasks
 from flowyard.values import Credentials, ImageReference, Project, PublishedImage, Repository
 from flowyard.yard import EcsSide, Yard
 
 if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
-    from flowyard.ci import CiJob
     from flowyard.cleaning.holdings import ImageStore
+    from flowyard.reporting.ci import CiJob
     from flowyard.reporting.comment import Comments
+    from flowyard.running.task_watch import Tasks
     from flowyard.values import Layer
 
 

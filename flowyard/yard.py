@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from flowyard.building.pace import UNHURRIED, Pace
 from flowyard.building.workshop import Workshop
-from flowyard.pace import UNHURRIED, Pace
 from flowyard.ports import (
     ContainerRegistry,
     DefinitionStore,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flowyard.errors import AwsError
-from flowyard.task_watch import LogPlace, TaskState
+from flowyard.running.task_watch import LogPlace, TaskState
 
 
 @dataclass

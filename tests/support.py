@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flowyard.adapters.processes import Finished
 from flowyard.load import load
-from flowyard.lock import Locker
+from flowyard.locking.locks import Locker
 from flowyard.plan import Desired
 from flowyard.planning.desired import want
 from flowyard.target import Target

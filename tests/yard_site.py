@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowyard.adapters.terminal import SilentProgress
+from flowyard.building.pace import Pace
 from flowyard.building.workshop import Workshop
 from flowyard.load import load
 from flowyard.outcome import Outcome
-from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action, Plan
 from flowyard.planning.render_memo import RenderMemo

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from flowyard.building.pace import UNHURRIED, Pace
 from flowyard.errors import Unfinished
-from flowyard.pace import UNHURRIED, Pace
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from flowyard.lock import installed_locks
+from flowyard.locking.locks import installed_locks
 from flowyard.plan import FlowPlan
 from flowyard.registering.deployment import Marks
 

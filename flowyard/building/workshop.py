@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowyard.building.pace import Pace
 from flowyard.errors import ConfigurationError, FlowyardError, Problem, expected
-from flowyard.pace import Pace
 from flowyard.plan import Desired
 from flowyard.planning.context import stage
 from flowyard.planning.desired import want

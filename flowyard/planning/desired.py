@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from flowyard.configuration.targets import misfits
 from flowyard.errors import ConfigurationError, LockError, Problem
-from flowyard.lock import REMEDY, locks_of
+from flowyard.locking.locks import REMEDY, locks_of
 from flowyard.plan import Desired
 from flowyard.planning.context import collect, source_files
 from flowyard.planning.docker_tasks import check, tasks_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
-from flowyard.lock import locks_of
+from flowyard.locking.locks import locks_of
 from flowyard.planning.context import RUNTIME_FOLDER
 from flowyard.render import Renderer
 from flowyard.values import Flow, Project

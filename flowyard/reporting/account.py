@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowyard.errors import FlowyardError, Unfinished
-from flowyard.lock import installed_locks
+from flowyard.locking.locks import installed_locks
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, FlowPlan, Plan
 

@@ -15,7 +15,7 @@ from flowyard.adapters.buildx import Buildx, SystemLineProcesses
 from flowyard.adapters.oci_address import Limits
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
-from flowyard.pace import Pace
+from flowyard.building.pace import Pace
 from flowyard.ports import ContainerRegistry, LogFiles, Logins
 from flowyard.render import DESCRIPTION
 from flowyard.target import EcrSettings

@@ -14,8 +14,8 @@ from string import Template
 import docker
 
 from flowyard.adapters.prefect_api import PrefectRest
+from flowyard.commands.opening import open_project
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
-from flowyard.opening import open_project
 from flowyard.values import PrefectAddress
 from tests.aws.api import REGION, AwsApi
 from tests.aws.ecs_account import CLUSTER, EXECUTION_ROLE, LOG_GROUP, TASK_ROLE, EcsAccount

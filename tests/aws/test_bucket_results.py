@@ -12,7 +12,7 @@ import pytest
 from flowyard.adapters.aws.s3 import BucketResults
 from flowyard.adapters.aws.session import AwsSession
 from flowyard.errors import AwsError, AwsRefused
-from flowyard.results import MOST
+from flowyard.running.results import MOST
 from flowyard.runtime import codec
 from flowyard.target import BucketStorage
 from flowyard.values import ResultPlace

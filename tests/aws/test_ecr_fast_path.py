@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from flowyard.adapters.terminal import SilentProgress
-from flowyard.opening import open_project
-from flowyard.pace import Pace
+from flowyard.building.pace import Pace
+from flowyard.commands.opening import open_project
 from flowyard.wiring import LateRegistry, open_yard
 from tests.aws.ecr_site import PushedImages, ecr_site
 from tests.aws.registry_front import RegistryFront

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowyard.results import ResultFile, describe_result
+from flowyard.running.results import ResultFile, describe_result
 from flowyard.values import ResultPlace
 from tests.aws.api import AwsApi
 from tests.aws.faults import Refusal

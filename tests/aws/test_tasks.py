@@ -9,7 +9,7 @@ import pytest
 
 from flowyard.adapters.aws.tasks import EcsTasks
 from flowyard.errors import AwsRefused
-from flowyard.task_watch import LogPlace, TaskContainer, Tasks, TaskState
+from flowyard.running.task_watch import LogPlace, TaskContainer, Tasks, TaskState
 from tests.aws.api import REGION, AwsApi
 from tests.aws.ecs_account import CLUSTER, LOG_GROUP, EcsAccount
 from tests.aws.ecs_executor import EcsExecutor

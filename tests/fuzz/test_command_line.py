@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from flowyard.cli import PLAN_HAS_CHANGES, app
+from flowyard.commands.cli import PLAN_HAS_CHANGES, app
 from flowyard.entry import VERBS, main
 from tests.fuzz.conftest import limited
 from tests.support import BASES, lock, make_project

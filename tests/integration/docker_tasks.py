@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.ports import PrefectApi
-from flowyard.run import Patient, Triggered, follow, result_of
+from flowyard.running.run import Patient, Triggered, follow, result_of
 from flowyard.wiring import open_results
 from tests.integration.docker_task_flows import CALLED, CALLED_DEPLOYMENTS, CALLING, DEPLOYMENTS, OUTAGES
 from tests.integration.pipeline_projects import SmallProject, fill

@@ -18,11 +18,11 @@ from typing import Any
 
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
+from flowyard.building.pace import Pace
+from flowyard.commands.opening import open_project
 from flowyard.embedded.state import registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
-from flowyard.opening import open_project
 from flowyard.outcome import Outcome
-from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.state_folder import STATE_FOLDER

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from flowyard.adapters.prefect_api import PrefectRest
-from flowyard.delay import measure
+from flowyard.running.delay import measure
 from flowyard.values import PrefectAddress
 
 HELD = 2.5  # seconds; whoever is taken more quickly is not asked about slots

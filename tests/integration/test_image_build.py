@@ -23,9 +23,9 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage
 from flowyard.building.builders import Builder
 from flowyard.building.layer_cache import LayerCache
+from flowyard.building.pace import Pace
 from flowyard.building.parallel import Done, Failed, run_parallel
 from flowyard.errors import BuildFailed, EngineError
-from flowyard.pace import Pace
 from flowyard.values import BuildSecret, ImageReference, Repository
 from tests.integration.registry_program import running_registry
 
@@ -168,7 +168,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         "import os, sys\n"
         "from flowyard.adapters.buildx import SystemLineProcesses\n"
         "from flowyard.building.parallel import run_parallel\n"
-        "from flowyard.pace import Pace\n"
+        "from flowyard.building.pace import Pace\n"
         "processes = SystemLineProcesses()\n"
         "shell = ('sh', '-c', 'sleep 600 & echo ready >&2; wait')\n"
         "say = lambda line: os.write(1, line.encode() + b'\\n')\n"  # at once: two threads say it

@@ -27,7 +27,7 @@ import importlib.metadata, json, pathlib, sys
 import flowyard
 from flowyard.connect import choose_target
 from flowyard.planning.desired import want
-from flowyard.opening import open_project
+from flowyard.commands.opening import open_project
 
 project = open_project()
 wanted = want(project, project.flows[0], choose_target(project, None))

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from flowyard.building.pace import Pace
 from flowyard.errors import OrderError
 from flowyard.outcome import Outcome
-from flowyard.pace import Pace
 from flowyard.pipeline import ship
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.releasing.holder import Holder

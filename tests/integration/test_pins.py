@@ -10,7 +10,6 @@ import pytest
 
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.outcome import Outcome
-from flowyard.pinning import Pinning
 from flowyard.plan import Action, FlowPlan
 from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
@@ -20,6 +19,7 @@ from flowyard.registering.pins import Pin, ensure_pins, pins_of
 from flowyard.registering.pruning import Pins
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.records import ReleaseRecord, append
+from flowyard.shipping.pinning import Pinning
 from flowyard.values import DeploymentSpec, Json, PrefectAddress
 from tests.fakes_server import TEMPLATE, FakeServer
 from tests.registration import IMAGE, TARGET, MemoryRecord

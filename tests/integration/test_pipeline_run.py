@@ -15,7 +15,7 @@ from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
 from flowyard.embedded.state import api_url
-from flowyard.run import Finished, Triggered, follow, result_of
+from flowyard.running.run import Finished, Triggered, follow, result_of
 from flowyard.wiring import open_results
 from tests.integration.pipeline_projects import SmallProject
 from tests.integration.yard import ROOT

@@ -18,7 +18,7 @@ import urllib3
 from uv import find_uv_bin
 
 from flowyard.adapters.prefect_api import PrefectRest
-from flowyard.delay import measure
+from flowyard.running.delay import measure
 from flowyard.values import PrefectAddress
 from tests.integration.pipeline_projects import SmallProject
 from tests.integration.prefect_server import prefect_server

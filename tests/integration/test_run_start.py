@@ -14,8 +14,8 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from flowyard.delay import Delay, measure
-from flowyard.run import POLL_SECONDS
+from flowyard.running.delay import Delay, measure
+from flowyard.running.run import POLL_SECONDS
 from tests.integration.pipeline_projects import SmallProject
 
 pytest_plugins = ("tests.integration.pipeline_fixtures",)

@@ -27,8 +27,8 @@ import pytest
 from flowyard.adapters.buildx import Buildx, SystemLineProcesses
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.building.workshop import Workshop, build_request
+from flowyard.commands.opening import open_project
 from flowyard.connect import choose_target
-from flowyard.opening import open_project
 from flowyard.plan import Desired
 from flowyard.planning.desired import want
 from flowyard.releasing.order import Commit

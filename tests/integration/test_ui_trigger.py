@@ -21,7 +21,7 @@ import urllib3
 
 from flowyard.embedded.state import api_url
 from flowyard.pipeline import ship
-from flowyard.run import Triggered, follow, result_of
+from flowyard.running.run import Triggered, follow, result_of
 from flowyard.wiring import open_results
 from tests.integration.yard import RunningYard, running_yard
 

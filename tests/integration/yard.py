@@ -21,12 +21,12 @@ from docker.errors import ImageNotFound, NotFound
 
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.terminal import SilentProgress
+from flowyard.building.pace import Pace
+from flowyard.commands.opening import open_project
 from flowyard.embedded.options import UpOptions
 from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
 from flowyard.load import LOCAL_FILE, REGISTRY_FILE
-from flowyard.opening import open_project
-from flowyard.pace import Pace
 from flowyard.ports import PrefectApi
 from flowyard.state_folder import STATE_FOLDER
 from flowyard.target import Target

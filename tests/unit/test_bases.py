@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.bases import pin_bases
 from flowyard.errors import LockError, RegistryError
 from flowyard.load import BASES_LOCK, load
+from flowyard.locking.bases import pin_bases
 from flowyard.values import BaseImage, Digest, ImageReference, Repository
 from tests.fakes import FakeContainerRegistry
 from tests.support import FLOW, MINIMAL, write_files

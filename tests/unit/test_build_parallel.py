@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from flowyard.building.pace import Pace
 from flowyard.building.parallel import FAILED_BEFORE, Done, Failed, default_limit, limit_for, run_parallel
 from flowyard.errors import BuildFailed, Unfinished
-from flowyard.pace import Pace
 
 
 def test_outcomes_keep_the_order_and_one_failure_hides_no_other() -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from flowyard import errors
 from flowyard.building.parallel import MOST
-from flowyard.cli import app
+from flowyard.commands.cli import app
+from flowyard.commands.options import Jobs, Releases
 from flowyard.entry import VERBS, main, with_default_verb
-from flowyard.options import Jobs, Releases
 from flowyard.registering.pruning import KEPT_RELEASES
 from tests.support import lock, make_project, write_files
 

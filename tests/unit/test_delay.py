@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from flowyard.delay import Delay, Phase, delay, delay_text, measure, moments
 from flowyard.errors import NotFound
+from flowyard.running.delay import Delay, Phase, delay, delay_text, measure, moments
 from flowyard.values import Json
 
 FULL = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from flowyard.building.pace import Pace
 from flowyard.errors import BuildFailed, ConfigurationError, PushFailed, Unfinished
-from flowyard.pace import Pace
 from flowyard.pipeline import ship
 from flowyard.report import exit_code
 from tests.support import FLOW, MINIMAL, lock, make_project, write_files

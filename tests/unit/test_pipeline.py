@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flowyard.adapters.terminal import SilentProgress
+from flowyard.building.pace import Pace
 from flowyard.building.workshop import build_images
 from flowyard.errors import (
     BuildFailed,
@@ -19,7 +20,6 @@ from flowyard.errors import (
     PushFailed,
     RegistryError,
 )
-from flowyard.pace import Pace
 from flowyard.pipeline import changed_images, ship
 from flowyard.plan import Action
 from flowyard.report import exit_code

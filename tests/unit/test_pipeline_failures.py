@@ -13,9 +13,9 @@ import pytest
 
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage
+from flowyard.building.pace import Pace
 from flowyard.building.workshop import build_images
 from flowyard.errors import BuildFailed, Defect, FlowFailed, FlowyardError, PrefectError, Refused
-from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
 from flowyard.plan import Action
 from flowyard.releasing.lease import hold

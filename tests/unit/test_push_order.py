@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
+from flowyard.building.pace import Pace
 from flowyard.building.push_order import PushOrder
 from flowyard.errors import PushFailed
-from flowyard.pace import Pace
 from flowyard.pipeline import plan_flows, ship
 from flowyard.reporting.account import of_plan
 from tests.support import FLOW, lock, make_project, write_files

@@ -10,7 +10,6 @@ import pytest
 
 from flowyard.build import BuiltImage
 from flowyard.building.workshop import BuildOutcome
-from flowyard.delay import Delay, Phase
 from flowyard.errors import (
     BuildFailed,
     CheckFailed,
@@ -35,7 +34,8 @@ from flowyard.report import (
     ship_summary,
     ship_text,
 )
-from flowyard.run import Finished, Triggered
+from flowyard.running.delay import Delay, Phase
+from flowyard.running.run import Finished, Triggered
 from flowyard.values import Digest, ImageReference, PublishedImage, Repository
 
 REPOSITORY = Repository("r.example", "etl")

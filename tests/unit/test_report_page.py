@@ -16,7 +16,7 @@ from flowyard.reporting.document import Seen, document
 from flowyard.reporting.graph import Graph, graph
 from flowyard.reporting.layers import layers_of
 from flowyard.reporting.page import page, rows, shared_layers, shown_seconds, shown_size
-from flowyard.telling import Telling
+from flowyard.reporting.telling import Telling
 from tests.report_examples import HOSTILE, digest, example
 
 

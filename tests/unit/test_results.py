@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flowyard.results import BEGINNING, MOST, ResultFile, describe_result
+from flowyard.running.results import BEGINNING, MOST, ResultFile, describe_result
 from flowyard.runtime import codec
 from flowyard.values import ResultPlace
 

@@ -9,7 +9,7 @@ import pytest
 
 from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, UsageError
 from flowyard.load import load
-from flowyard.run import (
+from flowyard.running.run import (
     AWAY_SECONDS,
     Finished,
     Triggered,

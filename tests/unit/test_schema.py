@@ -15,7 +15,7 @@ from cyclopts import App
 from jsonschema import Draft7Validator
 from pydantic import BaseModel
 
-from flowyard.cli import app
+from flowyard.commands.cli import app
 from flowyard.configuration.forms import FORMS
 from flowyard.configuration.models import FlowFile, LocalFile, RegistryFile
 from flowyard.configuration.parse import parse

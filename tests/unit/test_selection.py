@@ -190,7 +190,7 @@ def test_since_is_about_the_users_of_what_was_touched(
 def test_flowyards_own_part_of_an_image_is_of_all_flows(shared: Project, path: str, inside: bool) -> None:
     """Where Flowyard is part of the repository. Elsewhere a folder of that name is somebody's own."""
     package = (shared.root if inside else shared.root.parent) / "flowyard"
-    for changed, concerned in ((path, inside), ("flowyard/verbs.py", False)):
+    for changed, concerned in ((path, inside), ("flowyard/commands/verbs.py", False)):
         touched = touched_since(shared, shared.flows, [changed], render, package)
         assert touched == ({flow.name for flow in shared.flows} if concerned else set())
 

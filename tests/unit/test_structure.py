@@ -35,10 +35,10 @@ HEAVY = frozenset(
 )
 # Who may know which adapter.
 ADAPTERS: Mapping[str, set[str]] = {
+    "commands.machine": {"prefect_api", "terminal"},
+    "commands.opening": {"prefect_api"},
+    "commands.verbs": {"oci", "prefect_api", "processes", "terminal"},
     "connect": {"prefect_address", "prefect_settings"},
-    "machine": {"prefect_api", "terminal"},
-    "opening": {"prefect_api"},
-    "verbs": {"oci", "prefect_api", "processes", "terminal"},
     "wiring": {
         "aws.ecr",
         "aws.ecs",
@@ -61,24 +61,20 @@ ADAPTERS: Mapping[str, set[str]] = {
         "processes",
     },
 }
-EMBEDDED = {"connect", "machine"}
+EMBEDDED = {"connect", "commands.machine"}
 # The imperative shell: it may reach for adapters. Every other module is the pure core, new ones included.
 SHELL = frozenset(
     {
         "__main__",
-        "ci",
-        "cli",
-        "connect",
+        "commands.cli",
         "entry",
-        "machine",
         "pipeline",
         "report",
-        "report_page",
-        "run",
+        "reporting.ci",
+        "reporting.page_file",
+        "reporting.telling",
+        "running.run",
         "shipment",
-        "telling",
-        "verbs",
-        "wiring",
         *ADAPTERS,
     }
 )
@@ -165,11 +161,16 @@ def test_who_knows_the_embedded_services() -> None:
     } == EMBEDDED
 
 
+def test_nobody_but_the_program_knows_its_commands() -> None:
+    users = {name for name, path in modules().items() if below(of_flowyard(path), "commands")}
+    assert {name for name in users if not name.startswith("commands.")} == {"entry"}
+
+
 def test_adapters_know_neither_each_other_s_users_nor_the_pipeline() -> None:
     upper = {
-        "cli",
-        "machine",
-        "verbs",
+        "commands.cli",
+        "commands.machine",
+        "commands.verbs",
         "wiring",
         "pipeline",
         "register",
@@ -178,7 +179,7 @@ def test_adapters_know_neither_each_other_s_users_nor_the_pipeline() -> None:
         "configuration.complete",
         "plan",
         "report",
-        "run",
+        "running.run",
     }
     found = {
         name: of_flowyard(path) & upper for name, path in modules().items() if name.startswith("adapters.")
@@ -187,7 +188,7 @@ def test_adapters_know_neither_each_other_s_users_nor_the_pipeline() -> None:
 
 
 def test_the_pure_core_knows_nothing_of_the_outside() -> None:
-    outside = {"adapters", "embedded", "wiring", "verbs", "cli", "pipeline"}
+    outside = {"adapters", "commands", "embedded", "wiring", "pipeline"}
     programs = {"subprocess", "socket", "urllib3", "http"}
     found = {}
     for name, path in modules().items():
@@ -289,7 +290,15 @@ def loaded_at_once(start: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "start", ["entry", "cli", "verbs", "machine", "adapters.aws.ecs", "adapters.aws.secrets"]
+    "start",
+    [
+        "entry",
+        "commands.cli",
+        "commands.verbs",
+        "commands.machine",
+        "adapters.aws.ecs",
+        "adapters.aws.secrets",
+    ],
 )
 def test_a_ship_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:
     heavy = {module: user for module, user in loaded_at_once(start).items() if module.split(".")[0] in HEAVY}
@@ -297,9 +306,15 @@ def test_a_ship_with_nothing_to_do_imports_nothing_heavy(start: str) -> None:
 
 
 def test_what_only_a_shipment_needs_is_loaded_by_none_of_the_verbs() -> None:
-    assert {"shipment", "pinning", "stubs.files", "register", "publish", "build", "adapters.oci"} & set(
-        loaded_at_once("verbs")
-    ) == set()
+    assert {
+        "shipment",
+        "shipping.pinning",
+        "stubs.files",
+        "register",
+        "publish",
+        "build",
+        "adapters.oci",
+    } & set(loaded_at_once("commands.verbs")) == set()
 
 
 def test_the_program_and_its_command_line_load_next_to_nothing() -> None:
@@ -308,11 +323,11 @@ def test_the_program_and_its_command_line_load_next_to_nothing() -> None:
         "errors",
         "interruption",
     }
-    assert {name for name in loaded_at_once("cli") if name in modules()} == {
-        "cli",
+    assert {name for name in loaded_at_once("commands.cli") if name in modules()} == {
+        "commands.cli",
+        "commands.options",
         "errors",
         "aws.options",
-        "options",
         "reporting.options",
     }
 

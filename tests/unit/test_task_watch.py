@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flowyard.errors import AwsRefused, FlowFailed
-from flowyard.run import Finished, Triggered, Waiting, follow, result_of
-from flowyard.task_watch import (
+from flowyard.running.run import Finished, Triggered, Waiting, follow, result_of
+from flowyard.running.task_watch import (
     RUNNING_SECONDS,
     STARTING_SECONDS,
     UNHEARD_SECONDS,

@@ -9,7 +9,7 @@ import pytest
 
 from flowyard.load import load
 from flowyard.reporting.account import Account, FlowAccount
-from flowyard.telling import Telling
+from flowyard.reporting.telling import Telling
 from tests.support import make_project, target_of
 
 

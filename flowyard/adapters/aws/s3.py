@@ -7,7 +7,7 @@ from contextlib import closing
 from flowyard.adapters.aws.refusals import hint_of_name, is_denied
 from flowyard.errors import AwsError, AwsRefused
 from flowyard.ports import AwsCalls
-from flowyard.results import BEGINNING, MOST, ResultFile, describe_result
+from flowyard.running.results import BEGINNING, MOST, ResultFile, describe_result
 from flowyard.target import BucketStorage
 from flowyard.values import Json, ResultPlace
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from flowyard.adapters.aws.session import AwsSession
 from flowyard.errors import AwsRefused
-from flowyard.task_watch import LogPlace, TaskContainer, TaskState
+from flowyard.running.task_watch import LogPlace, TaskContainer, TaskState
 from flowyard.values import Json
 
 TRIES = 2  # whoever follows a run asks again soon anyway

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from flowyard.errors import Refused
 from flowyard.ports import PrefectApi
+from flowyard.running.task_watch import TaskState
 from flowyard.runtime.names import START_LOGGER
-from flowyard.task_watch import TaskState
 from flowyard.values import Json
 
 _RUN_LOGGER = "prefect.flow_runs"

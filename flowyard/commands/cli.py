@@ -10,8 +10,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
-from flowyard.errors import UsageError
-from flowyard.options import (
+from flowyard.commands.options import (
     AsJson,
     Exclude,
     FailFast,
@@ -22,6 +21,7 @@ from flowyard.options import (
     Speed,
     TargetName,
 )
+from flowyard.errors import UsageError
 from flowyard.reporting.options import PlanTelling, Report
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
@@ -70,9 +70,9 @@ def ship(
     report: Report = None,
 ) -> int:
     """Build, check, push and register what changed. The default verb."""
-    from flowyard import verbs
-    from flowyard.output import Output
-    from flowyard.telling import Telling
+    from flowyard.commands import verbs
+    from flowyard.commands.output import Output
+    from flowyard.reporting.telling import Telling
 
     output = Output(json, Telling(report=report))
     return verbs.ship(filters.of(flows), target, output, speed.pace())
@@ -90,9 +90,9 @@ def plan(
     filters: Filtered = EVERY,
 ) -> int:
     """Say what ship would do to each flow, and why. Builds nothing."""
-    from flowyard import verbs
-    from flowyard.output import Output
-    from flowyard.telling import Telling
+    from flowyard.commands import verbs
+    from flowyard.commands.output import Output
+    from flowyard.reporting.telling import Telling
 
     output = Output(json, Telling(telling.comment, telling.split, telling.report))
     changes = verbs.plan(filters.of(flows), target, output)
@@ -102,7 +102,7 @@ def plan(
 @app.command(group=PIPELINE)
 def render(*flows: FlowWord, exclude: Exclude = ()) -> int:
     """Print the Dockerfile of each flow."""
-    from flowyard import verbs
+    from flowyard.commands import verbs
 
     return verbs.render(flows, exclude)
 
@@ -117,9 +117,9 @@ def build(
     report: Report = None,
 ) -> int:
     """Build and check the images on this machine; push and register nothing."""
-    from flowyard import verbs
-    from flowyard.output import Output
-    from flowyard.telling import Telling
+    from flowyard.commands import verbs
+    from flowyard.commands.output import Output
+    from flowyard.reporting.telling import Telling
 
     output = Output(json, Telling(report=report))
     return verbs.build(filters.of(flows), target, output, speed.pace())
@@ -134,8 +134,8 @@ def register(
     filters: Filtered = EVERY,
 ) -> int:
     """Register deployments of images that are in the container registry already; build nothing."""
-    from flowyard import verbs
-    from flowyard.output import Output
+    from flowyard.commands import verbs
+    from flowyard.commands.output import Output
 
     return verbs.register(filters.of(flows), target, Output(json), Speed(fail_fast=fail_fast).pace())
 
@@ -143,8 +143,8 @@ def register(
 @app.command(name="list", group=AROUND)
 def list_(*, target: TargetName = None, json: AsJson = False) -> int:
     """List the flows, their deployments and what runs them."""
-    from flowyard import verbs
-    from flowyard.output import Output
+    from flowyard.commands import verbs
+    from flowyard.commands.output import Output
 
     return verbs.list_flows(target, Output(json))
 
@@ -156,7 +156,7 @@ def lock(
     exclude: Exclude = (),
 ) -> int:
     """Pin base images by digest, and dependencies with hashes; write the types of Docker tasks. Commit it all."""
-    from flowyard import verbs
+    from flowyard.commands import verbs
 
     return verbs.lock(flows, upgrade, exclude)
 
@@ -178,8 +178,8 @@ def run(
     ] = None,
 ) -> int:
     """Trigger a deployment, follow its run, print the flow's result."""
-    from flowyard import verbs
-    from flowyard.output import Output
+    from flowyard.commands import verbs
+    from flowyard.commands.output import Output
 
     return verbs.run(deployment, parameter, target, Output(json), timeout)
 
@@ -196,8 +196,8 @@ def policies(
     options: Annotated[Policies, Parameter(name="*")] = FROM_FILES,
 ) -> int:
     """Write the IAM policies that a target needs in AWS: for CI, worker, tasks and `run`. Asks nobody."""
-    from flowyard import verbs
-    from flowyard.output import Output
+    from flowyard.commands import verbs
+    from flowyard.commands.output import Output
 
     return verbs.policies(target, Output(json), verbs.PolicyFiles(terraform, output), options)
 
@@ -216,7 +216,7 @@ def up(
     ] = None,
 ) -> int:
     """Start the embedded registry, Prefect server and docker worker, as far as they do not run."""
-    from flowyard import machine
+    from flowyard.commands import machine
 
     return machine.up(target, database)
 
@@ -226,7 +226,7 @@ def down(
     *, delete_data: Annotated[bool, Parameter(negative="", help="Also delete database and images.")] = False
 ) -> int:
     """Stop what `up` started. The data is kept."""
-    from flowyard import machine
+    from flowyard.commands import machine
 
     return machine.down(delete_data)
 
@@ -240,8 +240,8 @@ def clean(
     json: AsJson = False,
 ) -> int:
     """Free what ships left on this machine's disk and nothing needs: images, their build cache, old logs."""
-    from flowyard import machine
-    from flowyard.output import Output
+    from flowyard.commands import machine
+    from flowyard.commands.output import Output
 
     return machine.clean(target, Output(json), dry_run=dry_run, releases=releases)
 

@@ -19,9 +19,9 @@ from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi, Results, Timer
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
+from flowyard.running.task_watch import Tasks, TaskState, TaskWatch, noted
 from flowyard.runtime.names import START_LOGGER
 from flowyard.target import Target
-from flowyard.task_watch import Tasks, TaskState, TaskWatch, noted
 from flowyard.values import FINAL_STATES, Json, Project, ResultPlace
 
 POLL_SECONDS = 0.5

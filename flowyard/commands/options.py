@@ -11,7 +11,7 @@ from cyclopts import Parameter, Token, validators
 from flowyard.aws.options import PolicyOptions
 
 if TYPE_CHECKING:
-    from flowyard.pace import Pace
+    from flowyard.building.pace import Pace
     from flowyard.planning.asked import Selection
 
 
@@ -68,7 +68,7 @@ class Speed:
 
     def pace(self) -> Pace:
         """The same without the words for it."""
-        from flowyard.pace import Pace
+        from flowyard.building.pace import Pace
 
         return Pace(self.jobs, self.fail_fast)
 

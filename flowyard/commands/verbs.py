@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowyard.building.pace import UNHURRIED, Pace
+from flowyard.commands.opening import Opened, open_project, open_target
+from flowyard.commands.output import Output, note
 from flowyard.connect import choose_target, connect, locate, ui_url
 from flowyard.errors import FlowFailed, PrefectError, UsageError
 from flowyard.interruption import ShipInterrupted
-from flowyard.opening import Opened, open_project, open_target
-from flowyard.output import Output, note
-from flowyard.pace import UNHURRIED, Pace
 
 if TYPE_CHECKING:
     from flowyard.aws.options import PolicyOptions
@@ -194,9 +194,9 @@ def lock(words: Sequence[str], upgrade: bool, exclude: Sequence[str] = ()) -> in
     """Pin bases, lock dependencies and write the types of Docker tasks; say what was written."""
     from flowyard.adapters.oci import OciRegistry
     from flowyard.adapters.processes import SystemProcesses
-    from flowyard.bases import pin_bases
     from flowyard.configuration.platforms import architecture_of
-    from flowyard.lock import Locker
+    from flowyard.locking.bases import pin_bases
+    from flowyard.locking.locks import Locker
     from flowyard.planning.asked import named
     from flowyard.stubs.refresh import lock_stubs
     from flowyard.wiring import uv_program
@@ -225,8 +225,8 @@ def run(
     """Trigger, follow on stderr, print the result on stdout."""
     from flowyard import report
     from flowyard.adapters.prefect_api import PrefectRest
-    from flowyard.delay import delay_text, measure
-    from flowyard.run import Waiting, find_deployment, follow, parse_parameters, result_of, trigger
+    from flowyard.running.delay import delay_text, measure
+    from flowyard.running.run import Waiting, find_deployment, follow, parse_parameters, result_of, trigger
     from flowyard.wiring import open_results, open_tasks
 
     project = open_project()

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowyard.ci import comment, listens, only_warning, tell
 from flowyard.errors import UsageError
+from flowyard.reporting.ci import comment, listens, only_warning, tell
 
 if TYPE_CHECKING:
     from flowyard.reporting.account import Account
@@ -48,7 +48,7 @@ class Telling:
         tell(account, os.environ, sys.stderr, split=self.split)
         if self.report is not None:
             with only_warning("the report page was not written", sys.stderr):
-                from flowyard.report_page import write_page
+                from flowyard.reporting.page_file import write_page
 
                 write_page(Path(self.report), account, project, target, self.began)
                 sys.stderr.write(f"report: {self.report}\n")

@@ -11,7 +11,15 @@ import pytest
 from flowyard.adapters.processes import Finished
 from flowyard.errors import LockError
 from flowyard.load import load
-from flowyard.lock import REMEDY, FlowLocks, Locker, compile_argv, flow_fingerprint, installed_locks, locks_of
+from flowyard.locking.locks import (
+    REMEDY,
+    FlowLocks,
+    Locker,
+    compile_argv,
+    flow_fingerprint,
+    installed_locks,
+    locks_of,
+)
 from flowyard.values import BaseImage, Flow
 from tests.support import IN_A_BUCKET, REGISTRY, FakeUv, make_project, write_files
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.terminal import progress_for
+from flowyard.commands.opening import open_project
+from flowyard.commands.output import Output, note
 from flowyard.connect import choose_target, connect, locate
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import UsageError
 from flowyard.load import find_root
-from flowyard.opening import open_project
-from flowyard.output import Output, note
 from flowyard.state_folder import STATE_FOLDER
 from flowyard.wiring import open_images
 

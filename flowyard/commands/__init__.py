@@ -1,0 +1,1 @@
+"""The command line: its words, what each verb does with them, and how what comes of it is printed."""

@@ -1,0 +1,1 @@
+"""What the verb `lock` writes: base images by digest, dependencies with hashes."""
