@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.site_folder import PEER, ROOT, ca_bundle
 from benchmarks.timing import BenchmarkFailed
 from flowyard.adapters.oci import OciRegistry
-from flowyard.load import LOCAL_FILE
+from flowyard.configuration.paths import LOCAL_FILE
 from flowyard.values import ImageReference, Repository
 
 PYTHON = "3.13"

@@ -12,14 +12,9 @@ from pathlib import Path
 from flowyard.configuration.complete import Sources, complete
 from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, RegistryFile
 from flowyard.configuration.parse import Model, parse
-from flowyard.configuration.paths import is_inside
+from flowyard.configuration.paths import BASES_LOCK, FLOW_FILE, LOCAL_FILE, REGISTRY_FILE, is_inside
 from flowyard.errors import ConfigurationError, Problem, UsageError
 from flowyard.values import Project
-
-REGISTRY_FILE = "registry.toml"
-LOCAL_FILE = "registry.local.toml"
-FLOW_FILE = "flow.toml"
-BASES_LOCK = Path("images/bases.lock")
 
 
 def find_root(start: Path) -> Path:

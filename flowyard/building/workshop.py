@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowyard.building.pace import Pace
+from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.errors import ConfigurationError, FlowyardError, Problem, expected
 from flowyard.plan import Desired
 from flowyard.planning.context import stage
@@ -71,7 +72,7 @@ def build_images(workshop: Workshop, flows: Sequence[Flow], pace: Pace) -> tuple
 def sources(flows: Iterable[Flow]) -> tuple[Path, ...]:
     """The files and folders that decide what is shipped: a change there that is not committed counts."""
     folders = {folder for flow in flows for folder in (flow.folder, *flow.includes)}
-    return (Path("registry.toml"), Path("images"), *sorted(folders))
+    return (Path(REGISTRY_FILE), Path("images"), *sorted(folders))
 
 
 def build_image(

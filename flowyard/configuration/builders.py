@@ -12,6 +12,7 @@ from dataclasses import replace
 from flowyard.aws.ecr_hosts import account_and_region
 from flowyard.configuration.models import LocalBuilderTable
 from flowyard.configuration.parse import show
+from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.configuration.target_models import OciRegistryTable, RegistryCacheTable, TargetTable
 from flowyard.errors import Problem
 from flowyard.references import LONGEST_PATH
@@ -65,7 +66,7 @@ def flow_cache_problems(flow: str, targets: Mapping[str, Target]) -> Iterator[Pr
             continue
         if cache.repository == target.repository.replace("{flow}", flow):
             text = _taken(cache.repository, f"flow {flow}'s")
-            yield Problem("registry.toml", f"targets.{target.name}.{_KEY}", text)
+            yield Problem(REGISTRY_FILE, f"targets.{target.name}.{_KEY}", text)
 
 
 def _local(build: BuildSettings, local: LocalBuilderTable) -> BuildSettings:

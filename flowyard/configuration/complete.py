@@ -22,7 +22,7 @@ from flowyard.configuration.models import (
     RegistryFile,
 )
 from flowyard.configuration.parse import did_you_mean, show
-from flowyard.configuration.paths import is_file, is_folder, is_inside, leaves
+from flowyard.configuration.paths import LOCAL_FILE, REGISTRY_FILE, is_file, is_folder, is_inside, leaves
 from flowyard.configuration.schedules import schedule_of
 from flowyard.configuration.targets import flow_problems, storages_of, target_problems, targets_of
 from flowyard.errors import Problem
@@ -71,7 +71,7 @@ def complete(sources: Sources) -> tuple[Project, tuple[Problem, ...]]:
     if table.default_target not in targets:
         known = ", ".join(sorted(targets))
         found = f"`{table.default_target}` is not a target{did_you_mean(table.default_target, targets)}"
-        problems.append(Problem("registry.toml", "project.default-target", f"{found}; targets: {known}"))
+        problems.append(Problem(REGISTRY_FILE, "project.default-target", f"{found}; targets: {known}"))
     secrets, secret_problems = _build_secrets(sources)
     project = Project(table.name, sources.root, tuple(flows), targets, table.default_target, secrets)
     once = dict.fromkeys((*problems, *secret_problems))  # a default's problem comes with every flow
@@ -94,12 +94,10 @@ def _build_secrets(sources: Sources) -> tuple[tuple[BuildSecret, ...], tuple[Pro
     for name, source in sources.local.build_secrets.items():
         key = f"build-secrets.{name}"
         if (source.file is None) == (source.env is None):
-            problems.append(Problem("registry.local.toml", key, "needs exactly one of `file` and `env`"))
+            problems.append(Problem(LOCAL_FILE, key, "needs exactly one of `file` and `env`"))
         path = None if source.file is None else sources.root / _expanded(source.file)
         if path is not None and not is_file(path):
-            problems.append(
-                Problem("registry.local.toml", f"{key}.file", f"{show(source.file)} is not a file")
-            )
+            problems.append(Problem(LOCAL_FILE, f"{key}.file", f"{show(source.file)} is not a file"))
         secrets.append(BuildSecret(name, path, source.env))
     return tuple(secrets), tuple(problems)
 
@@ -181,7 +179,7 @@ class _FlowBuilder:
             f'or take a base that holds it: `base = "python:{declared}-slim"`'
         )
         if self._file.python is None:
-            self.problems.append(Problem("registry.toml", "defaults.python", text))
+            self.problems.append(Problem(REGISTRY_FILE, "defaults.python", text))
         else:
             self._problem("python", text)
 
@@ -190,14 +188,14 @@ class _FlowBuilder:
             parse_reference(name)
         except ValueError as error:
             if self._file.base is None:
-                self.problems.append(Problem("registry.toml", "defaults.base", str(error)))
+                self.problems.append(Problem(REGISTRY_FILE, "defaults.base", str(error)))
             else:
                 self._problem("base", str(error))
 
     def _includes(self) -> tuple[Path, ...]:
         for include in self._defaults.include or ():
             if (text := self._include_problem(include)) is not None:
-                self.problems.append(Problem("registry.toml", "defaults.include", text))
+                self.problems.append(Problem(REGISTRY_FILE, "defaults.include", text))
         for include in self._file.include or ():
             if (text := self._include_problem(include)) is not None:
                 self._problem("include", text)

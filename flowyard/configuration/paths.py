@@ -1,4 +1,5 @@
-"""Whether paths that the files name are there, and stay inside the folder they belong to, links followed.
+"""What the files of a project are called; and whether paths that they name are there, and stay inside the folder
+they belong to, links followed.
 
 What somebody wrote may be no path that a system takes, such as a name of 300 characters: then it is not there.
 A link can lead out of the repository where the text of a path does not: what lies there would be copied into
@@ -9,6 +10,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
+
+REGISTRY_FILE = "registry.toml"
+LOCAL_FILE = "registry.local.toml"
+FLOW_FILE = "flow.toml"
+BASES_LOCK = Path("images/bases.lock")
 
 
 def is_file(path: Path) -> bool:

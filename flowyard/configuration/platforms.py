@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
+from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.errors import ConfigurationError, Problem
 from flowyard.values import Project
 
@@ -44,7 +45,7 @@ def with_platforms(project: Project, machine: str) -> Project:
     architecture = architecture_of(machine)
     if architecture is None:
         text = f'is needed on this machine, whose processor is called "{machine}"; such as ["linux/amd64"]'
-        raise ConfigurationError([Problem("registry.toml", "defaults.platforms", text)])
+        raise ConfigurationError([Problem(REGISTRY_FILE, "defaults.platforms", text)])
     own = (f"linux/{architecture}",)
     return replace(
         project, flows=tuple(replace(flow, platforms=flow.platforms or own) for flow in project.flows)

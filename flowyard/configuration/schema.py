@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.paths import BASES_LOCK, FLOW_FILE, LOCAL_FILE, REGISTRY_FILE
 from flowyard.values import Json
 
 SCHEMAS: Mapping[Path, type[BaseModel]] = MappingProxyType(
@@ -28,10 +29,10 @@ SCHEMAS: Mapping[Path, type[BaseModel]] = MappingProxyType(
 )
 FILES: Mapping[str, type[BaseModel]] = MappingProxyType(
     {
-        "registry.toml": RegistryFile,
-        "flows/NAME/flow.toml": FlowFile,
-        "registry.local.toml": LocalFile,
-        "images/bases.lock": BasesFile,
+        REGISTRY_FILE: RegistryFile,
+        f"flows/NAME/{FLOW_FILE}": FlowFile,
+        LOCAL_FILE: LocalFile,
+        BASES_LOCK.as_posix(): BasesFile,
     }
 )
 REFERENCE = Path("docs/configuration.md")

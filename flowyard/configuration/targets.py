@@ -15,6 +15,7 @@ from flowyard.configuration.kubernetes import deployment_problems as kubernetes_
 from flowyard.configuration.kubernetes import kubernetes_of, kubernetes_problems
 from flowyard.configuration.models import RegistryFile
 from flowyard.configuration.parse import show
+from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.configuration.target_models import EcrRegistryTable, OciRegistryTable, PrefectTable, TargetTable
 from flowyard.errors import Problem
 from flowyard.references import LONGEST_PATH, is_registry_host, parse_reference
@@ -22,7 +23,6 @@ from flowyard.target import BucketStorage, PrefectChoice, Target, VolumeStorage
 from flowyard.urls import comparable, is_http_url, without_credentials
 from flowyard.values import DeploymentSpec, Flow
 
-FILE = "registry.toml"
 _ANY_FLOW = "flow"  # stands for a folder's name, which is checked by itself
 _RESERVED = "prefect"
 _FROM_ENVIRONMENT = PrefectChoice()  # each ship may find another API there, so nothing is known of two
@@ -90,13 +90,13 @@ def target_problems(registry: RegistryFile, targets: Mapping[str, Target]) -> It
             *cache_problems(table, targets[name]),
         )
         for key, text in found:
-            yield Problem(FILE, f"targets.{name}.{key}", text)
+            yield Problem(REGISTRY_FILE, f"targets.{name}.{key}", text)
         if table.work_pool.name.lower().startswith(_RESERVED):
             text = (
                 f'{show(table.work_pool.name)}: Prefect keeps names that begin with "{_RESERVED}" for itself'
             )
-            yield Problem(FILE, f"targets.{name}.work-pool.name", text)
-        yield from _image_problem(FILE, f"targets.{name}.job-variables", table.job_variables)
+            yield Problem(REGISTRY_FILE, f"targets.{name}.work-pool.name", text)
+        yield from _image_problem(REGISTRY_FILE, f"targets.{name}.job-variables", table.job_variables)
     yield from _shared_pools(targets)
 
 
@@ -227,7 +227,7 @@ def _shared_pools(targets: Mapping[str, Target]) -> Iterator[Problem]:
         if owner != name:
             key = f"targets.{name}.work-pool.name"
             text = f'"{target.work_pool}" is already the work pool of target {owner}; use another'
-            yield Problem(FILE, key, text)
+            yield Problem(REGISTRY_FILE, key, text)
 
 
 def _api(target: Target) -> PrefectChoice:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from flowyard.configuration.models import BasesFile
 from flowyard.configuration.parse import parse
+from flowyard.configuration.paths import BASES_LOCK
 from flowyard.errors import LockError, RegistryError
-from flowyard.load import BASES_LOCK
 from flowyard.ports import BaseImages
 from flowyard.references import parse_reference
 from flowyard.values import BaseImage, Flow, ImageReference, Project

@@ -13,6 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from flowyard.configuration.parse import did_you_mean
+from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.errors import ConfigurationError, Problem
 from flowyard.planning.context import SourceFile
 from flowyard.planning.key import KEY_LENGTH, fingerprint
@@ -112,7 +113,7 @@ def check(
                 waiting.append(task)
     if any(known.values()) and target.results is None:
         text = 'Docker tasks need a place for their values; say one, as in results = "volume:flow-results"'
-        problems.append(Problem("registry.toml", f"targets.{target.name}.results", text))
+        problems.append(Problem(REGISTRY_FILE, f"targets.{target.name}.results", text))
     if not problems:
         problems += _circles(known)
     if problems:

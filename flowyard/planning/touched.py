@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
+from flowyard.configuration.paths import BASES_LOCK, REGISTRY_FILE
 from flowyard.locking.locks import locks_of
 from flowyard.planning.context import RUNTIME_FOLDER
 from flowyard.render import Renderer
 from flowyard.values import Flow, Project
 
 # Of these a path does not say whom it concerns: settings and pins of all flows, and what every image is made with.
-_OF_ALL = (PurePath("registry.toml"), PurePath("images/bases.lock"), PurePath("images/scripts"))
+_OF_ALL = (PurePath(REGISTRY_FILE), BASES_LOCK, PurePath("images/scripts"))
 # What of Flowyard's own package is in every image, as planning.context puts it there.
 _IN_IMAGES = ("__init__.py", "runtime")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from flowyard.aws.arns import FlowOwner
 from flowyard.aws.task_definition import TaskDefinition, define
+from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.errors import ConfigurationError, Problem
 from flowyard.plan import Desired
 from flowyard.ports import PrefectApi
@@ -88,7 +89,7 @@ def _named(target: Target, desired: Desired) -> Iterator[tuple[tuple[str, str], 
     for deployment in desired.deployments:
         for name, arn in target.secrets.items():
             if name not in deployment.secrets:
-                yield ("registry.toml", f"targets.{target.name}.secrets.{name}"), arn
+                yield (REGISTRY_FILE, f"targets.{target.name}.secrets.{name}"), arn
         for name, arn in deployment.secrets.items():
             file = f"{desired.flow.folder.as_posix()}/flow.toml"
             yield (file, f"deployments.{deployment.name}.secrets.{name}"), arn

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.configuration.parse import did_you_mean, show
+from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.errors import Problem
 from flowyard.target import Target
 from flowyard.values import DeploymentSpec, FlowDescription, Json
@@ -123,5 +124,5 @@ def _written_in(flow: str, deployment: DeploymentSpec, target: Target, name: str
     if name in deployment.job_variables:
         return f"flows/{flow}/flow.toml", f"deployments.{deployment.name}.job-variables.{name}"
     if name in target.job_variables:
-        return "registry.toml", f"targets.{target.name}.job-variables.{name}"
-    return "registry.toml", f"targets.{target.name}.work-pool"
+        return REGISTRY_FILE, f"targets.{target.name}.job-variables.{name}"
+    return REGISTRY_FILE, f"targets.{target.name}.work-pool"

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 
+from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.reporting.account import Account
 from flowyard.reporting.places import Annotation
 from flowyard.reporting.split import split
@@ -31,7 +32,7 @@ def code_quality(found: Iterable[tuple[str, Annotation]]) -> str:
             "check_name": "flowyard",
             "fingerprint": hashlib.sha256(f"{title}\n{place.file}\n{place.text}".encode()).hexdigest(),
             "severity": "blocker",
-            "location": {"path": place.file or "registry.toml", "lines": {"begin": place.line}},
+            "location": {"path": place.file or REGISTRY_FILE, "lines": {"begin": place.line}},
         }
         for title, place in found
     ]

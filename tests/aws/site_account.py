@@ -17,8 +17,8 @@ import boto3
 
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.commands.opening import open_project
+from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.connect import connect
-from flowyard.load import REGISTRY_FILE
 from flowyard.target import Target
 from tests.aws.accounts import REAL_ACCOUNT, check_account
 from tests.aws.ecs_worker import ecs_worker

@@ -15,7 +15,7 @@ import docker
 
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.commands.opening import open_project
-from flowyard.load import LOCAL_FILE, REGISTRY_FILE
+from flowyard.configuration.paths import LOCAL_FILE, REGISTRY_FILE
 from flowyard.values import PrefectAddress
 from tests.aws.api import REGION, AwsApi
 from tests.aws.ecs_account import CLUSTER, EXECUTION_ROLE, LOG_GROUP, TASK_ROLE, EcsAccount

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from flowyard.load import LOCAL_FILE
+from flowyard.configuration.paths import LOCAL_FILE
 
 Json = Any
 _OF_THE_CALLER = re.compile(r"(PREFECT_|GITHUB_|GITLAB_|CI_|AWS_)")

@@ -20,8 +20,8 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.building.pace import Pace
 from flowyard.commands.opening import open_project
+from flowyard.configuration.paths import LOCAL_FILE, REGISTRY_FILE
 from flowyard.embedded.state import registry_host
-from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows, ship
 from flowyard.ports import ContainerRegistry, PrefectApi

@@ -18,8 +18,8 @@ from urllib.parse import quote
 import docker
 
 from flowyard.adapters.registry_certificates import SYSTEM
+from flowyard.configuration.paths import LOCAL_FILE
 from flowyard.embedded.state import api_url
-from flowyard.load import LOCAL_FILE
 from flowyard.values import Json
 from tests.integration.canaries import Canary, HeldImage
 from tests.integration.certificates import PrivateAuthority

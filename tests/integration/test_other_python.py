@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from flowyard.load import LOCAL_FILE
+from flowyard.configuration.paths import LOCAL_FILE
 from flowyard.values import Json, PublishedImage, published
 from tests.integration.image_content import Content, content_of
 from tests.integration.pipeline_projects import SmallProject, fill

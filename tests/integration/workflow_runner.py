@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from flowyard.load import LOCAL_FILE
+from flowyard.configuration.paths import LOCAL_FILE
 from tests.integration.yard import ROOT
 
 TOKEN = "token-of-the-job"

@@ -23,10 +23,10 @@ from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.building.pace import Pace
 from flowyard.commands.opening import open_project
+from flowyard.configuration.paths import LOCAL_FILE, REGISTRY_FILE
 from flowyard.embedded.options import UpOptions
 from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
-from flowyard.load import LOCAL_FILE, REGISTRY_FILE
 from flowyard.ports import PrefectApi
 from flowyard.state_folder import STATE_FOLDER
 from flowyard.target import Target

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.configuration.paths import BASES_LOCK
 from flowyard.errors import LockError, RegistryError
-from flowyard.load import BASES_LOCK, load
+from flowyard.load import load
 from flowyard.locking.bases import pin_bases
 from flowyard.values import BaseImage, Digest, ImageReference, Repository
 from tests.fakes import FakeContainerRegistry
