@@ -25,7 +25,7 @@ def clean_notes(cleaned: Cleaned) -> Iterator[str]:
     else:
         yield f"removed: {things}; {shown_size(cleaned.freed)} freed"
     for why, count in sorted(Counter(one.why for one in cleaned.kept).items()):
-        yield f"kept: {_number(count, 'image')}, as {why}"
+        yield f"kept, because {why}: {_number(count, 'image')}"
     if cleaned.idle:
         yield (
             f"the build cache has {shown_size(cleaned.idle)} that no image needs; nobody can tell of which project "

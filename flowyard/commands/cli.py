@@ -26,7 +26,7 @@ from flowyard.reporting.options import PlanTelling, Report
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
 
-With no verb, or when the first word is a path, the verb is ship: `python build.py flows/etl`.
+With no verb, or when the first word is none, the verb is ship: `python build.py flows/etl`.
 """
 PIPELINE = Group("The pipeline", sort_key=1)
 AROUND = Group("Around it", sort_key=2)

@@ -234,9 +234,9 @@ class _FlowBuilder:
                 self._problem(f"{key}.targets", f"`{target}` is not a target{guess}; targets: {known}")
         schedules: list[Schedule] = []
         for position, schedule in enumerate(table.schedules):
-            completed, problem = schedule_of(schedule)
-            if problem is not None:
-                self._problem(f"{key}.schedules[{position}]{problem[0]}", problem[1])
+            completed, findings = schedule_of(schedule)
+            for where, problem in findings:
+                self._problem(f"{key}.schedules[{position}]{where}", problem)
             if _identity(completed) in map(_identity, schedules):
                 self._problem(f"{key}.schedules[{position}]", "repeats another schedule; remove one of them")
             schedules.append(completed)

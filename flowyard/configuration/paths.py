@@ -15,6 +15,7 @@ REGISTRY_FILE = "registry.toml"
 LOCAL_FILE = "registry.local.toml"
 FLOW_FILE = "flow.toml"
 BASES_LOCK = Path("images/bases.lock")
+COPY_IMAGES = "copy the folder images/ from Flowyard's repository"  # what to do where a file of it is missing
 
 
 def is_file(path: Path) -> bool:

@@ -15,19 +15,20 @@ from flowyard.values import Schedule
 
 Finding = tuple[str, str]
 _NO_STEP = re.compile(r"INTERVAL=[+-]?0+(?![0-9])", re.IGNORECASE)
+_CRON = "`0 6 * * 1` (minute, hour, day of the month, month, day of the week)"
 LONGEST_RRULE = 6500  # what a Prefect server takes
 _NOT_IANA = frozenset({"posix", "right", "localtime", "posixrules", "Factory"})  # in zone folders, not zones
 
 
-def schedule_of(table: ScheduleTable) -> tuple[Schedule, Finding | None]:
-    """The schedule, and what is wrong with it as (key suffix such as `.cron`, text)."""
+def schedule_of(table: ScheduleTable) -> tuple[Schedule, tuple[Finding, ...]]:
+    """The schedule, and all that is wrong with it as (key suffix such as `.cron`, text)."""
     schedule = Schedule(**{name: getattr(table, name) for name in ScheduleTable.model_fields})
     kinds = [kind for kind in ("cron", "interval", "rrule") if getattr(table, kind) is not None]
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none of them"
-        return schedule, ("", f"needs exactly one of `cron`, `interval` and `rrule`; found {found}")
+        return schedule, (("", f"needs exactly one of `cron`, `interval` and `rrule`; found {found}"),)
     checks = (_cron_problem, _rrule_problem, _timezone_problem, _anchor_problem)
-    return schedule, next((finding for check in checks if (finding := check(table)) is not None), None)
+    return schedule, tuple(finding for check in checks if (finding := check(table)) is not None)
 
 
 def _cron_problem(table: ScheduleTable) -> Finding | None:
@@ -38,15 +39,14 @@ def _cron_problem(table: ScheduleTable) -> Finding | None:
     from cronsim import CronSim, CronSimError
 
     fields = len(table.cron.split())
-    why = f"it has {fields}"
-    try:
-        CronSim(table.cron, datetime(2024, 1, 1))  # it would also take a sixth, for seconds
-    except CronSimError as error:
-        why = str(error)
-    else:
-        if fields == 5:
+    why = f"it needs five fields and has {fields}"
+    if fields == 5:  # the library would also take a sixth, for seconds
+        try:
+            CronSim(table.cron, datetime(2024, 1, 1))
             return None
-    return ".cron", f"{show(table.cron)} is not a cron expression of five fields: {why}"
+        except CronSimError as error:
+            why = str(error).lower()
+    return ".cron", f"{show(table.cron)} is not a cron expression such as {_CRON}: {why}"
 
 
 def _rrule_problem(table: ScheduleTable) -> Finding | None:

@@ -99,9 +99,11 @@ def stop(service: Service, *, asked: bool = False) -> None:
         _end([process], asked=asked)
 
 
-def stop_marked(folder: Path, role: Role) -> None:
-    """End every process that carries this state folder's mark for `role`."""
-    _end(_marked(mark(folder, role)), asked=False)
+def stop_marked(folder: Path, role: Role) -> bool:
+    """End every process that carries this state folder's mark for `role`; whether there was one."""
+    found = _marked(mark(folder, role))
+    _end(found, asked=False)
+    return bool(found)
 
 
 def wait_ready(

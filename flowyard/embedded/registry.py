@@ -58,13 +58,13 @@ def ask_to_stop(service: Service | None) -> None:
         process.ask_to_stop(service)
 
 
-def stop(service: Service | None, folder: Path) -> None:
-    """Stop the registry, also one that the state does not know. Its images stay."""
+def stop(service: Service | None, folder: Path) -> bool:
+    """Stop the registry, also one that the state does not know; whether there was one. Its images stay."""
     if service is not None and service.container is not None:
         engine.remove_container(service.container)
     elif service is not None:
         process.stop(service)
-    process.stop_marked(folder, "registry")
+    return process.stop_marked(folder, "registry") or service is not None
 
 
 def delete_data(service: Service | None, folder: Path) -> None:

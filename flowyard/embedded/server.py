@@ -52,11 +52,11 @@ def start(call: Call, port: int, addresses: tuple[str, ...], database: Database)
     return service
 
 
-def stop(service: Service | None, folder: Path) -> None:
-    """Stop the server, also one that the state does not know. Its database stays."""
+def stop(service: Service | None, folder: Path) -> bool:
+    """Stop the server, also one that the state does not know; whether there was one. Its database stays."""
     if service is not None:
         process.stop(service)
-    process.stop_marked(folder, "prefect")
+    return process.stop_marked(folder, "prefect") or service is not None
 
 
 def delete_data(folder: Path) -> None:

@@ -74,11 +74,9 @@ def down(folder: Path, progress: Progress, *, delete_data: bool = False) -> None
         state = _noted(folder, progress)
         _stop_worker(state, folder, progress)
         registry.ask_to_stop(state.registry)  # it takes two seconds, which the server's end takes as well
-        server.stop(state.prefect, folder)
-        progress.done("prefect", "stopped")
+        progress.done("prefect", _stopped(server.stop(state.prefect, folder)))
         _stop_postgres(state, folder, progress)
-        registry.stop(state.registry, folder)
-        progress.done("registry", "stopped")
+        progress.done("registry", _stopped(registry.stop(state.registry, folder)))
         if delete_data:
             _delete(state, folder)
             progress.done(
@@ -212,18 +210,23 @@ def _stop_worker(state: EmbeddedState, folder: Path, progress: Progress) -> None
     Told to stop, the worker takes no new run but waits for those it has: they are ended meanwhile, and again
     after it, since a container may have been on its way.
     """
-    progress.step("worker", "stopping")
+    if state.worker is not None:
+        progress.step("worker", "stopping")
     port = state.prefect.port if state.prefect and server.healthy(state.prefect) else None
     worker.ask_to_stop(state.worker)
     try:
         count = worker.stop_runs(folder, port)
-        worker.stop(state.worker, folder, asked=True)
+        ran = worker.stop(state.worker, folder, asked=True)
         count += worker.stop_runs(folder, port)
     except EngineError as error:  # no engine, no containers: the processes must still be stopped
         worker.stop(state.worker, folder, asked=True)
         progress.done("worker", f"stopped; its containers could not be looked for ({error.message})")
         return
-    progress.done("worker", f"stopped, and its running containers ({count})" if count else "stopped")
+    progress.done("worker", f"stopped, and its running containers ({count})" if count else _stopped(ran))
+
+
+def _stopped(ran: bool) -> str:
+    return "stopped" if ran else "not running"
 
 
 def _ports(state: EmbeddedState) -> Ports:

@@ -83,11 +83,11 @@ def ask_to_stop(service: Service | None) -> None:
         process.ask_to_stop(service)
 
 
-def stop(service: Service | None, folder: Path, *, asked: bool = False) -> None:
-    """Stop the worker, also one that the state does not know. Containers it started run on."""
+def stop(service: Service | None, folder: Path, *, asked: bool = False) -> bool:
+    """Stop the worker, also one that the state does not know; whether there was one. Containers it started run on."""
     if service is not None:
         process.stop(service, asked=asked)
-    process.stop_marked(folder, "worker")
+    return process.stop_marked(folder, "worker") or service is not None
 
 
 def stop_runs(folder: Path, api_port: int | None) -> int:

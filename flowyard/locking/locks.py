@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowyard.configuration.paths import COPY_IMAGES
 from flowyard.errors import LockError
 from flowyard.ports import Processes
 from flowyard.texts import read_text
@@ -190,9 +191,7 @@ class Locker:
     def _make(self, shared: _Shared) -> list[Path]:
         text = _read(self._root, shared.source)
         if not text:
-            raise LockError(
-                f"{shared.source.as_posix()} is missing", hint="it names what the lock is made from"
-            )
+            raise LockError(f"{shared.source.as_posix()} is missing", hint=COPY_IMAGES)
         fingerprint = shared.fingerprint(self._root)
         if self._fresh(shared.path, fingerprint):
             return []

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import pathspec
 
+from flowyard.configuration.paths import COPY_IMAGES
 from flowyard.errors import ConfigurationError, FlowyardError, Problem
 from flowyard.texts import in_utf8, read_text
 from flowyard.values import Flow
@@ -73,7 +74,7 @@ def collect(root: Path, flow: Flow, locks: Iterable[tuple[str, Path]]) -> tuple[
     files = [_copied(f"locks/{name}", path.as_posix(), (root / path).resolve()) for name, path in locks]
     scripts = root / "images/scripts"
     if not scripts.is_dir():
-        text = "is missing; copy the folder images/ from Flowyard's repository"
+        text = f"is missing; {COPY_IMAGES}"
         raise ConfigurationError([Problem("images/scripts", "", text)])
     for name in _walk(scripts, _compiled(ALWAYS_IGNORED)):
         files.append(_copied(f"scripts/{name}", f"images/scripts/{name}", scripts / name))

@@ -282,7 +282,7 @@ def test_what_is_told() -> None:
     *first, last = clean_notes(cleaned(2_000))
     assert first == [
         "removed: 1 image, 1 path; 2.0 kB freed",
-        "kept: 2 images, as there is a container of it",
+        "kept, because there is a container of it: 2 images",
     ]
     assert last.startswith("the build cache has 1.5 MB that no image needs; nobody can tell of which project")
     assert next(clean_notes(cleaned(None))) == "would be removed: 1 image, 1 path, 2.0 kB at least"
