@@ -36,7 +36,8 @@ class Results:
 
 def machine() -> dict[str, str]:
     """What the figures depend on; nothing that names the machine."""
-    engine = docker.from_env().version()
+    client = docker.from_env()
+    engine = client.version()
     buildx = _first_line("docker", "buildx", "version").split()
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -46,6 +47,7 @@ def machine() -> dict[str, str]:
         "load before": f"{os.getloadavg()[0]:.2f}",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "engine": f"Docker {engine['Version']}, buildx {buildx[1]}",
+        "build cache": f"{len(client.df()['BuildCache'] or ())} records",
         "packages": ", ".join(f"{name} {version(name)}" for name in _PACKAGES),
     }
 

@@ -44,7 +44,7 @@ class Timed:
     stderr: tuple[Line, ...]
 
     def __str__(self) -> str:
-        return spelled(self.seconds, self.stolen) + " s"
+        return spelled(self.seconds, self.stolen, " s")
 
     @property
     def output(self) -> str:
@@ -52,9 +52,9 @@ class Timed:
         return "\n".join(line.text for line in self.stdout)
 
 
-def spelled(seconds: float, stolen: float) -> str:
+def spelled(seconds: float, stolen: float, unit: str = "") -> str:
     """Seconds for a person, and what was stolen where that is much."""
-    return f"{seconds:.2f}" + (f" with {stolen:.1f} stolen" if stolen > _MUCH * seconds else "")
+    return f"{seconds:.2f}{unit}" + (f" with {stolen:.1f}{unit} stolen" if stolen > _MUCH * seconds else "")
 
 
 def timed(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Timed:

@@ -1,7 +1,8 @@
-"""The pipeline: load -> plan -> render -> build -> publish -> register -> report, and who is asked when.
+"""The pipeline: load -> render -> plan -> build -> publish -> register -> report, and who is asked when.
 
 Loading happens before (a `Project` comes in) and reporting after (outcomes go out). What lies between is
-`plan_flows`, which decides, and `ship_flow` of shipment.py, which takes one flow through the remaining steps.
+`plan_flows`, which renders and decides (a Dockerfile's text is part of the key that tells whether to build), and
+`ship_flow` of shipment.py, which takes one flow through the remaining steps.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from flowyard.interruption import ShipInterrupted
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, Plan, make_plan
 from flowyard.planning.desired import want_all
-from flowyard.planning.observe import by_flow, observe, warned
+from flowyard.planning.observe import observe, warned
+from flowyard.registering.live import by_flow
 from flowyard.releasing.lease import Terms, bury, hold
 from flowyard.releasing.limits import flow_limit
 from flowyard.releasing.order import Commit
-from flowyard.shipping.heads import out_of_order, settling, touched
+from flowyard.shipping.heads import out_of_order, settling, to_hold
 from flowyard.values import Flow
 from flowyard.work_pools.ensure import WorkPool, ensure_work_pool, foreseen_template
 from flowyard.yard import Yard
@@ -91,7 +93,7 @@ def ship(
     deployed = deployed or ahead(lambda: read_deployments(yard.api, yard.project.name))
     plan = plan_flows(yard, flows, whole=whole, deployed=deployed)
     commit = commit_read.result()
-    held = touched(yard, plan, commit, whole=whole)
+    held = to_hold(yard, plan, commit, whole=whole)
     if not held:
         return tuple(Outcome(flow, flow.image) for flow in plan.flows)
     from flowyard.registering.versions import check_server, server_version
@@ -132,7 +134,7 @@ def _attempt(
             ids = _ids(yard, before, held)
             now = ahead(lambda: read_anew(yard.api, yard.project.name, before, ids))
             plan = plan_flows(yard, asked.flows, whole=asked.whole, deployed=now)
-            wanted = touched(yard, plan, asked.commit, whole=asked.whole)
+            wanted = to_hold(yard, plan, asked.commit, whole=asked.whole)
             if wanted <= held:
                 plan = settling(yard, plan, wanted)
                 plan = warned(yard, plan, plan.changes, now.result())

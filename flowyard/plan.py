@@ -1,4 +1,4 @@
-"""Step 2, plan: what would happen to each flow, and why.
+"""Step 3, plan: what would happen to each flow, and why.
 
 Pure: the configuration and what was observed go in, a `Plan` comes out. Nothing is built to find it out and
 no git diff is asked: what is deployed is what is compared, so an interrupted ship loses nothing.

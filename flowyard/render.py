@@ -1,4 +1,4 @@
-"""Step 3, render: a flow -> the text of its Dockerfile.
+"""Step 2, render: a flow -> the text of its Dockerfile.
 
 The templates are real files under images/, so that people can read and change them; a name a template uses
 and nobody defined is an error (StrictUndefined), never an empty string in a Dockerfile.

@@ -20,7 +20,7 @@ from flowyard.errors import FlowFailed, FlowyardError, PushFailed, RegistryError
 from flowyard.interruption import ShipInterrupted, uninterrupted
 from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, Desired, FlowPlan, Plan
-from flowyard.planning.docker_tasks import calls_mark, in_layers
+from flowyard.planning.docker_tasks import calls_mark, in_call_order
 from flowyard.ports import PrefectApi
 from flowyard.publish import publish
 from flowyard.register import Unit, register, remove
@@ -59,8 +59,8 @@ def ship_leased(
     done: list[Outcome] = []
     order = PushOrder(plan.flows)
     try:
-        for layer in _layers(ready):
-            done += _ship_layer(shipment, layer, [*rest, *done], order)
+        for group in _in_call_order(ready):
+            done += _ship_group(shipment, group, [*rest, *done], order)
     except Stopped as stopped:
         done += [_outcome(one) for one in stopped.endings]
         begun = {one.plan.name for one in done}
@@ -70,15 +70,15 @@ def ship_leased(
     return _settle(shipment, done, rest, whole=whole)
 
 
-def _layers(flows: Sequence[FlowPlan]) -> Iterator[list[FlowPlan]]:
+def _in_call_order(flows: Sequence[FlowPlan]) -> Iterator[list[FlowPlan]]:
     """The flows, each after those that it calls as Docker tasks."""
     by_name = {flow.name: flow for flow in flows}
     tasks = {flow.name: flow.desired.docker_tasks if flow.desired else () for flow in flows}
-    for names in in_layers(tasks):
+    for names in in_call_order(tasks):
         yield [by_name[name] for name in names]
 
 
-def _ship_layer(
+def _ship_group(
     shipment: Shipment, flows: Sequence[FlowPlan], before: Sequence[Outcome], order: PushOrder
 ) -> list[Outcome]:
     """Ship these flows, but those that call one which could not be shipped; none of them after a failure that is
@@ -94,7 +94,7 @@ def _ship_layer(
         if flow.desired and (bad := failed & set(flow.desired.docker_tasks))
     }
     rest = [flow for flow in flows if flow.name not in kept]
-    same = [Outcome(flow, flow.image) for flow in rest if flow.action is Action.UNCHANGED]
+    same = [shipment.keep(flow) for flow in rest if flow.action is Action.UNCHANGED]
     ready = [flow for flow in rest if flow.action is not Action.UNCHANGED]
     if shipment.pace.fail_fast and failed:
         done = [Outcome(flow, error=_not_begun()) for flow in ready]
@@ -123,7 +123,7 @@ def _settle(
 
 
 class Shipment:
-    """One ship under its lease: takes flows through render, build, publish and register."""
+    """One ship under its lease: takes flows through build, publish and register."""
 
     def __init__(
         self,
@@ -173,14 +173,16 @@ class Shipment:
             return tuple(replace(one, error=late) if one.error is None else one for one in outcomes)
         return tuple(outcomes)
 
+    def keep(self, plan: FlowPlan) -> Outcome:
+        """Leave an unchanged flow as it is; those that call it may rely on its image."""
+        self._current.add(plan.name)
+        return Outcome(plan, plan.image)
+
     def ship_flow(self, plan: FlowPlan) -> Outcome:
-        """The steps of one flow. Raises FlowyardError; nothing is registered then."""
-        if plan.action is Action.REMOVE:
-            return self._remove(plan)
+        """The steps of one flow that changes. Raises FlowyardError; nothing is registered then."""
         desired = plan.desired
-        if desired is None or plan.action is Action.UNCHANGED:
-            self._current.add(plan.name)
-            return Outcome(plan, plan.image)
+        if plan.action is Action.REMOVE or desired is None:
+            return self._remove(plan)
         notes = self._definitions.check(desired)
         image = plan.image or self._build_and_publish(desired)
         self._progress.step(plan.name, "registering")

@@ -1,4 +1,4 @@
-"""Reads a text file of the project, or says which file cannot be read and why; and puts many names in one sentence.
+"""Text: a file of the project read, or which one cannot be and why; many names, a size, a duration as people read them.
 
 An error that names a byte and no file helps nobody. TOML files are read in configuration/parse.py, which collects
 their problems instead of ending with the first.
@@ -53,3 +53,19 @@ def shortened(items: Sequence[str], most: int, separator: str = ", ") -> str:
 
 def _unreadable(path: Path, text: str) -> ConfigurationError:
     return ConfigurationError([Problem(path.as_posix(), "", text)])
+
+
+def shown_seconds(seconds: float) -> str:
+    """A duration as people read it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60):02} s"
+
+
+def shown_size(size: float) -> str:
+    """A size as people read it."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

@@ -1,6 +1,6 @@
 """The composition root: which adapter stands behind which port.
 
-The only module that knows them all; the steps get a `Yard` and do not know what is behind it.
+It knows all that the steps ask; they get a `Yard` and do not know what is behind it.
 """
 
 from __future__ import annotations

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard.adapters.processes import Finished
 from flowyard.load import load
-from flowyard.locking.locks import Locker
+from flowyard.locking.locker import Locker
 from flowyard.plan import Desired
 from flowyard.planning.desired import want
 from flowyard.target import Target
-from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, Project
+from flowyard.values import FlowDescription, ImageDescription, Json, Project
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BASE_DIGEST = f"sha256:{'b' * 64}"
@@ -141,8 +141,3 @@ class Described:
         """The description of an image with these entrypoints."""
         flows = tuple(self.flow(one) for one in requested or ("flow.py",))
         return ImageDescription(flows, "3.13.1", "3.8.8", {"prefect": "3.8.8"})
-
-
-def with_deployments(desired: Desired, *deployments: DeploymentSpec) -> Desired:
-    """The same flow with other deployments."""
-    return replace(desired, deployments=deployments)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Self
 from flowyard.adapters import oci_format
 from flowyard.adapters.oci_address import Limits, api_url, pull_scope
 from flowyard.adapters.oci_auth import Authorizations, basic
+from flowyard.adapters.oci_layers import layers_of
 from flowyard.errors import RegistryError
 from flowyard.ports import Logins
-from flowyard.reporting.layers import layers_of
 from flowyard.values import Credentials, Digest, ImageReference, Json, Layer, PublishedImage, Repository
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowyard.building.pace import Pace
-from flowyard.configuration.paths import REGISTRY_FILE
+from flowyard.configuration.paths import FLOW_FILE, REGISTRY_FILE
 from flowyard.errors import ConfigurationError, FlowyardError, Problem, expected
 from flowyard.plan import Desired
 from flowyard.planning.context import stage
@@ -128,7 +128,7 @@ def _secrets(project: Project, flow: Flow) -> tuple[BuildSecret, ...]:
     known = {secret.id for secret in project.build_secrets}
     problems = [
         Problem(
-            f"{flow.folder.as_posix()}/flow.toml",
+            f"{flow.folder.as_posix()}/{FLOW_FILE}",
             f"build-secrets.{name}",
             f"registry.local.toml does not say where this machine keeps it; add `{name}` below [build-secrets]",
         )

@@ -63,8 +63,8 @@ def needed_by(api: PrefectApi, project: str, target: str, releases: int) -> Need
     deployed: set[str] = set()
     for deployment in all_deployments(api):
         names.update(_named(deployment))
-        marks = Marks.of(deployment)
-        if marks and (marks.project, marks.target) == (project, target):
+        marks = Marks.on(deployment, project, target)
+        if marks is not None:
             deployed.add(marks.flow)
             repositories.add(marks.repository)
     kept = Counter[str]()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from flowyard.cleaning.clean import Cleaned
 from flowyard.cleaning.holdings import HeldImage
 from flowyard.report import FORMAT
-from flowyard.reporting.page import shown_size
+from flowyard.texts import shown_size
 
 
 def clean_text(cleaned: Cleaned) -> str:

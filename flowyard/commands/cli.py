@@ -16,13 +16,14 @@ from flowyard.commands.options import (
     FailFast,
     Filters,
     FlowWord,
+    PlanTelling,
     Policies,
     Releases,
+    Report,
     Speed,
     TargetName,
 )
 from flowyard.errors import UsageError
-from flowyard.reporting.options import PlanTelling, Report
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
 
@@ -33,7 +34,7 @@ AROUND = Group("Around it", sort_key=2)
 PLAN_HAS_CHANGES = 3
 FROM_FILES = Policies()
 NOBODY = PlanTelling()
-EVERY, UNHURRIED = Filters(), Speed()
+EVERY, USUAL = Filters(), Speed()
 
 
 def _version() -> str:
@@ -65,7 +66,7 @@ def ship(
     *flows: FlowWord,
     target: TargetName = None,
     json: AsJson = False,
-    speed: Paced = UNHURRIED,
+    speed: Paced = USUAL,
     filters: Filtered = EVERY,
     report: Report = None,
 ) -> int:
@@ -112,7 +113,7 @@ def build(
     *flows: FlowWord,
     target: TargetName = None,
     json: AsJson = False,
-    speed: Paced = UNHURRIED,
+    speed: Paced = USUAL,
     filters: Filtered = EVERY,
     report: Report = None,
 ) -> int:

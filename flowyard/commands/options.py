@@ -28,6 +28,9 @@ TargetName = Annotated[
     str | None,
     Parameter(name=["--target", "-t"], help="Target of registry.toml; default: project.default-target."),
 ]
+Report = Annotated[
+    str | None, Parameter(help="File to write a page to (HTML): time line, layers, calls, what failed.")
+]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for a program on stdout.")]
 Jobs = Annotated[
     int | None,
@@ -141,3 +144,24 @@ class Policies(PolicyOptions):
         tuple[str, ...],
         Parameter(negative=(), help="ARN of a KMS key that the results' bucket is encrypted with."),
     ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTelling:
+    """Who is told of a plan beside its output."""
+
+    report: Report = None
+
+    comment: Annotated[
+        bool,
+        Parameter(
+            negative="", help="Keep one comment with the plan on the pull or merge request of this CI job."
+        ),
+    ] = False
+    split: Annotated[
+        int,
+        Parameter(
+            help="Groups that the output `matrix` of a CI job has at most: flows to build, for jobs side by side.",
+            validator=validators.Number(gte=1, lte=256),
+        ),
+    ] = 1

@@ -196,7 +196,7 @@ def lock(words: Sequence[str], upgrade: bool, exclude: Sequence[str] = ()) -> in
     from flowyard.adapters.processes import SystemProcesses
     from flowyard.configuration.platforms import architecture_of
     from flowyard.locking.bases import pin_bases
-    from flowyard.locking.locks import Locker
+    from flowyard.locking.locker import Locker
     from flowyard.planning.asked import named
     from flowyard.stubs.refresh import lock_stubs
     from flowyard.wiring import uv_program

@@ -22,7 +22,15 @@ from flowyard.configuration.models import (
     RegistryFile,
 )
 from flowyard.configuration.parse import did_you_mean, show
-from flowyard.configuration.paths import LOCAL_FILE, REGISTRY_FILE, is_file, is_folder, is_inside, leaves
+from flowyard.configuration.paths import (
+    FLOW_FILE,
+    LOCAL_FILE,
+    REGISTRY_FILE,
+    is_file,
+    is_folder,
+    is_inside,
+    leaves,
+)
 from flowyard.configuration.schedules import schedule_of
 from flowyard.configuration.targets import flow_problems, storages_of, target_problems, targets_of
 from flowyard.errors import Problem
@@ -147,7 +155,7 @@ class _FlowBuilder:
         )
 
     def _problem(self, key: str, text: str) -> None:
-        self.problems.append(Problem(f"{self._folder.as_posix()}/flow.toml", key, text))
+        self.problems.append(Problem(f"{self._folder.as_posix()}/{FLOW_FILE}", key, text))
 
     def _entrypoint(self, key: str, entrypoint: str) -> str:
         file = entrypoint.partition(":")[0]

@@ -15,7 +15,7 @@ from flowyard.configuration.kubernetes import deployment_problems as kubernetes_
 from flowyard.configuration.kubernetes import kubernetes_of, kubernetes_problems
 from flowyard.configuration.models import RegistryFile
 from flowyard.configuration.parse import show
-from flowyard.configuration.paths import REGISTRY_FILE
+from flowyard.configuration.paths import FLOW_FILE, REGISTRY_FILE
 from flowyard.configuration.target_models import EcrRegistryTable, OciRegistryTable, PrefectTable, TargetTable
 from flowyard.errors import Problem
 from flowyard.references import LONGEST_PATH, is_registry_host, parse_reference
@@ -109,7 +109,7 @@ def _image_problem(file: str, key: str, job_variables: Mapping[str, object]) -> 
 def flow_problems(flow: Flow, targets: Mapping[str, Target]) -> Iterator[Problem]:
     """What is wrong between a flow and the targets: too long a repository, a deployment that two of them
     would write to one Prefect API, an image of its own."""
-    file = f"{flow.folder.as_posix()}/flow.toml"
+    file = f"{flow.folder.as_posix()}/{FLOW_FILE}"
     for target in targets.values():
         repository = target.repository.replace("{flow}", flow.name)
         if len(repository) > LONGEST_PATH:
@@ -153,7 +153,7 @@ def misfits(flow: Flow, target: Target) -> Iterator[Problem]:
 
     Apart from what is wrong with the files: it concerns who handles this flow on this target, and nobody else.
     """
-    file = f"{flow.folder.as_posix()}/flow.toml"
+    file = f"{flow.folder.as_posix()}/{FLOW_FILE}"
     for deployment in flow.deployments:
         if target.name in deployment.targets:
             for problems in (deployment_problems, kubernetes_deployment_problems):

@@ -1,1 +1,1 @@
-"""What the verb `lock` writes: base images by digest, dependencies with hashes."""
+"""Locks, of bases by digest and of dependencies with hashes: which an image needs, and how `lock` writes them."""

@@ -18,16 +18,16 @@ from flowyard.errors import ConfigurationError, Problem
 from flowyard.planning.context import SourceFile
 from flowyard.planning.key import KEY_LENGTH, fingerprint
 from flowyard.registering.deployment import calls_in, released
+from flowyard.registering.live import Live
 from flowyard.releasing.records import CALLED, release_name
 from flowyard.runtime.names import PINS_ENV
 from flowyard.target import Target
-from flowyard.values import Flow, Json, Project
+from flowyard.values import Flow, Project
 
 if TYPE_CHECKING:
     from flowyard.plan import Desired
 
 _FUNCTION = "docker_task"
-Live = Mapping[str, tuple[Mapping[str, Json], ...]]  # deployments by the folder they come from
 
 
 def tasks_of(flow: Flow, files: Iterable[SourceFile]) -> tuple[str, ...]:
@@ -192,15 +192,15 @@ def with_pins(one: Desired, pins: Mapping[str, Mapping[str, Mapping[str, str]]])
     return replace(one, deployments=deployments, pinned=images)
 
 
-def in_layers(tasks: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+def in_call_order(tasks: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
     """The flows in the order in which they are shipped: each after all that it calls."""
     sorter = TopologicalSorter(
         {name: [one for one in called if one in tasks] for name, called in tasks.items()}
     )
     sorter.prepare()
-    layers: list[tuple[str, ...]] = []
+    groups: list[tuple[str, ...]] = []
     while sorter.is_active():
         ready = sorter.get_ready()
-        layers.append(tuple(name for name in tasks if name in ready))
+        groups.append(tuple(name for name in tasks if name in ready))
         sorter.done(*ready)
-    return tuple(layers)
+    return tuple(groups)

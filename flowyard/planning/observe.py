@@ -6,19 +6,16 @@ flows; the container registry is never asked then.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flowyard.deployed import Deployments, read_deployments
+from flowyard.deployed import Deployments
 from flowyard.plan import Action, Desired, FlowPlan, Observed, Plan, plan_flow
-from flowyard.planning.docker_tasks import Live, with_releases
+from flowyard.planning.docker_tasks import with_releases
 from flowyard.planning.pool_limits import read_limits, with_warnings
-from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import Marks
+from flowyard.registering.live import Live, by_flow
 from flowyard.releasing.records import latest_of
-from flowyard.values import Json
 
 if TYPE_CHECKING:
     from flowyard.yard import Yard
@@ -56,18 +53,3 @@ def warned(yard: Yard, plan: Plan, flows: Iterable[FlowPlan], deployments: Deplo
     found = {one.flow.name: one for one in noted if one.flow.name in calling}
     told = (replace(flow, desired=found.get(flow.name, flow.desired)) for flow in plan.flows)
     return replace(plan, flows=tuple(told))
-
-
-def deployments_by_flow(api: PrefectApi, project: str, target: str) -> Live:
-    """The project's deployments on one target. Raises PrefectError."""
-    return by_flow(read_deployments(api, project), project, target)
-
-
-def by_flow(deployments: Deployments, project: str, target: str) -> Live:
-    """Those of one target."""
-    found: dict[str, list[Mapping[str, Json]]] = defaultdict(list)
-    for deployment in deployments:
-        marks = Marks.of(deployment)
-        if marks is not None and (marks.project, marks.target) == (project, target):
-            found[marks.flow].append(deployment)
-    return {flow: tuple(items) for flow, items in found.items()}

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from flowyard.errors import NotFound
 from flowyard.paging import PAGE
 from flowyard.plan import Desired
-from flowyard.planning.docker_tasks import Live
 from flowyard.ports import PrefectApi
+from flowyard.registering.live import Live
 from flowyard.target import Target
 from flowyard.values import Json
 

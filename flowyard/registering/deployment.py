@@ -71,6 +71,12 @@ class Marks:
         found = {name: str(labels.get(f"{MARK}{name}", "")) for name in cls.__slots__}
         return cls(**found) if found["project"] else None
 
+    @classmethod
+    def on(cls, live: Mapping[str, Json], project: str, target: str) -> Marks | None:
+        """The marks on a deployment of this project on this target, or None when it is another's."""
+        marks = cls.of(live)
+        return marks if marks and (marks.project, marks.target) == (project, target) else None
+
 
 def _labels(live: Mapping[str, Json]) -> Mapping[str, Json]:
     return live.get("labels") or {}

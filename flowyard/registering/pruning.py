@@ -57,8 +57,7 @@ class Pins:
         return str(run["deployment_id"]) not in there and project_tag(self.project) in run.get("tags", ())
 
     def _marks(self, deployment: Mapping[str, Json]) -> Marks | None:
-        marks = Marks.of(deployment)
-        return marks if marks and (marks.project, marks.target) == (self.project, self.target) else None
+        return Marks.on(deployment, self.project, self.target)
 
     def _names(self, deployment: Mapping[str, Json], pin: Pin) -> bool:
         """By its mark, or, as a copy that somebody made, by the pin's id in its environment."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from flowyard.aws.arns import FlowOwner
 from flowyard.aws.task_definition import TaskDefinition, define
-from flowyard.configuration.paths import REGISTRY_FILE
+from flowyard.configuration.paths import FLOW_FILE, REGISTRY_FILE
 from flowyard.errors import ConfigurationError, Problem
 from flowyard.plan import Desired
 from flowyard.ports import PrefectApi
@@ -91,5 +91,5 @@ def _named(target: Target, desired: Desired) -> Iterator[tuple[tuple[str, str], 
             if name not in deployment.secrets:
                 yield (REGISTRY_FILE, f"targets.{target.name}.secrets.{name}"), arn
         for name, arn in deployment.secrets.items():
-            file = f"{desired.flow.folder.as_posix()}/flow.toml"
+            file = f"{desired.flow.folder.as_posix()}/{FLOW_FILE}"
             yield (file, f"deployments.{deployment.name}.secrets.{name}"), arn

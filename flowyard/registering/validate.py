@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.configuration.parse import did_you_mean, show
-from flowyard.configuration.paths import REGISTRY_FILE
+from flowyard.configuration.paths import FLOW_FILE, REGISTRY_FILE
 from flowyard.errors import Problem
 from flowyard.target import Target
 from flowyard.values import DeploymentSpec, FlowDescription, Json
@@ -33,7 +33,7 @@ def misfits_of_parameters(
         sets.append((f"{key}.schedules[{position}].parameters", schedule.parameters))
     for place, parameters in sets:
         for name, text in parameter_problems(parameters, described.parameter_schema, described.name):
-            yield Problem(f"flows/{flow}/flow.toml", f"{place}.{name}", text)
+            yield Problem(f"flows/{flow}/{FLOW_FILE}", f"{place}.{name}", text)
 
 
 def parameter_problems(
@@ -122,7 +122,7 @@ def _uses(base_job_template: Mapping[str, Json], variable: str) -> bool:
 def _written_in(flow: str, deployment: DeploymentSpec, target: Target, name: str) -> tuple[str, str]:
     """File and key that a job variable comes from: the flow's, the target's, or the work pool shipping needs."""
     if name in deployment.job_variables:
-        return f"flows/{flow}/flow.toml", f"deployments.{deployment.name}.job-variables.{name}"
+        return f"flows/{flow}/{FLOW_FILE}", f"deployments.{deployment.name}.job-variables.{name}"
     if name in target.job_variables:
         return REGISTRY_FILE, f"targets.{target.name}.job-variables.{name}"
     return REGISTRY_FILE, f"targets.{target.name}.work-pool"

@@ -14,6 +14,7 @@ from importlib.resources import files
 from flowyard.building.buildkit_progress import is_instruction
 from flowyard.errors import Unfinished
 from flowyard.reporting.graph import HEIGHT, WIDTH, graph
+from flowyard.texts import shown_seconds, shown_size
 from flowyard.values import Json
 
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -136,22 +137,6 @@ def shared_layers(flows: Iterable[Json], counts: Counter[str]) -> tuple[tuple[Js
     by_digest = {layer["digest"]: layer for flow in flows for layer in flow["layers"]}
     shared = [(layer, counts[digest]) for digest, layer in by_digest.items() if counts[digest] > 1]
     return tuple(sorted(shared, key=lambda one: -one[0]["size"] * (one[1] - 1)))
-
-
-def shown_seconds(seconds: float) -> str:
-    """A duration as people read it."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60):02} s"
-
-
-def shown_size(size: float) -> str:
-    """A size as people read it."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
 
 
 def _sizes(flows: Iterable[Json]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """`run`: trigger a deployment, follow it, and return what the flow returned.
 
-The result is read from the target's result storage by the flow's own image: only that has the packages a
-value may need, and nothing is ever unpickled on this machine.
+The result is read from the target's result storage: a volume by the flow's own image, a bucket from here. Nothing is
+ever unpickled on this machine, as only that image has the packages a value may need.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, UsageError
 from flowyard.paging import read_all
-from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi, Results, Timer
+from flowyard.registering.live import deployments_by_flow
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
 from flowyard.running.task_watch import Tasks, TaskState, TaskWatch, noted

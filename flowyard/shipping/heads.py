@@ -37,7 +37,7 @@ def _live_commits(flow: FlowPlan) -> set[str]:
     return {mark.commit for mark in marks if mark is not None and mark.commit}
 
 
-def touched(yard: Yard, plan: Plan, commit: Commit | None, *, whole: bool) -> set[str]:
+def to_hold(yard: Yard, plan: Plan, commit: Commit | None, *, whole: bool) -> set[str]:
     """What a ship by this plan has to hold: the flows that change, those that are not settled, and WHOLE.
 
     A flow is not settled when the head has it at an older commit or as another release; it is held although

@@ -14,9 +14,9 @@ from flowyard.errors import FlowyardError
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, Desired, FlowPlan
 from flowyard.planning.docker_tasks import with_pins
-from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import calls_in
+from flowyard.registering.live import deployments_by_flow
 from flowyard.registering.pins import ensure_pins
 from flowyard.registering.pruning import Pins
 from flowyard.registering.requests import delete_deployments

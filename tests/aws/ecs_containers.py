@@ -22,7 +22,6 @@ LABEL = "flowyard.tests.ecs"
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html, `stopTimeout`: "If the
 # parameter isn't specified, the default value of 30 seconds is used."
 STOP_SECONDS = 30
-_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import pytest
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, FlowPlan
-from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
 from flowyard.register import Unit, register
 from flowyard.registering.deployment import Marks
+from flowyard.registering.live import deployments_by_flow
 from flowyard.registering.pins import Pin, ensure_pins, pins_of
 from flowyard.registering.pruning import Pins
 from flowyard.releasing.holder import Holder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from threading import Event, current_thread
 
@@ -39,4 +40,6 @@ def test_modules_are_there_when_the_result_is() -> None:
 
 
 def test_what_cannot_be_loaded_is_told_by_who_needs_it() -> None:
-    preload(("flowyard.nowhere", "sched"))
+    preload(("flowyard.nowhere",))
+    with pytest.raises(ModuleNotFoundError):
+        import_module("flowyard.nowhere")

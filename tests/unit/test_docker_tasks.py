@@ -18,7 +18,7 @@ from flowyard.plan import Desired
 from flowyard.planning.context import ContextFile
 from flowyard.planning.docker_tasks import (
     check,
-    in_layers,
+    in_call_order,
     named_in,
     tasks_of,
     with_pins,
@@ -170,7 +170,7 @@ def test_circles_are_found_in_whatever_is_called(tasks: dict[str, tuple[str, ...
 
 def test_flows_are_shipped_after_what_they_call() -> None:
     tasks = {"etl": ("clean", "load"), "clean": ("load",), "load": (), "hello": (), "other": ("elsewhere",)}
-    assert in_layers(tasks) == (("load", "hello", "other"), ("clean",), ("etl",))
+    assert in_call_order(tasks) == (("load", "hello", "other"), ("clean",), ("etl",))
 
 
 def test_a_flow_is_what_its_tasks_are() -> None:

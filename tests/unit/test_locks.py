@@ -11,11 +11,10 @@ import pytest
 from flowyard.adapters.processes import Finished
 from flowyard.errors import LockError
 from flowyard.load import load
+from flowyard.locking.locker import Locker, compile_argv
 from flowyard.locking.locks import (
     REMEDY,
     FlowLocks,
-    Locker,
-    compile_argv,
     flow_fingerprint,
     installed_locks,
     locks_of,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flowyard.errors import Conflict, NotFound, PrefectError
-from flowyard.planning.observe import deployments_by_flow
 from flowyard.ports import PrefectApi
+from flowyard.registering.live import deployments_by_flow
 from flowyard.target import PrefectChoice, Target
 from flowyard.values import Json
 from flowyard.work_pools.ensure import WorkPool, ensure_work_pool

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, RegistryFile
+from flowyard.configuration.models import FlowFile, RegistryFile
 from flowyard.configuration.parse import allowed_keys, did_you_mean, parse, show
 from flowyard.errors import Problem
-
-MODELS = (RegistryFile, FlowFile, LocalFile, BasesFile)
 
 
 def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:

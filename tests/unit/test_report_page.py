@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.adapters.oci_layers import layers_of
 from flowyard.building.timeline import StepTime, keep_steps, kept_steps, steps_file
 from flowyard.errors import UsageError
 from flowyard.reporting.account import Account, FlowAccount
 from flowyard.reporting.document import Seen, document
 from flowyard.reporting.graph import Graph, graph
-from flowyard.reporting.layers import layers_of
-from flowyard.reporting.page import page, rows, shared_layers, shown_seconds, shown_size
+from flowyard.reporting.page import page, rows, shared_layers
 from flowyard.reporting.telling import Telling
+from flowyard.texts import shown_seconds, shown_size
 from tests.report_examples import HOSTILE, digest, example
 
 

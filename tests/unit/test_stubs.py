@@ -166,6 +166,18 @@ def test_the_called_flow_shipped_alone_tells_its_callers(project: Path) -> None:
     assert "day: int" in (project / FOLDER / "_docker_tasks/clean.pyi").read_text() != before
 
 
+def test_the_first_caller_of_a_deployed_flow_gets_the_types_of_its_image(project: Path) -> None:
+    caller = (project / "flows/hello/flow.py").read_text()
+    write_files(project, {"flows/hello/flow.py": caller.replace("docker_task('clean')", "1")})
+    lock(project)
+    site = Site(project)
+    site.signatures["clean"] = {"parameters": [], "returns": {"type": "bytes"}, "imports": []}
+    site.ship()
+    write_files(project, {"flows/hello/flow.py": caller})
+    assert [str(one.plan.action) for one in site.ship().values()] == ["unchanged", "build"]
+    assert ") -> bytes: ..." in (project / FOLDER / "_docker_tasks/clean.pyi").read_text()
+
+
 def test_types_that_cannot_be_written_keep_nobody_from_shipping(project: Path) -> None:
     lock(project)
     (project / "typings").write_text("in the way")
