@@ -180,9 +180,11 @@ class Shipment:
 
     def ship_flow(self, plan: FlowPlan) -> Outcome:
         """The steps of one flow that changes. Raises FlowyardError; nothing is registered then."""
-        desired = plan.desired
-        if plan.action is Action.REMOVE or desired is None:
+        if plan.action is Action.REMOVE:
             return self._remove(plan)
+        desired = plan.desired
+        if desired is None:  # never a reason to take its deployments away
+            raise ValueError(f"the plan says {plan.action} of {plan.name}, and not what is wanted of it")
         notes = self._definitions.check(desired)
         image = plan.image or self._build_and_publish(desired)
         self._progress.step(plan.name, "registering")

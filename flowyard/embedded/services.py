@@ -219,8 +219,8 @@ def _stop_worker(state: EmbeddedState, folder: Path, progress: Progress) -> None
         ran = worker.stop(state.worker, folder, asked=True)
         count += worker.stop_runs(folder, port)
     except EngineError as error:  # no engine, no containers: the processes must still be stopped
-        worker.stop(state.worker, folder, asked=True)
-        progress.done("worker", f"stopped; its containers could not be looked for ({error.message})")
+        ran = worker.stop(state.worker, folder, asked=True)
+        progress.done("worker", f"{_stopped(ran)}; its containers could not be looked for ({error.message})")
         return
     progress.done("worker", f"stopped, and its running containers ({count})" if count else _stopped(ran))
 
