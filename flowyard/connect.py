@@ -15,6 +15,7 @@ from flowyard.adapters.prefect_settings import profiles_file
 from flowyard.configuration.parse import did_you_mean, quoted
 from flowyard.embedded.state import EmbeddedState, api_url, read_state, registry_host
 from flowyard.errors import UsageError
+from flowyard.program import PROGRAM
 from flowyard.state_folder import STATE_FOLDER
 from flowyard.target import Target
 from flowyard.urls import without_credentials
@@ -58,7 +59,7 @@ def connect(target: Target, root: Path, environ: Mapping[str, str]) -> Connectio
     if state.prefect is None:
         raise UsageError(
             f"target {target.name} uses the embedded Prefect server, and that is not running",
-            hint="run `python build.py up` first",
+            hint=f"run `{PROGRAM} up` first",
         )
     return Connection(locate(target, root), PrefectAddress(api_url(state), embedded=True))
 

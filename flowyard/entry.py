@@ -120,8 +120,8 @@ def _interrupted(interruption: Interruption) -> int:
 
 
 def _fail(error: FlowyardError, words: Sequence[str]) -> int:
+    from flowyard.commands.ci import tell_error
     from flowyard.report import error_json, error_text
-    from flowyard.reporting.ci import tell_error
 
     print(error_text(error), file=sys.stderr)
     if "--json" in words:

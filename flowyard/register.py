@@ -13,6 +13,7 @@ from typing import Protocol
 from flowyard.errors import ConfigurationError, PrefectError, Problem, RegistryError
 from flowyard.outcome import Registered
 from flowyard.ports import PrefectApi
+from flowyard.program import PROGRAM
 from flowyard.registering.deployment import Marks, Pinned, carry_over, normal, payload
 from flowyard.registering.requests import read_again, read_deployment, write_deployment
 from flowyard.registering.restoring import Touched, shared_limit
@@ -79,7 +80,7 @@ def register(
     writes = [_write(api, unit, deployment) for deployment in unit.deployments]
     kept = {str(write.before["id"]) for write in writes if write.before is not None}
     removed = read_again(api, [deployment for deployment in live if str(deployment["id"]) not in kept])
-    with all_or_nothing(api, f"python build.py ship {unit.marks.flow}") as steps:
+    with all_or_nothing(api, f"{PROGRAM} ship {unit.marks.flow}") as steps:
         registered = [_apply(api, write, steps) for write in writes[:-1]]
         # Before the last write, which makes the unit complete: a ship that is killed in between leaves a unit that
         # is registered again, never one that looks complete and has no record.
@@ -93,7 +94,7 @@ def register(
 def remove(api: PrefectApi, live: Iterable[Mapping[str, Json]]) -> None:
     """Remove these deployments, all of them or none. Raises PrefectError as `register` does."""
     removed = read_again(api, live)
-    with all_or_nothing(api, "python build.py ship") as steps:
+    with all_or_nothing(api, f"{PROGRAM} ship") as steps:
         steps.remove(removed)
 
 

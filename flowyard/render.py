@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flowyard.errors import ConfigurationError, LockError, Problem
+from flowyard.program import PROGRAM
 from flowyard.runtime import names
 from flowyard.texts import not_utf8, read_text
 from flowyard.values import Flow
@@ -78,7 +79,7 @@ def template_variables(flow: Flow, locks: tuple[str, ...]) -> dict[str, Any]:
     named_there = flow.dockerfile is not None and flow.dockerfile.suffix != ".j2"  # in its own FROM
     if flow.base.python is None or (flow.base.reference is None and not named_there):
         raise LockError(
-            f"flow {flow.name}: base image {flow.base.name} is not pinned", hint="run `python build.py lock`"
+            f"flow {flow.name}: base image {flow.base.name} is not pinned", hint=f"run `{PROGRAM} lock`"
         )
     secrets = sorted({*COMMON_SECRETS, *flow.build_secrets})
     return {

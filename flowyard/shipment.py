@@ -22,6 +22,7 @@ from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, Desired, FlowPlan, Plan
 from flowyard.planning.docker_tasks import calls_mark, in_call_order
 from flowyard.ports import PrefectApi
+from flowyard.program import PROGRAM
 from flowyard.publish import publish
 from flowyard.register import Unit, register, remove
 from flowyard.registering.deployment import Marks
@@ -217,7 +218,7 @@ class Shipment:
         if not self._build:
             raise FlowFailed(
                 f"{desired.reference} is not in the container registry",
-                hint=f"run `python build.py ship {desired.flow.name}`, which builds it",
+                hint=f"run `{PROGRAM} ship {desired.flow.name}`, which builds it",
             )
         repository = self._yard.repositories.ready(desired.reference.repository)
         try:

@@ -36,7 +36,7 @@ from flowyard.ports import (
 )
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import PINS, limited_flow
-from flowyard.reporting.ci import on_github
+from flowyard.reporting.job import on_github
 from flowyard.state_folder import BUILD_LOGS, CONTEXTS, LEASES, RENDERED, STATE_FOLDER
 from flowyard.target import Target, VolumeStorage
 from flowyard.values import Credentials, ImageReference, Project, PublishedImage, Repository
@@ -45,8 +45,8 @@ from flowyard.yard import EcsSide, Yard
 if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
     from flowyard.cleaning.holdings import ImageStore
-    from flowyard.reporting.ci import CiJob
     from flowyard.reporting.comment import Comments
+    from flowyard.reporting.job import CiJob
     from flowyard.running.task_watch import Tasks
     from flowyard.values import Layer
 

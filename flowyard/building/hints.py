@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from flowyard.program import PROGRAM
+
 MINIMUM_BUILDX = "0.13.0"
 
 
@@ -24,7 +26,7 @@ class Hint:
 HINTS = (
     Hint(
         r"no space left on device",
-        "the engine's disk is full: free some with `python build.py clean` and `docker buildx prune`",
+        f"the engine's disk is full: free some with `{PROGRAM} clean` and `docker buildx prune`",
     ),
     Hint(
         r"permission denied while trying to connect to the docker|"
@@ -78,7 +80,7 @@ HINTS = (
     ),
     Hint(
         r"is not authorized to perform: ecr:",
-        "let the caller do that on this repository: `python build.py policies` writes what each role needs",
+        f"let the caller do that on this repository: `{PROGRAM} policies` writes what each role needs",
     ),
     Hint(
         r"no basic auth credentials|unauthorized|authentication required|\bdenied: |\bdenied$|403 forbidden|"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from flowyard.errors import EngineError
+from flowyard.program import PROGRAM
 
 if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
@@ -40,7 +41,7 @@ def check_room(room: Room | None) -> None:
         raise EngineError(
             f"the engine's disk ({room.folder}) has {room.free / 2**30:.1f} GiB left; a build may need "
             f"{LEAST / 2**30:.0f} GiB",
-            hint="free some: `python build.py clean` takes what this project left there and nothing needs, "
+            hint=f"free some: `{PROGRAM} clean` takes what this project left there and nothing needs, "
             "`docker buildx prune` the build cache of all projects; `docker system df` shows what is there",
         )
 

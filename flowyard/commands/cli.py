@@ -24,6 +24,7 @@ from flowyard.commands.options import (
     TargetName,
 )
 from flowyard.errors import UsageError
+from flowyard.program import PROGRAM
 
 HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
 
@@ -73,7 +74,7 @@ def ship(
     """Build, check, push and register what changed. The default verb."""
     from flowyard.commands import verbs
     from flowyard.commands.output import Output
-    from flowyard.reporting.telling import Telling
+    from flowyard.commands.telling import Telling
 
     output = Output(json, Telling(report=report))
     return verbs.ship(filters.of(flows), target, output, speed.pace())
@@ -93,7 +94,7 @@ def plan(
     """Say what ship would do to each flow, and why. Builds nothing."""
     from flowyard.commands import verbs
     from flowyard.commands.output import Output
-    from flowyard.reporting.telling import Telling
+    from flowyard.commands.telling import Telling
 
     output = Output(json, Telling(telling.comment, telling.split, telling.report))
     changes = verbs.plan(filters.of(flows), target, output)
@@ -120,7 +121,7 @@ def build(
     """Build and check the images on this machine; push and register nothing."""
     from flowyard.commands import verbs
     from flowyard.commands.output import Output
-    from flowyard.reporting.telling import Telling
+    from flowyard.commands.telling import Telling
 
     output = Output(json, Telling(report=report))
     return verbs.build(filters.of(flows), target, output, speed.pace())
@@ -255,7 +256,7 @@ def call(words: Sequence[str]) -> int:
     try:
         return int(app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0)
     except CycloptsError as error:
-        raise UsageError(_said(error), hint=f"see `flowyard {words[0]} --help`") from error
+        raise UsageError(_said(error), hint=f"see `{PROGRAM} {words[0]} --help`") from error
 
 
 def _said(error: CycloptsError) -> str:

@@ -15,6 +15,7 @@ from flowyard.connect import choose_target, connect, locate
 from flowyard.embedded.state import api_url, registry_host
 from flowyard.errors import UsageError
 from flowyard.load import find_root
+from flowyard.program import PROGRAM
 from flowyard.state_folder import STATE_FOLDER
 from flowyard.wiring import open_images
 
@@ -34,7 +35,7 @@ def up(target: str | None, database: str | None) -> int:
     with progress_for(sys.stderr, os.environ) as progress:
         folder = project.root / STATE_FOLDER
         state = start(UpOptions(folder, chosen.work_pool, os.environ, database=database), progress)
-    note("up; stop it with `python build.py down`")
+    note(f"up; stop it with `{PROGRAM} down`")
     print(f"container registry  {registry_host(state)}")
     print(f"Prefect UI          {api_url(state).removesuffix('/api')}")
     print(f"Prefect database    {kept_choice(folder).shown}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 
-from flowyard.reporting.telling import Telling
+from flowyard.commands.telling import Telling
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from flowyard.embedded.postgres_client import make_database, probe, recovered
 from flowyard.embedded.process import Launch
 from flowyard.embedded.state import LOOPBACK, Service, write_private
 from flowyard.errors import EngineError, PrefectError
+from flowyard.program import PROGRAM
 from flowyard.values import Secret
 
 _USER = "postgres"
@@ -176,7 +177,7 @@ def _password_lost(folder: Path) -> EngineError:
     return EngineError(
         f"{data_folder(folder)} is the data of a PostgreSQL whose password is lost: "
         f"{_password_file(folder)} is not there",
-        hint="put that file back, or delete the data: python build.py down --delete-data",
+        hint=f"put that file back, or delete the data: {PROGRAM} down --delete-data",
     )
 
 
@@ -219,7 +220,7 @@ def _check_version(installed: Programs, data: Path) -> None:
     except FileNotFoundError:
         raise EngineError(
             f"{data} is no PostgreSQL data folder: it has no PG_VERSION",
-            hint="delete it: python build.py down --delete-data",
+            hint=f"delete it: {PROGRAM} down --delete-data",
         ) from None
     beside = installed.folder.parent.name
     if beside.isdecimal() and beside != version:

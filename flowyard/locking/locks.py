@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowyard.errors import LockError
+from flowyard.program import PROGRAM
 from flowyard.texts import read_text
 from flowyard.values import Flow
 
@@ -21,7 +22,7 @@ UV_LOCK = LOCKS / "uv.lock"
 PREFECT_INPUT = LOCKS / "prefect.in"
 UV_INPUT = LOCKS / "uv.in"
 FLOW_LOCK = "requirements.lock"
-REMEDY = "run `python build.py lock{}` and commit what it writes"
+REMEDY = f"run `{PROGRAM} lock{{}}` and commit what it writes"
 HEADER = "# flowyard lock "
 OWN_PREFECT = " with its own Prefect"
 

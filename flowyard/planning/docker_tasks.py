@@ -17,6 +17,7 @@ from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.errors import ConfigurationError, Problem
 from flowyard.planning.context import SourceFile
 from flowyard.planning.key import KEY_LENGTH, fingerprint
+from flowyard.program import PROGRAM
 from flowyard.registering.deployment import calls_in, released
 from flowyard.registering.live import Live
 from flowyard.releasing.records import CALLED, release_name
@@ -168,7 +169,7 @@ def _with_releases(one: Desired, wanted: Mapping[str, Desired], live: Live) -> D
         child = wanted.get(task)
         release = release_name(child.key, child.spec) if child else released(live.get(task, ()))
         if release is None:
-            text = f"flows/{task} is not deployed here; ship it as well: python build.py flows/{task}"
+            text = f"flows/{task} is not deployed here; ship it as well: {PROGRAM} flows/{task}"
             missing.append(Problem(f"flows/{one.flow.name}", f"docker_task({task!r})", text))
         else:
             releases[f"{CALLED}{task}"] = release

@@ -49,6 +49,16 @@ class FlowAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many flows came to what; those that are unfinished do not count as failed."""
+
+    changed: int
+    unchanged: int
+    failed: int
+    unfinished: int
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What a verb came to on a target. `error` ended the whole command, before or beside the flows."""
 
@@ -78,15 +88,20 @@ class Account:
         return tuple(flow for flow in self.failed if isinstance(flow.error, Unfinished))
 
     @property
-    def summary(self) -> str:
+    def counts(self) -> Counts:
         """How many flows came to what."""
-        changes = len(self.changes)
+        unfinished = len(self.unfinished)
+        return Counts(len(self.changes), len(self.unchanged), len(self.failed) - unfinished, unfinished)
+
+    @property
+    def summary(self) -> str:
+        """The counts in words."""
+        counts = self.counts
         if self.verb == "plan":
-            return f"{changes} of {len(self.flows)} flows would change"
-        what, unfinished = "built" if self.verb == "build" else "shipped", len(self.unfinished)
-        failed = len(self.failed) - unfinished
-        text = f"{changes} {what}, {len(self.unchanged)} unchanged, {failed} failed"
-        return f"{text}, {unfinished} not begun or stopped" if unfinished else text
+            return f"{counts.changed} of {len(self.flows)} flows would change"
+        done = "built" if self.verb == "build" else "shipped"
+        text = f"{counts.changed} {done}, {counts.unchanged} unchanged, {counts.failed} failed"
+        return f"{text}, {counts.unfinished} not begun or stopped" if counts.unfinished else text
 
 
 def of_plan(plan: Plan) -> Account:

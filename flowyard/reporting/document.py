@@ -53,6 +53,7 @@ def document(account: Account, seen: Seen) -> dict[str, Json]:
         "began": seen.began,
         "seconds": round(seen.seconds, 3),
         "notes": list(seen.notes),
+        "counts": asdict(account.counts),
         "flows": flows,
     }
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 from flowyard.building.buildkit_progress import is_instruction
-from flowyard.errors import Unfinished
 from flowyard.reporting.graph import HEIGHT, WIDTH, graph
 from flowyard.texts import shown_seconds, shown_size
 from flowyard.values import Json
@@ -71,7 +70,7 @@ def page(document: dict[str, Json]) -> str:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         began=datetime.fromtimestamp(document["began"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-        counts=_counts(flows),
+        counts={**document["counts"], **_step_counts(flows)},
         rows=rows(flows),
         total=_end(flows),
         images=images(flows, counts),
@@ -153,17 +152,6 @@ def _instructions(steps: Iterable[Json]) -> list[Json]:
     return [step for step in steps if is_instruction(step["name"])]
 
 
-def _counts(flows: Iterable[Json]) -> dict[str, int]:
-    flows = list(flows)
+def _step_counts(flows: Iterable[Json]) -> dict[str, int]:
     steps = [step for flow in flows for step in _instructions(flow["steps"])]
-    errors = [flow["error"] for flow in flows if flow["error"] is not None]
-    unfinished = sum(error["type"] == Unfinished.__name__ for error in errors)
-    return {
-        "flows": len(flows),
-        "failed": len(errors) - unfinished,
-        "unfinished": unfinished,
-        "unchanged": sum(flow["action"] == "unchanged" and flow["error"] is None for flow in flows),
-        "changed": sum(flow["action"] != "unchanged" and flow["error"] is None for flow in flows),
-        "steps": len(steps),
-        "cached": sum(step["state"] == "cached" for step in steps),
-    }
+    return {"steps": len(steps), "cached": sum(step["state"] == "cached" for step in steps)}

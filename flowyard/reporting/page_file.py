@@ -13,18 +13,16 @@ from flowyard.reporting.account import Account
 from flowyard.reporting.document import Seen, document
 from flowyard.reporting.page import page
 from flowyard.state_folder import BUILD_LOGS, STATE_FOLDER
-from flowyard.target import Target
 from flowyard.values import Layer, Project, published
-from flowyard.wiring import open_layers
 
 _AT_ONCE = 8  # images whose layers are asked for
 Found = dict[str, tuple[Layer, ...]]
 
 
-def write_page(path: Path, account: Account, project: Project, target: Target, began: float) -> None:
+def write_page(path: Path, account: Account, project: Project, images: ImageLayers, began: float) -> None:
     """Write the page. Raises OSError."""
     logs = project.root / STATE_FOLDER / BUILD_LOGS
-    layers, notes = _layers(account, open_layers(target))
+    layers, notes = _layers(account, images)
     seen = Seen(
         project.name,
         began,

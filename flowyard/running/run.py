@@ -16,6 +16,7 @@ from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, UsageError
 from flowyard.paging import read_all
 from flowyard.ports import PrefectApi, Results, Timer
+from flowyard.program import PROGRAM
 from flowyard.registering.live import deployments_by_flow
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
@@ -87,7 +88,7 @@ def find_deployment(api: PrefectApi, project: Project, target: Target, word: str
 
 def _ship_first(project: Project, target: Target, flow: str) -> str:
     where = "" if target.name == project.default_target else f" --target {target.name}"
-    return f"run `python build.py flows/{flow}{where}` first"
+    return f"run `{PROGRAM} flows/{flow}{where}` first"
 
 
 def parse_parameters(words: tuple[str, ...], deployment: Mapping[str, Json], flow: str) -> dict[str, Json]:

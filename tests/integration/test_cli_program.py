@@ -98,7 +98,7 @@ def test_build_pushes_nothing_and_register_builds_nothing(project: SmallProject)
     assert (missing.returncode, missing.stdout) == (1, "")
     assert missing.stderr.splitlines() == [
         f"error: cli_built: {image} is not in the container registry",
-        "  hint: run `python build.py ship cli_built`, which builds it",
+        "  hint: run `python -m flowyard ship cli_built`, which builds it",
         "target local: 0 shipped, 0 unchanged, 1 failed",
     ]
     built = project.program("build", "cli_built")
@@ -141,7 +141,7 @@ def test_a_lock_that_is_missing_or_stale_stops_everything(project: SmallProject)
     project.flow("cli_stale")
     project.write("flows/cli_stale/requirements.txt", "idna\n")
     path = "flows/cli_stale/requirements.lock"
-    hint = "  hint: run `python build.py lock cli_stale` and commit what it writes\n"
+    hint = "  hint: run `python -m flowyard lock cli_stale` and commit what it writes\n"
     stale = (
         "is stale: what it was made from has changed "
         "(the flow's requirements, Python 3.13, images/locks/prefect-3.13.lock)"
@@ -168,7 +168,7 @@ def test_words_that_mean_nothing(project: SmallProject) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
     done = project.program("plan", "--no-such-option")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("  hint: see `flowyard plan --help`\n")
+    assert done.stderr.endswith("  hint: see `python -m flowyard plan --help`\n")
 
 
 def test_help_of_every_verb_and_the_completion_of_the_shell(project: SmallProject, tmp_path: Path) -> None:

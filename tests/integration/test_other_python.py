@@ -127,7 +127,7 @@ def image_of(project: SmallProject) -> PublishedImage:
 def test_the_locks_of_the_other_python_are_asked_for_and_made(moved: Moved) -> None:
     assert moved.refused == (
         7,
-        f"error: {LOCK} is missing\n  hint: run `python build.py lock` and commit what it writes\n",
+        f"error: {LOCK} is missing\n  hint: run `python -m flowyard lock` and commit what it writes\n",
     )
     assert moved.locked == [LOCK, OWN]
     texts = [(moved.project.root / path).read_text() for path in (USUAL, LOCK)]

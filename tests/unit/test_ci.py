@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from flowyard.adapters.merge_comments import is_by
+from flowyard.commands.ci import comment, tell, tell_error
 from flowyard.errors import BuildFailed, LockError
 from flowyard.reporting.account import Account, FlowAccount
-from flowyard.reporting.ci import comment, listens, tell, tell_error
+from flowyard.reporting.job import listens
 from flowyard.wiring import open_comments
 from tests.support import make_project, write_files
 

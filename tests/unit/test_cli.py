@@ -128,7 +128,7 @@ def test_mistakes_on_the_command_line_end_with_2(
 
 def test_an_unknown_option_is_answered_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--nope"]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == "  hint: see `flowyard plan --help`"
+    assert capsys.readouterr().err.splitlines()[-1] == "  hint: see `python build.py plan --help`"
 
 
 def test_wrong_configuration_ends_with_2(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

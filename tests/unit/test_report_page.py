@@ -11,12 +11,12 @@ import pytest
 
 from flowyard.adapters.oci_layers import layers_of
 from flowyard.building.timeline import StepTime, keep_steps, kept_steps, steps_file
+from flowyard.commands.telling import Telling
 from flowyard.errors import UsageError
 from flowyard.reporting.account import Account, FlowAccount
 from flowyard.reporting.document import Seen, document
 from flowyard.reporting.graph import Graph, graph
 from flowyard.reporting.page import page, rows, shared_layers
-from flowyard.reporting.telling import Telling
 from flowyard.texts import shown_seconds, shown_size
 from tests.report_examples import HOSTILE, digest, example
 
@@ -37,6 +37,7 @@ def test_the_document_of_a_ship() -> None:
         "began": 5.0,
         "seconds": 2.0,
         "notes": [],
+        "counts": {"changed": 1, "unchanged": 0, "failed": 0, "unfinished": 0},
         "flows": [
             {
                 "flow": "etl",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.commands.telling import Telling
 from flowyard.load import load
 from flowyard.reporting.account import Account, FlowAccount
-from flowyard.reporting.telling import Telling
 from tests.support import make_project, target_of
 
 

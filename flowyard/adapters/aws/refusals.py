@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
-_POLICIES = "`python build.py policies` writes what each role needs"
+from flowyard.program import PROGRAM
+
+_POLICIES = f"`{PROGRAM} policies` writes what each role needs"
 _NETWORK = "check the network, the proxy and `region`; in a private subnet, the VPC's endpoints"
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AccessDeniedFault"})
 _ABOUT_THINGS = re.compile(r"(NotFound|AlreadyExists|Inactive)(Exception)?$|^NoSuch")

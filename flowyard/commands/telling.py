@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowyard.commands.ci import comment, only_warning, tell
 from flowyard.errors import UsageError
-from flowyard.reporting.ci import comment, listens, only_warning, tell
+from flowyard.reporting.job import listens
 
 if TYPE_CHECKING:
     from flowyard.reporting.account import Account
@@ -49,8 +50,9 @@ class Telling:
         if self.report is not None:
             with only_warning("the report page was not written", sys.stderr):
                 from flowyard.reporting.page_file import write_page
+                from flowyard.wiring import open_layers
 
-                write_page(Path(self.report), account, project, target, self.began)
+                write_page(Path(self.report), account, project, open_layers(target), self.began)
                 sys.stderr.write(f"report: {self.report}\n")
         if self.comment:
             comment(account, asked or "", os.environ, sys.stderr)
