@@ -15,7 +15,12 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 # What a ship that has something to do needs; one with nothing to do never loads it.
-SHIPMENT = ("flowyard.shipment", "flowyard.planning.foresee", "flowyard.adapters.buildx", "jsonschema")
+SHIPMENT = (
+    "flowyard.shipping.schedule",
+    "flowyard.planning.foresee",
+    "flowyard.adapters.buildx",
+    "jsonschema",
+)
 
 
 def ahead(work: Callable[[], Result]) -> Future[Result]:

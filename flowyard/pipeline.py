@@ -21,12 +21,12 @@ from flowyard.plan import Action, Plan, make_plan
 from flowyard.planning.desired import want_all
 from flowyard.planning.observe import observe, warned
 from flowyard.registering.live import by_flow
-from flowyard.releasing.lease import Terms, bury, hold
+from flowyard.releasing.lease import Lease, Terms, bury, hold
 from flowyard.releasing.limits import flow_limit
 from flowyard.releasing.order import Commit
 from flowyard.shipping.heads import out_of_order, settling, to_hold
 from flowyard.values import Flow
-from flowyard.work_pools.ensure import WorkPool, ensure_work_pool, foreseen_template
+from flowyard.work_pools.ensure import WorkPool, ensure_work_pool, find_work_pool
 from flowyard.yard import Yard
 
 # Long enough for another ship's slowest build; one that died is waited for a minute at the most.
@@ -60,7 +60,8 @@ def foresee(yard: Yard, plan: Plan) -> None:
 
     errors = [*_parameter_misfits(yard, plan).values()]
     if sets_job_variables(plan, yard.target):
-        errors += job_variable_misfits(plan, yard.target, foreseen_template(yard.api, yard.target)).values()
+        pool = find_work_pool(yard.api, yard.target)
+        errors += job_variable_misfits(plan, yard.target, pool.base_job_template).values()
     problems = [problem for error in errors for problem in error.problems]
     if problems:
         raise ConfigurationError(tuple(dict.fromkeys(problems)))
@@ -139,12 +140,7 @@ def _attempt(
                 plan = settling(yard, plan, wanted)
                 plan = warned(yard, plan, plan.changes, now.result())
                 loaded.result()
-                from flowyard.shipment import Shipment, ship_leased
-
-                pool = ensure_work_pool(yard.api, yard.target) if plan.changes else None
-                shipment = Shipment(yard, asked.commit, pool, lease, build=asked.build)
-                blocked = _blocked(yard, plan, asked.commit, pool)
-                done = ship_leased(shipment, plan, blocked, whole=asked.whole)
+                done = _ship_held(yard, asked, plan, lease)
     except ShipInterrupted:
         raise
     except KeyboardInterrupt as interruption:
@@ -157,6 +153,21 @@ def _attempt(
 def _ids(yard: Yard, deployments: Deployments, names: Collection[str]) -> set[str]:
     live = by_flow(deployments, yard.project.name, yard.target.name)
     return {str(one["id"]) for name in names for one in live.get(name, ())}
+
+
+def _ship_held(yard: Yard, asked: _Asked, plan: Plan, lease: Lease) -> tuple[Outcome, ...]:
+    """Ship what the lease holds. The work pool is made for flows that may be shipped, and not for others."""
+    from flowyard.shipment import Shipment
+    from flowyard.shipping.registrar import Registrar
+    from flowyard.shipping.schedule import ship_leased
+
+    pool = find_work_pool(yard.api, yard.target) if plan.changes else None
+    blocked = _blocked(yard, plan, asked.commit, pool)
+    if pool is not None and any(flow.name not in blocked for flow in plan.changes):
+        pool = ensure_work_pool(yard.api, yard.target, pool)
+    registrar = Registrar(yard, asked.commit, pool, lease)
+    shipment = Shipment(yard, asked.commit, registrar, build=asked.build)
+    return ship_leased(shipment, plan, blocked, whole=asked.whole)
 
 
 def _blocked(

@@ -1,1 +1,1 @@
-"""Shipping in detail: what a ship has to do with the target's head and with the pins of Docker tasks."""
+"""Shipping in detail: which flow goes when, what is written into Prefect, the target's head, pins of Docker tasks."""

@@ -21,35 +21,40 @@ from flowyard.work_pools.region import check_region
 
 @dataclass(frozen=True, slots=True)
 class WorkPool:
-    """A work pool that is there: its id, which no other Prefect server has, and its base job template."""
+    """A work pool: its id, which no other Prefect server has, and its base job template. One that is not there yet
+    has no id, and the template that it would get."""
 
     id: str
     base_job_template: Mapping[str, Json]
 
 
-def ensure_work_pool(api: PrefectApi, target: Target) -> WorkPool:
-    """The target's work pool, which is made when it is missing.
+def find_work_pool(api: PrefectApi, target: Target) -> WorkPool:
+    """The target's work pool, whether or not it is there.
 
     Raises PrefectError when the pool is of another type, or starts tasks in another region.
     """
     try:
         pool = _read(api, target.work_pool)
     except NotFound:
-        template = base_job_template(target.work_pool_type)
-        body = {"name": target.work_pool, "type": target.work_pool_type, "base_job_template": template}
-        try:
-            pool = api.request("POST", "/work_pools/", body)
-        except Conflict:  # another ship made it in between
-            pool = _read(api, target.work_pool)
+        return WorkPool("", base_job_template(target.work_pool_type))
     return WorkPool(str(pool["id"]), _template(api, pool, target))
 
 
-def foreseen_template(api: PrefectApi, target: Target) -> Mapping[str, Json]:
-    """The base job template of the target's work pool, where nothing is made: of a missing one, what it would get."""
+def ensure_work_pool(api: PrefectApi, target: Target, found: WorkPool | None = None) -> WorkPool:
+    """The pool that was found, or is found now; made where there is none. Raises as `find_work_pool` does."""
+    found = found or find_work_pool(api, target)
+    if found.id:
+        return found
+    body = {
+        "name": target.work_pool,
+        "type": target.work_pool_type,
+        "base_job_template": dict(found.base_job_template),
+    }
     try:
-        return _template(api, _read(api, target.work_pool), target)
-    except NotFound:
-        return base_job_template(target.work_pool_type)
+        pool = api.request("POST", "/work_pools/", body)
+    except Conflict:  # another ship made it in between
+        pool = _read(api, target.work_pool)
+    return WorkPool(str(pool["id"]), _template(api, pool, target))
 
 
 def _template(api: PrefectApi, pool: Json, target: Target) -> Mapping[str, Json]:

@@ -22,6 +22,7 @@ from flowyard.releasing.lease import hold
 from flowyard.releasing.limits import flow_limit
 from flowyard.report import exit_code
 from flowyard.shipment import Shipment
+from flowyard.shipping.registrar import Registrar
 from flowyard.values import ImageDescription, Json
 from flowyard.work_pools.ensure import WorkPool
 from tests.fakes_builder import FakeBuilder
@@ -251,7 +252,8 @@ def test_after_stop_nothing_is_registered_or_removed(site: Site) -> None:
     plan = plan_flows(yard, yard.project.flows, whole=True)
     assert [flow.action for flow in plan.flows] == [Action.BUILD, Action.REMOVE]
     with hold(yard.api, [flow_limit("acme", "local", flow.name) for flow in plan.flows]) as lease:
-        shipment = Shipment(yard, None, WorkPool("1", TEMPLATE), lease, build=True)
+        registrar = Registrar(yard, None, WorkPool("1", TEMPLATE), lease)
+        shipment = Shipment(yard, None, registrar, build=True)
         shipment.stop()
         for flow in plan.flows:
             with pytest.raises(FlowFailed, match=r"^stopped before anything of it was registered$"):

@@ -57,6 +57,20 @@ def test_a_ship_that_was_killed_between_two_deployments_counts(site: Site, writt
     assert images(site) == before
 
 
+def test_no_work_pool_is_made_for_flows_that_are_refused(site: Site) -> None:
+    site.commit = SECOND
+    site.ship()
+    site.server.pools.clear()  # somebody deleted it
+    site.server.requests.clear()
+    site.commit = FIRST
+    write_files(site.root, EDITED)
+    assert isinstance(site.ship("etl")["etl"].error, OrderError)
+    assert [path for _, path in site.server.writes() if path.startswith("/work_pools")] == []
+    site.commit = SECOND
+    assert site.ship("etl")["etl"].error is None
+    assert ("POST", "/work_pools/") in site.server.writes()
+
+
 def test_where_the_order_does_not_count_a_label_does_not_either(site: Site) -> None:
     site.commit = SECOND
     site.ship()

@@ -289,6 +289,8 @@ def test_what_only_a_shipment_needs_is_loaded_by_none_of_the_verbs() -> None:
     assert {
         "shipment",
         "shipping.pinning",
+        "shipping.registrar",
+        "shipping.schedule",
         "stubs.files",
         "register",
         "publish",
