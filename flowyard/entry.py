@@ -99,13 +99,15 @@ def _call(words: Sequence[str]) -> int:
 
 def _call_plainly(verb: str, flows: Sequence[str]) -> int:
     """What commands/cli.py does for a verb with nothing but names of flows behind it."""
+    from flowyard.adapters.capacity import jobs_here
+    from flowyard.building.pace import Pace
     from flowyard.commands import verbs
     from flowyard.commands.output import Output
     from flowyard.planning.asked import Selection
 
     text, asked = Output(json=False), Selection(tuple(flows))
     if verb == "ship":
-        return verbs.ship(asked, None, text)
+        return verbs.ship(asked, None, text, Pace(jobs_here()))
     if verb == "render":
         return verbs.render(flows)
     if verb == "list":

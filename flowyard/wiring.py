@@ -18,7 +18,7 @@ from flowyard.adapters.git import Git
 from flowyard.adapters.lease_notes import FileNotes
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
-from flowyard.building.pace import UNHURRIED, Pace
+from flowyard.building.pace import ONE_BY_ONE, Pace
 from flowyard.building.workshop import Workshop
 from flowyard.configuration.platforms import architecture_of
 from flowyard.connect import Connection, choose_target, connect
@@ -69,7 +69,7 @@ def open_workshop(
     )
 
 
-def open_yard(project: Project, target: str | None, progress: Progress, pace: Pace = UNHURRIED) -> Yard:
+def open_yard(project: Project, target: str | None, progress: Progress, pace: Pace = ONE_BY_ONE) -> Yard:
     """Everything a ship to this target needs. Raises UsageError when the target is not up."""
     connection = connect(choose_target(project, target), project.root, os.environ)
     api = PrefectRest(connection.prefect)
@@ -77,7 +77,7 @@ def open_yard(project: Project, target: str | None, progress: Progress, pace: Pa
 
 
 def yard_of(
-    project: Project, connection: Connection, api: PrefectApi, progress: Progress, pace: Pace = UNHURRIED
+    project: Project, connection: Connection, api: PrefectApi, progress: Progress, pace: Pace = ONE_BY_ONE
 ) -> Yard:
     """Everything a ship needs to a target that was looked up, by the client of its Prefect API."""
     registry = LateRegistry(connection.target)

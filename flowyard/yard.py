@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flowyard.building.pace import UNHURRIED, Pace
+from flowyard.building.pace import ONE_BY_ONE, Pace
 from flowyard.building.workshop import Workshop
 from flowyard.ports import (
     ContainerRegistry,
@@ -37,7 +37,7 @@ class Yard:
     repositories: Repositories
     history: History
     user: str
-    pace: Pace = UNHURRIED
+    pace: Pace = ONE_BY_ONE
     holder: Holder = field(default_factory=Holder)
     ecs: EcsSide | None = None
 

@@ -5,6 +5,7 @@ Output is captured whole and nothing is read from the terminal, because no step 
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,3 +43,14 @@ class SystemProcesses:
         except (FileNotFoundError, PermissionError) as error:
             return Finished(PROGRAM_MISSING, "", f"{argv[0]}: {error.strerror}")
         return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process with this id runs, whoever's it is."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True

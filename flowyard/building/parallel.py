@@ -5,15 +5,12 @@ Endings are values because one flow's failure must not end, or hide, the work on
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from flowyard.building.pace import UNHURRIED, Pace
+from flowyard.building.pace import ONE_BY_ONE, Pace
 from flowyard.errors import Unfinished
 
 Item = TypeVar("Item")
@@ -21,9 +18,6 @@ Result = TypeVar("Result")
 
 INTERRUPTED = "interrupted before it began"
 FAILED_BEFORE = "not begun: another flow failed first"
-MEMORY_OF_ONE = 1 << 30  # bytes: a build installs packages, imports the flow and compresses layers
-_MEMORY, _BOUND = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")  # Linux; elsewhere it is not known
-MOST = 4  # more builds at once only share the same cores and the same disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +51,6 @@ def nothing() -> None:
     """For work that needs no stopping."""
 
 
-def default_limit() -> int:
-    """As many as this process has cores and the machine has memory for, at most MOST."""
-    if hasattr(os, "sched_getaffinity"):  # not on every system; it knows what a container may use
-        return limit_for(len(os.sched_getaffinity(0)), _memory())
-    return limit_for(os.cpu_count() or 1, _memory())
-
-
-def limit_for(cores: int, memory: int | None) -> int:
-    """How many builds at once fit so many cores, and so many bytes of memory where that is known."""
-    fitting = MOST if memory is None else memory // MEMORY_OF_ONE
-    return max(1, min(cores, fitting, MOST))
-
-
-def _memory() -> int | None:
-    """Bytes that can still be had: what the system has left, or the bound of a container where that is less."""
-    with suppress(OSError, ValueError, StopIteration):
-        lines = _MEMORY.read_text("ascii").splitlines()
-        left = int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
-        with suppress(OSError, ValueError):  # `max` where there is no bound
-            left = min(left, int(_BOUND.read_text("ascii")))
-        return left
-    return None
-
-
 def nothing_apart(item: object) -> frozenset[object]:
     """For items that may be worked on in any company."""
     return frozenset()
@@ -89,7 +59,7 @@ def nothing_apart(item: object) -> frozenset[object]:
 def run_parallel(
     items: Iterable[Item],
     worker: Callable[[Item], Result],
-    pace: Pace = UNHURRIED,
+    pace: Pace = ONE_BY_ONE,
     stop: Callable[[], None] = nothing,
     apart: Callable[[Item], frozenset[Any]] = nothing_apart,
 ) -> tuple[Ending[Item, Result], ...]:
@@ -101,13 +71,12 @@ def run_parallel(
     the same, but nothing is raised.
     """
     turns = _Turns(items, apart)
-    most = pace.jobs or default_limit()
     running: dict[Future[Result], int] = {}
     begun: dict[int, Future[Result]] = {}
-    with ThreadPoolExecutor(most, thread_name_prefix="flowyard") as pool:
+    with ThreadPoolExecutor(pace.jobs, thread_name_prefix="flowyard") as pool:
         try:
             while turns.waiting or running:
-                while len(running) < most and (number := turns.next()) is not None:
+                while len(running) < pace.jobs and (number := turns.next()) is not None:
                     begun[number] = pool.submit(worker, turns.work[number])
                     running[begun[number]] = number
                 ended = wait(running, return_when=FIRST_COMPLETED).done

@@ -12,19 +12,16 @@ from flowyard.building.timeline import steps_file
 from flowyard.state_folder import BUILD_LOGS, CONTEXTS, RENDERED
 
 
-def leftovers(
-    folder: Path, flows: Collection[str], alive: Callable[[int], bool] | None = None
-) -> tuple[Path, ...]:
+def leftovers(folder: Path, flows: Collection[str], alive: Callable[[int], bool]) -> tuple[Path, ...]:
     """Logs of flows that are no more, build contexts of commands that have ended, and every Dockerfile that was
     rendered: which of those are of today cannot be told, and the next command renders what it needs again.
 
     `alive` says whether a command with this process id runs.
     """
-    running = alive or _is_alive
     known = {steps_file(Path(f"{flow}.log")).name for flow in flows} | {f"{flow}.log" for flow in flows}
     logs = (path for path in _inside(folder / BUILD_LOGS) if path.name not in known)
     contexts = (
-        path for path in _inside(folder / CONTEXTS) if path.name.isdecimal() and not running(int(path.name))
+        path for path in _inside(folder / CONTEXTS) if path.name.isdecimal() and not alive(int(path.name))
     )
     return (*logs, *contexts, *_inside(folder / RENDERED))
 
@@ -50,13 +47,3 @@ def remove(path: Path) -> bool:
 def _inside(folder: Path) -> Iterator[Path]:
     if folder.is_dir() and not folder.is_symlink():
         yield from sorted(folder.iterdir())
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True

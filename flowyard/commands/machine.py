@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flowyard.adapters.prefect_api import PrefectRest
+from flowyard.adapters.processes import is_alive
 from flowyard.adapters.terminal import progress_for
 from flowyard.commands.opening import open_project
 from flowyard.commands.output import Output, note
@@ -67,7 +68,7 @@ def clean(target: str | None, output: Output, *, dry_run: bool, releases: int | 
     connected = [connect(one, project.root, os.environ) for one in sharing(chosen, located)]
     asked = tuple((PrefectRest(one.prefect), one.target.name) for one in connected)
     judge = Judge(project.name, chosen, asked, releases or KEPT_RELEASES)
-    files = leftovers(project.root / STATE_FOLDER, {flow.name for flow in project.flows})
+    files = leftovers(project.root / STATE_FOLDER, {flow.name for flow in project.flows}, is_alive)
     with open_images() as store:
         cleaned = Cleaning(project.name, chosen.name, judge, files).run(store, dry_run=dry_run)
     cleaned = replace(cleaned, files=tuple(file.relative_to(project.root) for file in cleaned.files))

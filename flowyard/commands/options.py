@@ -71,9 +71,10 @@ class Speed:
 
     def pace(self) -> Pace:
         """The same without the words for it."""
+        from flowyard.adapters.capacity import jobs_here
         from flowyard.building.pace import Pace
 
-        return Pace(self.jobs, self.fail_fast)
+        return Pace(self.jobs or jobs_here(), self.fail_fast)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowyard.building.pace import UNHURRIED, Pace
+from flowyard.building.pace import Pace
 from flowyard.commands.opening import Opened, open_project, open_target
 from flowyard.commands.output import Output, note
 from flowyard.connect import choose_target, connect, locate, ui_url
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from flowyard.yard import Yard
 
 
-def ship(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
+def ship(asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
     """Ship the flows and print their references."""
     return _ship("ship", asked, target, output, pace)
 
 
-def register(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
+def register(asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
     """Register images that exist; a flow whose image does not is an error."""
     # Nothing is built, and deployments are written one flow after the other in any case.
     return _ship("register", asked, target, output, replace(pace, jobs=1))
@@ -144,7 +144,7 @@ def render(words: Sequence[str], exclude: Sequence[str] = ()) -> int:
     return 0
 
 
-def build(asked: Selection, target: str | None, output: Output, pace: Pace = UNHURRIED) -> int:
+def build(asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
     """Build and check the images, and leave them in the engine."""
     from flowyard import report
     from flowyard.adapters.terminal import progress_for

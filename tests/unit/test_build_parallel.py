@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from flowyard.building.pace import Pace
-from flowyard.building.parallel import FAILED_BEFORE, Done, Failed, default_limit, limit_for, run_parallel
+from flowyard.adapters.capacity import jobs_here
+from flowyard.building.pace import Pace, limit_for
+from flowyard.building.parallel import FAILED_BEFORE, Done, Failed, run_parallel
 from flowyard.errors import BuildFailed, Unfinished
 
 
@@ -47,7 +48,7 @@ def test_no_more_than_the_limit_run_at_once() -> None:
 
 def test_nothing_to_do_has_no_outcome() -> None:
     assert run_parallel((), str) == ()
-    assert 1 <= default_limit() <= 4
+    assert 1 <= jobs_here() <= 4
 
 
 @pytest.mark.parametrize(

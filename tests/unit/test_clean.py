@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from flowyard.adapters.processes import is_alive
 from flowyard.cleaning.clean import Cleaned, Cleaning
 from flowyard.cleaning.holdings import HeldImage, Holdings
 from flowyard.cleaning.leftovers import leftovers, size_of
@@ -267,8 +268,8 @@ def test_files_that_no_command_reads_any_more(tmp_path: Path) -> None:
 
 def test_a_command_that_runs_keeps_its_contexts(tmp_path: Path) -> None:
     write_files(tmp_path, {f"contexts/{os.getpid()}/hello/Dockerfile": ""})
-    assert leftovers(tmp_path, ()) == ()
-    assert leftovers(tmp_path / "nowhere", ()) == ()
+    assert leftovers(tmp_path, (), is_alive) == ()
+    assert leftovers(tmp_path / "nowhere", (), is_alive) == ()
 
 
 def cleaned(freed: int | None) -> Cleaned:

@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from flowyard import errors
-from flowyard.building.parallel import MOST
+from flowyard.building.pace import MOST
 from flowyard.commands.cli import app
 from flowyard.commands.options import Jobs, Releases
 from flowyard.entry import VERBS, main, with_default_verb

@@ -64,7 +64,7 @@ def test_a_flow_that_is_refused_before_anything_is_built_ends_the_rest_as_well(t
     root = make_project(tmp_path / "project", {"flows/etl/flow.py": FLOW, "flows/hello/flow.toml": wrong})
     lock(root)
     site = Site(root)
-    outcomes = ship(replace(site.yard(), pace=Pace(fail_fast=True)), site.yard().project.flows, whole=True)
+    outcomes = ship(replace(site.yard(), pace=Pace(2, fail_fast=True)), site.yard().project.flows, whole=True)
     assert {one.plan.name: type(one.error) for one in outcomes} == {
         "etl": Unfinished,
         "hello": ConfigurationError,

@@ -35,10 +35,12 @@ HEAVY = frozenset(
 )
 # Who may know which adapter.
 ADAPTERS: Mapping[str, set[str]] = {
-    "commands.machine": {"prefect_api", "terminal"},
+    "commands.machine": {"prefect_api", "processes", "terminal"},
     "commands.opening": {"prefect_api"},
+    "commands.options": {"capacity"},
     "commands.verbs": {"oci", "prefect_api", "processes", "terminal"},
     "connect": {"prefect_address", "prefect_settings"},
+    "entry": {"capacity"},
     "wiring": {
         "aws.ecr",
         "aws.ecs",
@@ -66,6 +68,32 @@ EMBEDDED = {"connect", "commands.machine"}
 # ones included.
 OUTSIDE = ("adapters", "commands", "embedded")
 SHELL = {"__main__", "connect", "entry", "wiring"}
+# What functions of the core are told and do not look up, but for these: how the program was called, the time of this
+# machine behind its port, and when a report was written.
+AMBIENT = frozenset(
+    [
+        "os.environ",
+        "os.getpid",
+        "os.kill",
+        "os.cpu_count",
+        "os.sched_getaffinity",
+        "sys.argv",
+        "sys.stdin",
+        "time.time",
+        "time.monotonic",
+        "time.sleep",
+        "Path.cwd",
+        "Path.home",
+        "datetime.now",
+        "platform.machine",
+        "getpass.getuser",
+    ]
+)
+SURROUNDINGS = {
+    "program": {"sys.argv"},
+    "releasing.holder": {"time.monotonic", "time.time"},
+    "reporting.page_file": {"time.time"},
+}
 # What configuration and running are made of is known to adapters; these ends of theirs are not.
 WHOLE_STEPS = {"configuration.complete", "running.run"}
 
@@ -179,6 +207,21 @@ def test_the_pure_core_knows_nothing_of_the_outside() -> None:
             }
     assert len(found) > 25
     assert {name for name, names in found.items() if names} == SHELL
+
+
+def _ambient(path: Path) -> set[str]:
+    """What of the surroundings, and not of its arguments, a module reads: `os.environ` and the like."""
+    found = {ast.unparse(node) for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
+    return found & AMBIENT
+
+
+def test_the_pure_core_reads_nothing_of_its_surroundings() -> None:
+    found = {
+        name: _ambient(path)
+        for name, path in modules().items()
+        if name not in SHELL and name.split(".")[0] not in (*OUTSIDE, "runtime")
+    }
+    assert {name: read for name, read in found.items() if read} == SURROUNDINGS
 
 
 def test_registering_knows_of_planning_what_a_fingerprint_is() -> None:
