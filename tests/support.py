@@ -91,7 +91,7 @@ class FakeUv:
         self.sources.append(text)
         refused = (*self.unknown, *(self.conflicts if "--constraint" in words else ()))
         if any(word in text for word in refused):
-            return Finished(1, "", "  x No solution found\n")
+            return Finished(1, "", f"error: No solution found in `{source}`\n  cause: x\n")
         lines = ["# a comment of uv's"]
         for line in text.splitlines():
             digest = hashlib.sha256(line.encode()).hexdigest()

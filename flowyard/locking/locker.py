@@ -84,7 +84,9 @@ class Locker:
         with _workspace(requirements, self._versions(path)) as (source, output):
             finished = self._processes.run([*argv, "--output-file", str(output), str(source)])
             if finished.returncode != 0:
-                return _Refusal(finished.stderr.strip())
+                # uv has its own word for an error, and a file of ours that nobody sees.
+                said = finished.stderr.strip().removeprefix("error: ")
+                return _Refusal(said.replace(f"`{source}`", "its requirements"))
             return output.read_text(encoding="utf-8")
 
     def _versions(self, path: Path) -> str:

@@ -185,7 +185,7 @@ def test_without_such_a_target_nobody_asks_for_its_lock(root: Path) -> None:
 def test_what_cannot_be_resolved_at_all_is_an_error_and_nothing_is_written(root: Path) -> None:
     with pytest.raises(LockError) as caught:
         locked(root, FakeUv(unknown=["attrs"]))
-    assert caught.value.message == f"{OWN} cannot be made: x No solution found"
+    assert caught.value.message == f"{OWN} cannot be made: No solution found in its requirements\n  cause: x"
     assert not (root / OWN).exists()
     assert list((root / "flows/hello").glob(".*")) == []
 
