@@ -103,16 +103,16 @@ def _call_plainly(verb: str, flows: Sequence[str]) -> int:
     from flowyard.building.pace import Pace
     from flowyard.commands import verbs
     from flowyard.commands.output import Output
-    from flowyard.planning.asked import Selection
+    from flowyard.planning.selection import Selection
 
-    text, asked = Output(json=False), Selection(tuple(flows))
+    text, selection = Output(json=False), Selection(tuple(flows))
     if verb == "ship":
-        return verbs.ship(asked, None, text, Pace(jobs_here()))
+        return verbs.ship(selection, None, text, Pace(jobs_here()))
     if verb == "render":
         return verbs.render(flows)
     if verb == "list":
         return verbs.list_flows(None, text)
-    verbs.plan(asked, None, text)
+    verbs.plan(selection, None, text)
     return 0
 
 

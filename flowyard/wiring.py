@@ -22,8 +22,8 @@ from flowyard.building.pace import ONE_BY_ONE, Pace
 from flowyard.building.workshop import Workshop
 from flowyard.configuration.platforms import architecture_of
 from flowyard.connect import Connection, choose_target, connect
+from flowyard.planning.filters import Surroundings
 from flowyard.planning.render_memo import RenderMemo
-from flowyard.planning.selection import Surroundings
 from flowyard.ports import (
     ContainerRegistry,
     ImageLayers,

@@ -17,7 +17,7 @@ from flowyard.configuration.platforms import with_platforms
 from flowyard.connect import Connection, choose_target, connect
 from flowyard.deployed import Deployments, read_deployments
 from flowyard.load import find_root, load
-from flowyard.planning.asked import Selection, named
+from flowyard.planning.selection import Selection, named
 from flowyard.values import Project
 
 
@@ -37,13 +37,13 @@ def open_project(start: Path | None = None) -> Project:
     return with_platforms(project, platform.machine())
 
 
-def open_target(target: str | None, asked: Selection) -> Opened:
+def open_target(target: str | None, selection: Selection) -> Opened:
     """The project around the current folder and its target.
 
     Raises UsageError when the target is not up, or a word that is asked for names no flow.
     """
     project = open_project()
     connection = connect(choose_target(project, target), project.root, os.environ)
-    named(project, asked.words, asked.exclude, Path.cwd())
+    named(project, selection.words, selection.exclude, Path.cwd())
     api = PrefectRest(connection.prefect)
     return Opened(project, connection, api, ahead(lambda: read_deployments(api, project.name)))

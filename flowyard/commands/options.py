@@ -12,7 +12,7 @@ from flowyard.aws.options import PolicyOptions
 
 if TYPE_CHECKING:
     from flowyard.building.pace import Pace
-    from flowyard.planning.asked import Selection
+    from flowyard.planning.selection import Selection
 
 
 def _whole_number(kind: object, tokens: Sequence[Token]) -> int:
@@ -97,7 +97,7 @@ class Filters:
 
     def of(self, words: Sequence[str]) -> Selection:
         """The flows of these words, filtered."""
-        from flowyard.planning.asked import Selection
+        from flowyard.planning.selection import Selection
 
         return Selection(tuple(words), self.exclude, self.changed, self.with_parents, self.since)
 

@@ -26,41 +26,41 @@ if TYPE_CHECKING:
     from flowyard.aws.options import PolicyOptions
     from flowyard.building.workshop import Workshop
     from flowyard.outcome import Outcome
-    from flowyard.planning.asked import Selection
-    from flowyard.planning.selection import Chosen
+    from flowyard.planning.filters import Chosen
+    from flowyard.planning.selection import Selection
     from flowyard.yard import Yard
 
 
-def ship(asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
+def ship(selection: Selection, target: str | None, output: Output, pace: Pace) -> int:
     """Ship the flows and print their references."""
-    return _ship("ship", asked, target, output, pace)
+    return _ship("ship", selection, target, output, pace)
 
 
-def register(asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
+def register(selection: Selection, target: str | None, output: Output, pace: Pace) -> int:
     """Register images that exist; a flow whose image does not is an error."""
     # Nothing is built, and deployments are written one flow after the other in any case.
-    return _ship("register", asked, target, output, replace(pace, jobs=1))
+    return _ship("register", selection, target, output, replace(pace, jobs=1))
 
 
-def _ship(verb: str, asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
+def _ship(verb: str, selection: Selection, target: str | None, output: Output, pace: Pace) -> int:
     output.telling.check()
-    opened = open_target(target, asked)
+    opened = open_target(target, selection)
     try:
-        yard, outcomes, stopped = _shipped(verb, asked, opened, pace)
+        yard, outcomes, stopped = _shipped(verb, selection, opened, pace)
     except KeyboardInterrupt:  # from here on: what is imported takes a while too
         from flowyard.report import error_json
 
         output.result("", error_json(FlowFailed("interrupted before anything was shipped")))
         note(f"target {opened.connection.target.name}: nothing was shipped")
         raise
-    code = _end(verb, yard, outcomes, output, changes_only=asked.changed)
+    code = _end(verb, yard, outcomes, output, changes_only=selection.changed)
     if stopped is not None:
         raise stopped
     return code
 
 
 def _shipped(
-    verb: str, asked: Selection, opened: Opened, pace: Pace
+    verb: str, selection: Selection, opened: Opened, pace: Pace
 ) -> tuple[Yard, Sequence[Outcome], ShipInterrupted | None]:
     """What came of the flows; the interruption, when there was one, has what was done before."""
     from flowyard import pipeline
@@ -69,7 +69,7 @@ def _shipped(
 
     with progress_for(sys.stderr, os.environ) as progress:
         yard = yard_of(opened.project, opened.connection, opened.api, progress, pace)
-        chosen = _choose(asked, yard.workshop)
+        chosen = _choose(selection, yard.workshop)
         try:
             outcomes = pipeline.ship(
                 yard, chosen.flows, build=verb == "ship", whole=chosen.whole, deployed=opened.deployed
@@ -79,12 +79,12 @@ def _shipped(
     return yard, outcomes, None
 
 
-def _choose(asked: Selection, workshop: Workshop) -> Chosen:
+def _choose(selection: Selection, workshop: Workshop) -> Chosen:
     """The flows that are meant, and on stderr what a filter left out of them."""
-    from flowyard.planning.selection import choose
+    from flowyard.planning.filters import choose
     from flowyard.wiring import open_around
 
-    chosen = choose(workshop.project, asked, open_around(workshop))
+    chosen = choose(workshop.project, selection, open_around(workshop))
     for text in chosen.notes:
         note(f"note: {text}")
     return chosen
@@ -109,10 +109,10 @@ def _end(verb: str, yard: Yard, outcomes: Sequence[Outcome], output: Output, *, 
     return report.exit_code(outcomes)
 
 
-def plan(asked: Selection, target: str | None, output: Output) -> bool:
+def plan(selection: Selection, target: str | None, output: Output) -> bool:
     """Print the plan; whether there is anything to do."""
     output.telling.check()
-    opened = open_target(target, asked)
+    opened = open_target(target, selection)
     from flowyard import pipeline, report
     from flowyard.adapters.terminal import progress_for
     from flowyard.planning.observe import warned
@@ -120,11 +120,11 @@ def plan(asked: Selection, target: str | None, output: Output) -> bool:
 
     with progress_for(sys.stderr, os.environ, silent=True) as progress:
         yard = yard_of(opened.project, opened.connection, opened.api, progress)
-        chosen = _choose(asked, yard.workshop)
+        chosen = _choose(selection, yard.workshop)
         made = pipeline.plan_flows(yard, chosen.flows, whole=chosen.whole, deployed=opened.deployed)
         made = warned(yard, made, made.flows, opened.deployed.result())
         pipeline.foresee(yard, made)
-    output.result(report.plan_text(made, asked.changed), report.plan_json(made, asked.changed))
+    output.result(report.plan_text(made, selection.changed), report.plan_json(made, selection.changed))
     if output.telling.wanted:
         from flowyard.reporting.account import of_plan
 
@@ -134,8 +134,8 @@ def plan(asked: Selection, target: str | None, output: Output) -> bool:
 
 def render(words: Sequence[str], exclude: Sequence[str] = ()) -> int:
     """Print the Dockerfiles."""
-    from flowyard.planning.asked import named
     from flowyard.planning.desired import want
+    from flowyard.planning.selection import named
 
     project = open_project()
     target = locate(choose_target(project, None), project.root)
@@ -144,7 +144,7 @@ def render(words: Sequence[str], exclude: Sequence[str] = ()) -> int:
     return 0
 
 
-def build(asked: Selection, target: str | None, output: Output, pace: Pace) -> int:
+def build(selection: Selection, target: str | None, output: Output, pace: Pace) -> int:
     """Build and check the images, and leave them in the engine."""
     from flowyard import report
     from flowyard.adapters.terminal import progress_for
@@ -155,12 +155,12 @@ def build(asked: Selection, target: str | None, output: Output, pace: Pace) -> i
     output.telling.check()
     project = open_project()
     with progress_for(sys.stderr, os.environ) as progress:
-        if asked.changed:  # the one case in which building asks Prefect
+        if selection.changed:  # the one case in which building asks Prefect
             yard = open_yard(project, target, progress, pace)
-            workshop, flows = yard.workshop, changed_images(yard, _choose(asked, yard.workshop).flows)
+            workshop, flows = yard.workshop, changed_images(yard, _choose(selection, yard.workshop).flows)
         else:
             workshop = open_workshop(project, locate(choose_target(project, target), project.root), progress)
-            flows = _choose(asked, workshop).flows
+            flows = _choose(selection, workshop).flows
         outcomes = build_images(workshop, flows, pace)
     for outcome in outcomes:
         if outcome.error is not None:
@@ -197,7 +197,7 @@ def lock(words: Sequence[str], upgrade: bool, exclude: Sequence[str] = ()) -> in
     from flowyard.configuration.platforms import architecture_of
     from flowyard.locking.bases import pin_bases
     from flowyard.locking.locker import Locker
-    from flowyard.planning.asked import named
+    from flowyard.planning.selection import named
     from flowyard.stubs.refresh import lock_stubs
     from flowyard.wiring import uv_program
 

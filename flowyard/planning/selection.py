@@ -1,99 +1,87 @@
-"""Which flows a command is about: those that were named (asked.py), what was touched since, and who calls them.
+"""What the command line says of the flows that it is about, and which flows its words and globs name.
 
-Git has a say only as one filter more: what is deployed is what decides whether there is anything to do, so a
-filter that is too wide costs nothing, and one that is too narrow says what it left out.
+Apart from filters.py, which reads files to choose among them: a wrong word is told before anything else is loaded,
+and before anybody is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 
-from flowyard.planning.asked import Selection, named
-from flowyard.planning.context import source_files
-from flowyard.planning.docker_tasks import tasks_of
-from flowyard.planning.touched import touched_since
-from flowyard.render import Renderer
-from flowyard.target import Target
-from flowyard.texts import shortened
+from flowyard.configuration.parse import did_you_mean, quoted
+from flowyard.errors import UsageError
 from flowyard.values import Flow, Project
 
-_SHOWN_NAMES = 10
+_GLOB = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The flows that are meant. `whole`: they are all there are, so what belongs to no folder any more is meant
-    as well. `notes` say what a filter left out."""
+class Selection:
+    """Which flows are meant. Without anything said: all of them.
 
-    flows: tuple[Flow, ...]
-    whole: bool
-    notes: tuple[str, ...] = ()
+    `changed` leaves those that are deployed as the files want them, which is for the plan to say.
+    """
 
-
-class FileChanges(Protocol):
-    """What version control knows about changed files."""
-
-    def changed_since(self, reference: str) -> tuple[str, ...]:
-        """Paths below the root that differ from where the checked-out commit left `reference`, new files as well.
-
-        Raises UsageError when the reference is not known here, or its history is not.
-        """
-        ...
+    words: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    changed: bool = False
+    with_parents: bool = False
+    since: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What choosing looks at beside the project: the folder that paths count from, git, templates and the target."""
-
-    folder: Path
-    changes: FileChanges
-    render: Renderer
-    target: Target
+def named(
+    project: Project, words: Sequence[str], exclude: Sequence[str], folder: Path | None = None
+) -> tuple[Flow, ...]:
+    """The flows of the words, without those that are left out. Raises UsageError as `select` does."""
+    out = {flow.name for flow in select(project, exclude, folder)} if exclude else set()
+    return tuple(flow for flow in select(project, words, folder) if flow.name not in out)
 
 
-def choose(project: Project, asked: Selection, around: Surroundings) -> Chosen:
-    """The flows that are meant: those of the words, of them what was touched since, with their callers, without
-    what is left out. Raises UsageError for a word that names nothing."""
-    flows = named(project, asked.words, asked.exclude, around.folder)
-    names = {flow.name for flow in flows}
-    if asked.since is not None:
-        paths = around.changes.changed_since(asked.since)
-        names &= touched_since(project, flows, paths, around.render)
-    if asked.with_parents:
-        names |= callers(names, calls_by_flow(project, around.target))
-        names &= {flow.name for flow in named(project, (), asked.exclude, around.folder)}
-    out = [flow.name for flow in flows if flow.name not in names]
-    notes = () if asked.since is None else _left_out(asked.since, out, len(flows))
-    whole = not (asked.words or asked.exclude or asked.since is not None)
-    return Chosen(tuple(flow for flow in project.flows if flow.name in names), whole, notes)
+def select(project: Project, words: Iterable[str], folder: Path | None = None) -> tuple[Flow, ...]:
+    """The flows that the words name: `etl`, `flows/etl`, a path into the folder, or a glob of either. None: all.
+
+    Paths count from `folder`, the project's root unless said otherwise. Raises UsageError for a word that
+    names no flow.
+    """
+    words = tuple(words)
+    if not words:
+        return project.flows
+    start = folder or project.root
+    chosen = {
+        flow.name for word in words for flow in _at(project, start, word) or _named(project, start, word)
+    }
+    return tuple(flow for flow in project.flows if flow.name in chosen)
 
 
-def calls_by_flow(project: Project, target: Target) -> Mapping[str, tuple[str, ...]]:
-    """Which flows each flow of the target calls as Docker tasks."""
-    runs = [flow for flow in project.flows if any(target.name in one.targets for one in flow.deployments)]
-    return {flow.name: tasks_of(flow, source_files(project.root, flow)) for flow in runs}
+def _at(project: Project, start: Path, word: str) -> tuple[Flow, ...]:
+    """The flow whose folder the path leads to or into."""
+    path = Path(os.path.normpath(start / word))
+    return tuple(flow for flow in project.flows if path.is_relative_to(project.root / flow.folder))
 
 
-def callers(names: Collection[str], calls: Mapping[str, Sequence[str]]) -> set[str]:
-    """Everything that calls one of these flows, also by way of others."""
-    by_task: dict[str, list[str]] = {}
-    for caller, tasks in calls.items():
-        for task in tasks:
-            by_task.setdefault(task, []).append(caller)
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        new = [caller for caller in by_task.get(waiting.pop(), ()) if caller not in found]
-        found.update(new)
-        waiting += new
+def _named(project: Project, start: Path, word: str) -> tuple[Flow, ...]:
+    """The flows that a name or a glob means; of a path it is the part below flows/."""
+    named = _below_flows(project, start, word)
+    found = tuple(flow for flow in project.flows if fnmatchcase(flow.name, named))
+    if not found:
+        names = [flow.name for flow in project.flows]
+        listed = ", ".join(names) or "none yet"
+        if _GLOB & set(word):
+            raise UsageError(f"no flow matches {quoted(word)}; flows: {listed}")
+        raise UsageError(f"no flow is called {quoted(word)}{did_you_mean(named, names)}; flows: {listed}")
     return found
 
 
-def _left_out(since: str, names: Sequence[str], of: int) -> tuple[str, ...]:
-    if not names:
-        return ()
-    listed = shortened(names, _SHOWN_NAMES)
-    return (f"--since {since} leaves out {len(names)} of {of} flows, deployed or not: {listed}",)
+def _below_flows(project: Project, start: Path, word: str) -> str:
+    path = PurePath(word)
+    if path.parent.name in ("flows", ""):
+        return path.name
+    landing = PurePath(os.path.normpath(start / word))
+    if not landing.is_relative_to(project.root / "flows"):
+        return word
+    parts = landing.relative_to(project.root / "flows").parts
+    return parts[0] if parts else word

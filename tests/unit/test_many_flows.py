@@ -10,7 +10,7 @@ import pytest
 from flowyard.load import load
 from flowyard.plan import Action
 from flowyard.planning.desired import want
-from flowyard.planning.selection import calls_by_flow
+from flowyard.planning.filters import calls_by_flow
 from tests.many_flows import TARGETS, calls_of, flow_name, names, users_of
 from tests.many_sites import assert_a_handful_is_asked, changed, few, shipped
 from tests.support import target_of, write_files
