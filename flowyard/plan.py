@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from flowyard.inputs import Inputs
 from flowyard.planning.context import ContextFile
 from flowyard.planning.key import differences
 from flowyard.registering.deployment import Marks, image_in, was_touched
@@ -43,7 +44,7 @@ _SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """One flow as the files want it on a target: its key, its inputs by name, and where its image goes.
+    """One flow as the files want it on a target: its key, its inputs, and where its image goes.
 
     `files` are the build context as it was hashed, all but the `dockerfile`. `docker_tasks` are the flows it calls,
     `pinned` the images of them that it calls, once that is known.
@@ -53,7 +54,7 @@ class Desired:
     deployments: tuple[DeploymentSpec, ...]
     key: str
     spec: str
-    inputs: Mapping[str, str]
+    inputs: Inputs
     reference: ImageReference
     files: tuple[ContextFile, ...] = ()
     dockerfile: str = ""
@@ -68,7 +69,7 @@ class Observed:
     of the last release of the flows that changed; and the images of tags the container registry holds."""
 
     deployments: Mapping[str, tuple[Mapping[str, Json], ...]] = field(default_factory=dict)
-    released: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    released: Mapping[str, Inputs] = field(default_factory=dict)
     held: Mapping[ImageReference, PublishedImage] = field(default_factory=dict)
 
 
@@ -83,7 +84,7 @@ class FlowPlan:
     desired: Desired | None = None
     image: PublishedImage | None = None
     live: tuple[Mapping[str, Json], ...] = ()
-    released: Mapping[str, str] = field(default_factory=dict)
+    released: Inputs = field(default_factory=Inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def plan_flow(desired: Desired, observed: Observed) -> FlowPlan:
     reasons = _image_reasons(desired, live, observed)
     image = observed.held.get(desired.reference)
     if image is None:
-        released = observed.released.get(desired.flow.name, {})
+        released = observed.released.get(desired.flow.name, Inputs())
         return FlowPlan(desired.flow.name, Action.BUILD, reasons, desired, None, live, released)
     return FlowPlan(desired.flow.name, Action.REUSE, reasons, desired, image, live)
 

@@ -53,7 +53,7 @@ def _wanted(flow: FlowPlan) -> Layers:
     desired = flow.desired
     if desired is None:
         return frozenset()
-    return shared_layers(desired.reference.repository.host, desired.inputs)
+    return shared_layers(desired.reference.repository.host, desired.inputs.image)
 
 
 def _held(flow: FlowPlan) -> Layers:
@@ -62,4 +62,4 @@ def _held(flow: FlowPlan) -> Layers:
         return _wanted(flow)
     marks = [marks for item in flow.live if (marks := Marks.of(item)) is not None]
     hosts = {marks.repository.partition("/")[0] for marks in marks if marks.repository}
-    return frozenset().union(*(shared_layers(host, flow.released) for host in hosts))
+    return frozenset().union(*(shared_layers(host, flow.released.image) for host in hosts))

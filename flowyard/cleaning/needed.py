@@ -73,7 +73,7 @@ def needed_by(api: PrefectApi, project: str, target: str, releases: int) -> Need
         repositories.add(repository)
         kept[record.flow] += 1
         if record.flow in deployed and kept[record.flow] <= releases:
-            names |= {record.image, f"{repository}:{record.key}", *record.docker_tasks.values()}
+            names |= {record.image, f"{repository}:{record.key}", *record.pinned.values()}
     return Needed(frozenset(names), frozenset(repositories - {""}))
 
 

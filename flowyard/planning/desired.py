@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from flowyard.configuration.targets import misfits
 from flowyard.errors import ConfigurationError, LockError, Problem
+from flowyard.inputs import Inputs
 from flowyard.locking.locks import REMEDY, locks_of
 from flowyard.plan import Desired
 from flowyard.planning.context import collect, source_files
@@ -79,7 +80,7 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
         deployments=deployments,
         key=key_of(image),
         spec=spec_of(spec),
-        inputs={**image, **spec, **spec_origins(target, deployments)},
+        inputs=Inputs(image, {**spec, **spec_origins(target, deployments)}),
         reference=ImageReference(target.repository_of(flow.name), key_of(image)),
         files=files,
         dockerfile=rendered.text,

@@ -20,7 +20,7 @@ from flowyard.planning.key import KEY_LENGTH, fingerprint
 from flowyard.program import PROGRAM
 from flowyard.registering.deployment import calls_in, released
 from flowyard.registering.live import Live
-from flowyard.releasing.records import CALLED, release_name
+from flowyard.releasing.records import release_name
 from flowyard.runtime.names import PINS_ENV
 from flowyard.target import Target
 from flowyard.values import Flow, Project
@@ -172,16 +172,16 @@ def _with_releases(one: Desired, wanted: Mapping[str, Desired], live: Live) -> D
             text = f"flows/{task} is not deployed here; ship it as well: {PROGRAM} flows/{task}"
             missing.append(Problem(f"flows/{one.flow.name}", f"docker_task({task!r})", text))
         else:
-            releases[f"{CALLED}{task}"] = release
+            releases[task] = release
     if missing:
         raise ConfigurationError(missing)
-    spec = fingerprint([one.spec, releases])[:KEY_LENGTH]
-    return replace(one, spec=spec, inputs={**one.inputs, **releases})
+    inputs = replace(one.inputs, calls=releases)
+    return replace(one, spec=fingerprint([one.spec, inputs.named_calls])[:KEY_LENGTH], inputs=inputs)
 
 
 def calls_mark(desired: Desired) -> str:
     """The releases that a flow calls, as its deployments are marked with them."""
-    calls = {task: desired.inputs[f"{CALLED}{task}"] for task in desired.docker_tasks}
+    calls = {task: desired.inputs.calls[task] for task in desired.docker_tasks}
     return json.dumps(calls, sort_keys=True, separators=(",", ":")) if calls else ""
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from flowyard.inputs import Inputs
 from flowyard.planning.context import ContextFile
 from flowyard.render import Rendered
 from flowyard.texts import in_utf8
@@ -73,37 +74,34 @@ def fingerprint(value: Json) -> str:
     return _sha256(_canonical(value).encode())
 
 
-def differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+def differences(before: Inputs, now: Inputs) -> tuple[str, ...]:
     """What changed between two sets of inputs, in words, sorted by name. What only follows from something
     else that is named is left out: one change of a person is one reason."""
-    came, went = _deployments(now) - _deployments(before), _deployments(before) - _deployments(now)
-    whole = tuple(f"deployments.{name}." for name in came | went)
-    names = (
-        name for name in before.keys() | now.keys() if not (_is_setting(name) and name.startswith(whole))
+    old, new = _deployments(before), _deployments(now)
+    came, went = sorted(new - old), sorted(old - new)
+    whole = tuple(f"deployments.{name}." for name in (*came, *went))
+    settings = [
+        change for change in _changes(before.deployments, now.deployments) if not change[0].startswith(whole)
+    ]
+    shown = (
+        *_causes([*_changes(before.image, now.image)], _makes_another),
+        *_causes(settings, _maps_to_another),
+        *_changes(before.named_calls, now.named_calls),
     )
-    changes = tuple(_changes(sorted(names), before, now))
-    shown = [change for change in changes if not any(_explains(cause, change) for cause in changes)]
     return (
-        *(f"{name} {what}" for name, what in shown),
-        *(f"deployment {name} added" for name in sorted(came)),
-        *(f"deployment {name} removed" for name in sorted(went)),
+        *(f"{name} {what}" for name, what in sorted(shown)),
+        *(f"deployment {name} added" for name in came),
+        *(f"deployment {name} removed" for name in went),
     )
 
 
-def _is_setting(name: str) -> bool:
-    """Whether this is an input of the deployments, not of the image. Only names of files hold a slash."""
-    named = name.startswith(("deployments.", "targets.")) and "/" not in name
-    return named or name in ("work pool", "registration format")
-
-
-def _deployments(inputs: Mapping[str, str]) -> set[str]:
+def _deployments(inputs: Inputs) -> set[str]:
     """The deployments that have inputs, by name: `deployments.NAME.SETTING`. Names hold no dot."""
-    settings = filter(_is_setting, inputs)
-    return {name.split(".")[1] for name in settings if name.startswith("deployments.")}
+    return {name.split(".")[1] for name in inputs.deployments if name.startswith("deployments.")}
 
 
-def _changes(names: Iterable[str], before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[_Change]:
-    for name in names:
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[_Change]:
+    for name in before.keys() | now.keys():
         old, new = before.get(name), now.get(name)
         if old is None:
             yield name, "added"
@@ -114,16 +112,27 @@ def _changes(names: Iterable[str], before: Mapping[str, str], now: Mapping[str, 
             yield name, "mode changed" if mode_only else "changed"
 
 
-def _explains(cause: _Change, change: _Change) -> bool:
-    """Whether the first is why the second changed as well."""
+def _causes(changes: Sequence[_Change], explains: Callable[[_Change, _Change], bool]) -> Iterator[_Change]:
+    """The changes that are not there because of another one of the same kind."""
+    return (change for change in changes if not any(explains(cause, change) for cause in changes))
+
+
+def _makes_another(cause: _Change, change: _Change) -> bool:
+    """Whether the first change of an image is why the second is there as well."""
     name, what = change
-    if name.endswith(MAPPED):
-        own = name.removesuffix(MAPPED)
-        settings = (f"{own}.env", f"{own}.job-variables", f"{own}.resources", f"{own}.secrets", "work pool")
-        return cause[0] in settings or cause[0].startswith("targets.")
     if name.startswith("images/locks/storage-") and what in _CAME_OR_WENT:
         return cause[0].startswith("results in ")
-    return _is_rendered(change) and not _is_rendered(cause) and not _is_setting(cause[0])
+    return _is_rendered(change) and not _is_rendered(cause)
+
+
+def _maps_to_another(cause: _Change, change: _Change) -> bool:
+    """Whether the first change of deployments is why the second is there as well."""
+    name, _ = change
+    if not name.endswith(MAPPED):
+        return False
+    own = name.removesuffix(MAPPED)
+    settings = (f"{own}.env", f"{own}.job-variables", f"{own}.resources", f"{own}.secrets", "work pool")
+    return cause[0] in settings or cause[0].startswith("targets.")
 
 
 def _is_rendered(change: _Change) -> bool:

@@ -52,7 +52,7 @@ def _unpinned(api: PrefectApi, revisions: Revisions, owner: FlowOwner, arns: Seq
     if not arns:
         return arns
     records = records_of_all(api, owner.project, owner.target)
-    pinned = {_digest(image) for record in records for image in record.docker_tasks.values()}
+    pinned = {_digest(image) for record in records for image in record.pinned.values()}
     return [arn for arn in arns if pinned.isdisjoint(map(_digest, revisions.images(arn)))]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flowyard.errors import PrefectError
+from flowyard.inputs import Inputs
 from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
 from flowyard.releasing.artifact_keys import artifact_key
@@ -22,9 +23,9 @@ from flowyard.values import Json
 
 TOKEN = "ship"  # in a record's metadata: which ship wrote it
 WHOLE = "*"  # stands for all flows of a target; no flow is called so
-CALLED = "docker task "  # and a flow's name: an input of what calls it, and the image it is pinned to
+_PINNED = "docker task "  # and a flow's name: the image it is pinned to
 _TASK_DEFINITION = "task definition "
-_INPUT = "input "  # and a path
+_INPUT = "input "  # and its name, of whatever kind it is
 _HEAD_TERMS = Terms(wait=120.0, poll=0.2)  # moving takes a moment; one that died at it holds it for a minute
 
 
@@ -33,9 +34,9 @@ class ReleaseRecord:
     """What one ship made of one flow on one target.
 
     `spec` is the hash of the deployments' specification; `image` is `repository@digest`; `deployments` are
-    full names (`flow/deployment`); `docker_tasks` maps a name to the image it is pinned to; `task_definitions`
-    maps a deployment's name to an ARN; `inputs` maps paths to hashes of content. `created` is the server's time
-    (ISO 8601), empty until it was appended.
+    full names (`flow/deployment`); `pinned` maps the name of a flow that it calls as a Docker task to the image
+    of it; `task_definitions` maps a deployment's name to an ARN. `created` is the server's time (ISO 8601), empty
+    until it was appended.
     """
 
     project: str
@@ -48,15 +49,15 @@ class ReleaseRecord:
     dirty: bool
     deployments: tuple[str, ...]
     shipped_by: str
-    docker_tasks: Mapping[str, str] = field(default_factory=dict)
+    pinned: Mapping[str, str] = field(default_factory=dict)
     task_definitions: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=Inputs)
     created: str = ""
 
     @property
     def calls(self) -> Mapping[str, str]:
         """The releases of its Docker tasks, by their flow's name."""
-        return _by_prefix(self.inputs.items())[CALLED]
+        return self.inputs.calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +180,9 @@ def record_artifact(record: ReleaseRecord) -> Json:
         ("shipped by", record.shipped_by),
     ]
     rows += [("deployment", name) for name in record.deployments]
-    rows += [(f"{CALLED}{name}", image) for name, image in sorted(record.docker_tasks.items())]
+    rows += [(f"{_PINNED}{name}", image) for name, image in sorted(record.pinned.items())]
     rows += [(f"{_TASK_DEFINITION}{name}", arn) for name, arn in sorted(record.task_definitions.items())]
-    rows += [(f"{_INPUT}{path}", content) for path, content in sorted(record.inputs.items())]
+    rows += [(f"{_INPUT}{name}", value) for name, value in sorted(record.inputs.by_name().items())]
     commit = f"`{record.commit}`" if record.commit else "none"
     dirty = " with uncommitted changes" if record.dirty else ""
     return {
@@ -211,9 +212,9 @@ def record_of(artifact: Json, time: str) -> ReleaseRecord:
             dirty=single["dirty"],
             shipped_by=single["shipped by"],
             deployments=tuple(str(value) for name, value in rows if name == "deployment"),
-            docker_tasks=named[CALLED],
+            pinned=named[_PINNED],
             task_definitions=named[_TASK_DEFINITION],
-            inputs=named[_INPUT],
+            inputs=Inputs.of(named[_INPUT]),
             created=str(artifact[time]),
         )
     except (ValueError, TypeError, KeyError) as error:
@@ -276,7 +277,7 @@ def _write_head(api: PrefectApi, head: Head) -> Head:
 
 
 def _by_prefix(rows: Iterable[tuple[str, Json]]) -> Mapping[str, Mapping[str, str]]:
-    found: dict[str, dict[str, str]] = {prefix: {} for prefix in (CALLED, _TASK_DEFINITION, _INPUT)}
+    found: dict[str, dict[str, str]] = {prefix: {} for prefix in (_PINNED, _TASK_DEFINITION, _INPUT)}
     for name, value in rows:
         for prefix, named in found.items():
             if name.startswith(prefix):

@@ -130,7 +130,7 @@ def _planned(flow: FlowPlan) -> FlowAccount:
         image=str(flow.image) if flow.image else None,
         notes=desired.notes if desired else (),
         calls=desired.docker_tasks if desired else (),
-        layer=" ".join(installed_locks(desired.inputs)) if desired else "",
+        layer=" ".join(installed_locks(desired.inputs.image)) if desired else "",
     )
 
 

@@ -23,7 +23,6 @@ from flowyard.registering.requests import delete_deployments
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.lease import Terms, hold
 from flowyard.releasing.limits import pins_limit
-from flowyard.releasing.records import CALLED
 
 # Registering a flow takes a moment; one that died at it holds it for a minute.
 _TERMS = Terms(wait=300.0, poll=0.2)
@@ -50,7 +49,7 @@ class Pinning:
         """The flow with pins of all that it calls in the environment of its runs. Raises FlowFailed, PrefectError."""
         live = deployments_by_flow(api, self._pins.project, self._pins.target)
         pins = {
-            task: ensure_pins(api, task, desired.inputs[f"{CALLED}{task}"], live.get(task, ()))
+            task: ensure_pins(api, task, desired.inputs.calls[task], live.get(task, ()))
             for task in desired.docker_tasks
         }
         return with_pins(desired, pins)

@@ -143,6 +143,6 @@ class Registrar:
             deployments=(),  # their full names are known when they are registered
             shipped_by=self._yard.user,
             task_definitions=revisions,
-            docker_tasks=desired.pinned,
+            pinned=desired.pinned,
             inputs=desired.inputs,
         )

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 import pytest
 
+from flowyard.inputs import Inputs
 from flowyard.planning.key import differences
 from flowyard.values import Json
 from tests.support import write_files
@@ -23,7 +24,7 @@ from tests.unit.changing import append, make_repository
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
-import importlib.metadata, json, pathlib, sys
+import dataclasses, importlib.metadata, json, pathlib, sys
 import flowyard
 from flowyard.connect import choose_target
 from flowyard.planning.desired import want
@@ -33,7 +34,8 @@ project = open_project()
 wanted = want(project, project.flows[0], choose_target(project, None))
 about = {"version": importlib.metadata.version("flowyard"), "encoding": sys.getfilesystemencoding()}
 about["code"] = str(pathlib.Path(flowyard.__file__).parent)
-print(json.dumps({"about": about, "key": wanted.key, "spec": wanted.spec, "inputs": dict(wanted.inputs)}))
+inputs = dataclasses.asdict(wanted.inputs)
+print(json.dumps({"about": about, "key": wanted.key, "spec": wanted.spec, "inputs": inputs}))
 """
 PLAIN = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0"}
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
@@ -80,7 +82,7 @@ def without_about(found: dict[str, Json]) -> dict[str, Json]:
 
 def test_surroundings_do_not_matter(root: Path) -> None:
     first = worked_out(root)
-    assert first["inputs"]["flows/hello/lien"] == "link:data/données.csv"
+    assert first["inputs"]["image"]["flows/hello/lien"] == "link:data/données.csv"
     ascii_only = worked_out(root, environment=ASCII)
     assert (first["about"]["encoding"], ascii_only["about"]["encoding"]) == ("utf-8", "ascii")
     build = {"PYTHONOPTIMIZE": "2", "SOURCE_DATE_EPOCH": "1", "DOCKER_DEFAULT_PLATFORM": "linux/s390x"}
@@ -111,5 +113,7 @@ def test_a_byte_of_the_runtime_part_matters(root: Path, package: Path, module: s
     before = worked_out(root)
     append(f"flowyard/{module}", "#\n")(package)
     after = worked_out(root, package)
-    assert differences(before["inputs"], after["inputs"]) == (f"flowyard {module} changed",)
+    assert differences(Inputs(**before["inputs"]), Inputs(**after["inputs"])) == (
+        f"flowyard {module} changed",
+    )
     assert (after["key"] != before["key"], after["spec"]) == (True, before["spec"])

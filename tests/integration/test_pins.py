@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from flowyard.adapters.prefect_api import PrefectRest
+from flowyard.inputs import Inputs
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, FlowPlan
 from flowyard.ports import PrefectApi
@@ -53,7 +54,7 @@ def put(api: PrefectApi, project: str, flow: str, release: str, calls: str = "")
 def record(project: str, calls: Json) -> ReleaseRecord:
     return ReleaseRecord(
         *(project, "local", "caller", "k", "s", str(IMAGE), None, False, (), "ada"),
-        inputs={f"docker task {flow}": release for flow, release in calls.items()},
+        inputs=Inputs(calls=calls),
     )
 
 

@@ -11,6 +11,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.server.schemas.actions import ArtifactCreate, ArtifactUpdate
 
 from flowyard.adapters.prefect_api import PrefectRest
+from flowyard.inputs import Inputs
 from flowyard.ports import PrefectApi
 from flowyard.releasing.artifact_keys import artifact_key
 from flowyard.releasing.records import (
@@ -42,7 +43,7 @@ def record(project: str, flow: str = "etl_daily", key: str = "k1") -> ReleaseRec
         dirty=False,
         deployments=("etl/daily",),
         shipped_by="ada",
-        inputs={f"flows/etl/file_{number}.py": "f" * 64 for number in range(600)},
+        inputs=Inputs({f"flows/etl/file_{number}.py": "f" * 64 for number in range(600)}),
     )
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from flowyard.configuration.platforms import with_platforms
 from flowyard.errors import ConfigurationError
+from flowyard.inputs import Inputs
 from flowyard.load import load
 from flowyard.plan import Plan
 from flowyard.planning.render_memo import RenderMemo
@@ -92,10 +93,10 @@ def key(plan: Plan) -> str:
     return plan.flows[0].desired.key
 
 
-def inputs(plan: Plan) -> dict[str, str]:
+def inputs(plan: Plan) -> Inputs:
     """The inputs of the one flow."""
     assert plan.flows[0].desired is not None
-    return dict(plan.flows[0].desired.inputs)
+    return plan.flows[0].desired.inputs
 
 
 def image(plan: Plan) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from flowyard.inputs import Inputs
 from flowyard.planning.key import differences
 from flowyard.registering.deployment import (
     IMAGE,
@@ -84,12 +86,18 @@ CHANGES: dict[str, tuple[DeploymentSpec, str]] = {
 }
 
 
+def settings(found: Mapping[str, str]) -> Inputs:
+    """Inputs of deployments alone."""
+    return Inputs(deployments=found)
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_setting_is_an_input_of_the_spec(name: str) -> None:
     changed, reason = CHANGES[name]
     before, after = spec_inputs(TARGET, [SPEC]), spec_inputs(TARGET, [changed])
     named = differences(
-        {**before, **spec_origins(TARGET, [SPEC])}, {**after, **spec_origins(TARGET, [changed])}
+        settings({**before, **spec_origins(TARGET, [SPEC])}),
+        settings({**after, **spec_origins(TARGET, [changed])}),
     )
     assert (named, spec_of(before) != spec_of(after)) == ((reason,), True)
 
@@ -102,7 +110,7 @@ def test_a_setting_of_the_target_that_the_deployment_overrides_is_no_input_of_th
 def test_what_other_code_maps_the_settings_to_is_an_input_of_the_spec() -> None:
     before = spec_inputs(TARGET, [SPEC])
     name = "deployments.daily.mapped-job-variables"
-    assert differences(before, {**before, name: "other"}) == (f"{name} changed",)
+    assert differences(settings(before), settings({**before, name: "other"})) == (f"{name} changed",)
 
 
 def test_the_order_of_schedules_is_no_input_of_the_spec() -> None:
@@ -116,7 +124,8 @@ def test_the_order_of_schedules_is_no_input_of_the_spec() -> None:
     [replace(TARGET, work_pool="other"), replace(TARGET, work_queue="high")],
 )
 def test_the_work_pool_is_an_input_of_the_spec(target: Target) -> None:
-    assert differences(spec_inputs(TARGET, [SPEC]), spec_inputs(target, [SPEC])) == ("work pool changed",)
+    before, after = (settings(spec_inputs(one, [SPEC])) for one in (TARGET, target))
+    assert differences(before, after) == ("work pool changed",)
 
 
 def test_other_targets_of_a_deployment_are_not() -> None:

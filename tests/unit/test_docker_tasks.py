@@ -12,6 +12,7 @@ import pytest
 
 from flowyard.deployed import read_deployments
 from flowyard.errors import ConfigurationError, FlowFailed
+from flowyard.inputs import Inputs
 from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows
 from flowyard.plan import Desired
@@ -73,7 +74,9 @@ def flow(name: str, **more: Any) -> Flow:
 
 def desired(name: str, *tasks: str) -> Desired:
     reference = ImageReference(Repository("host", f"flows/{name}"), "tag")
-    return Desired(flow(name), (SPEC,), f"key-{name}", f"spec-{name}", {}, reference, docker_tasks=tasks)
+    return Desired(
+        flow(name), (SPEC,), f"key-{name}", f"spec-{name}", Inputs(), reference, docker_tasks=tasks
+    )
 
 
 def live(name: str, key: str = "k" * 32, **more: Any) -> dict[str, Json]:
@@ -178,9 +181,16 @@ def test_a_flow_is_what_its_tasks_are() -> None:
     again = with_releases([desired("etl", "clean")], {"clean": (live("clean"),)})[0]
     newer = with_releases([desired("etl", "clean")], {"clean": (live("clean", key="n" * 32),)})[0]
     assert alone.spec == again.spec != newer.spec
-    assert alone.inputs == {"docker task clean": f"{'k' * 32}/{'s' * 32}"}
+    assert alone.inputs == Inputs(calls={"clean": f"{'k' * 32}/{'s' * 32}"})
     together = with_releases([desired("etl", "clean"), desired("clean")], {"clean": (live("clean"),)})[0]
-    assert together.inputs == {"docker task clean": "key-clean/spec-clean"}
+    assert together.inputs == Inputs(calls={"clean": "key-clean/spec-clean"})
+
+
+def test_a_spec_with_calls_is_a_constant_of_both() -> None:
+    """What is deployed with this one is registered anew under any other."""
+    there = {name: (live(name),) for name in ("clean", "load")}
+    (one,) = with_releases([desired("etl", "clean", "load")], there)
+    assert one.spec == "d670252451ac3d5f069096ba9a26153c"
 
 
 def test_a_task_of_a_task_changes_both() -> None:

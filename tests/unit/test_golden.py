@@ -13,6 +13,7 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.aws.arns import FlowOwner
 from flowyard.build import buildx_argv
 from flowyard.building.workshop import Workshop, build_request
+from flowyard.inputs import Inputs
 from flowyard.load import load
 from flowyard.plan import Desired, Observed, make_plan
 from flowyard.planning.desired import want
@@ -51,10 +52,11 @@ def stable(desired: Desired) -> Desired:
 
     tests/unit/test_key.py holds that it is one of the inputs.
     """
-    inputs = {name: value for name, value in desired.inputs.items() if not name.startswith("flowyard ")}
+    named = desired.inputs.by_name().items()
+    inputs = {name: value for name, value in named if not name.startswith("flowyard ")}
     key = key_of(inputs)
     assert len(desired.key) == len(key) == KEY_LENGTH
-    return replace(desired, key=key, reference=replace(desired.reference, tag=key), inputs=inputs)
+    return replace(desired, key=key, reference=replace(desired.reference, tag=key), inputs=Inputs.of(inputs))
 
 
 def argv(project: Project, desired: Desired) -> str:
@@ -114,7 +116,7 @@ def test_golden(case: str, tmp_path: Path, request: pytest.FixtureRequest) -> No
     (flow,) = project.flows
     desired = stable(want(project, flow, target))
     plan = make_plan(target.name, [desired], Observed(), whole=True)
-    inputs = "".join(f"{value}  {name}\n" for name, value in sorted(desired.inputs.items()))
+    inputs = "".join(f"{value}  {name}\n" for name, value in sorted(desired.inputs.by_name().items()))
     found = {
         "Dockerfile": desired.dockerfile,
         "plan.txt": plan_text(plan) + "\n",

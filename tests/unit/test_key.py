@@ -6,14 +6,17 @@ That each kind of change is seen, and what must not matter is not, stands in tes
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flowyard.inputs import Inputs
 from flowyard.planning.key import differences, fingerprint, key_of
 from tests.support import desire, lock, make_project, write_files
 
 TAGS, ENV, JOB = (f"deployments.daily.{name}" for name in ("tags", "env", "mapped-job-variables"))
+CALL = "docker task clean"
 OTHER_ENV = "deployments.daily-too.env"
 _RENDERED = ("Dockerfile changed", "images/x.j2 added")
 
@@ -32,8 +35,18 @@ def test_every_file_of_the_runtime_part_is_an_input(root: Path) -> None:
     files = {
         f"flowyard {path.relative_to(package).as_posix()}" for path in (package / "runtime").rglob("*.py")
     }
-    named = {name for name in desire(root).inputs if name.startswith("flowyard ")}
+    named = {name for name in desire(root).inputs.image if name.startswith("flowyard ")}
     assert named == files | {"flowyard __init__.py"}
+
+
+def test_the_kinds_of_inputs_are_told_apart(root: Path) -> None:
+    """Where they are made, and again by the names that a release record keeps."""
+    write_files(root, {"deployments.a/x.py": "", "flows/hello/flow.toml": 'include = ["deployments.a"]\n'})
+    wanted = desire(root)
+    inputs = replace(wanted.inputs, calls={"clean": "k/s"})
+    assert wanted.key == key_of(inputs.image)
+    assert inputs.image["deployments.a/x.py"]
+    assert Inputs.of(inputs.by_name()) == inputs
 
 
 def test_a_key_is_a_constant_of_its_inputs() -> None:
@@ -80,12 +93,20 @@ def test_a_key_is_a_constant_of_its_inputs() -> None:
         ({JOB: "1", "work pool": "1"}, {JOB: "2", "work pool": "2"}, ("work pool changed",)),
         ({JOB: "1", OTHER_ENV: "1"}, {JOB: "2", OTHER_ENV: "2"}, (f"{OTHER_ENV} changed", f"{JOB} changed")),
         ({TAGS: "1"}, {TAGS: "1", OTHER_ENV: "1"}, ("deployment daily-too added",)),
+        # What is deployed is no reason why an image is another one: neither settings nor what is called.
+        (
+            {"Dockerfile": "1", CALL: "1"},
+            {"Dockerfile": "2", CALL: "2"},
+            ("Dockerfile changed", f"{CALL} changed"),
+        ),
+        ({"images/x.j2": "1", CALL: "1"}, {}, (f"{CALL} removed", "images/x.j2 removed")),
+        ({JOB: "1", CALL: "1"}, {JOB: "2", CALL: "2"}, (f"{JOB} changed", f"{CALL} changed")),
         # A folder may be called like a key.
         ({}, {"deployments.a/x.py": "1"}, ("deployments.a/x.py added",)),
     ],
 )
 def test_differences(before: dict[str, str], now: dict[str, str], reasons: tuple[str, ...]) -> None:
-    assert differences(before, now) == reasons
+    assert differences(Inputs.of(before), Inputs.of(now)) == reasons
 
 
 def test_a_template_that_is_in_the_image_as_well_counts_with_its_mode(root: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flowyard.inputs import Inputs
 from flowyard.plan import Action, Desired, FlowPlan, Observed, Plan, make_plan, plan_flow
 from flowyard.registering.deployment import Marks, Pinned, payload, was_touched
 from flowyard.target import PrefectChoice, Target
@@ -33,7 +34,7 @@ DIGEST = Digest(f"sha256:{'a' * 64}")
 IMAGE = PublishedImage(REPOSITORY, DIGEST)
 DAILY = DeploymentSpec("daily", "flow.py", (Schedule(cron="0 6 * * *"),), tags=("zebra",))
 WEEKLY = DeploymentSpec("weekly", "flow.py")
-INPUTS = {"flows/etl/flow.py": "1", "deployments.daily.schedules": "1"}
+INPUTS = Inputs({"flows/etl/flow.py": "1"}, {"deployments.daily.schedules": "1"})
 FLOW = Flow(
     "etl", Path("flows/etl"), BaseImage("python"), Dependencies("none", None, ()), ("flow.py",), (DAILY,)
 )
@@ -52,7 +53,7 @@ def registered(
 LIVE = registered(DAILY, WEEKLY)
 
 
-def observed(live: tuple[Any, ...] = LIVE, released: Mapping[str, str] | None = INPUTS) -> Observed:
+def observed(live: tuple[Any, ...] = LIVE, released: Inputs | None = INPUTS) -> Observed:
     records = {} if released is None else {"etl": released}
     return Observed({"etl": live} if live else {}, records)
 
@@ -66,10 +67,12 @@ def of(desired: Desired, seen: Observed) -> tuple[Action, tuple[str, ...], Publi
 EDITED = replace(
     DESIRED,
     key="key2",
-    inputs={**INPUTS, "flows/etl/flow.py": "2"},
+    inputs=replace(INPUTS, image={"flows/etl/flow.py": "2"}),
     reference=ImageReference(REPOSITORY, "key2"),
 )
-RESCHEDULED = replace(DESIRED, spec="spec2", inputs={**INPUTS, "deployments.daily.schedules": "2"})
+RESCHEDULED = replace(
+    DESIRED, spec="spec2", inputs=replace(INPUTS, deployments={"deployments.daily.schedules": "2"})
+)
 HELD = {EDITED.reference: IMAGE}
 
 

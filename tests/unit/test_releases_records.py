@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from flowyard.errors import PrefectError
+from flowyard.inputs import Inputs
 from flowyard.releasing.artifact_keys import artifact_key
 from flowyard.releasing.order import Relation
 from flowyard.releasing.records import (
@@ -16,8 +17,10 @@ from flowyard.releasing.records import (
     move_head,
     read_head,
     record_artifact,
+    record_of,
 )
 from tests.fakes_prefect import FakePrefect
+from tests.golden_files import GOLDEN
 from tests.release_records import history, latest
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -32,8 +35,8 @@ RECORD = ReleaseRecord(
     dirty=True,
     deployments=("etl/daily", "etl/hourly"),
     shipped_by="ada",
-    docker_tasks={"clean": "127.0.0.1:5000/flows/clean@sha256:" + "1" * 64},
-    inputs={"shared/a.py": "h2", "flows/etl/flow.py": "h1"},
+    pinned={"clean": "127.0.0.1:5000/flows/clean@sha256:" + "1" * 64},
+    inputs=Inputs({"shared/a.py": "h2", "flows/etl/flow.py": "h1"}, {"work pool": "p"}, {"clean": "k/s"}),
 )
 
 
@@ -76,9 +79,11 @@ def test_the_artifact_of_a_record() -> None:
             {"field": "shipped by", "value": "ada"},
             {"field": "deployment", "value": "etl/daily"},
             {"field": "deployment", "value": "etl/hourly"},
-            {"field": "docker task clean", "value": RECORD.docker_tasks["clean"]},
+            {"field": "docker task clean", "value": RECORD.pinned["clean"]},
+            {"field": "input docker task clean", "value": "k/s"},
             {"field": "input flows/etl/flow.py", "value": "h1"},
             {"field": "input shared/a.py", "value": "h2"},
+            {"field": "input work pool", "value": "p"},
         ],
     }
 
@@ -91,11 +96,24 @@ def test_a_record_comes_back_as_it_was() -> None:
 
 
 def test_a_record_without_commit_and_extras_comes_back() -> None:
-    bare = replace(RECORD, commit=None, dirty=False, deployments=(), docker_tasks={}, inputs={})
+    bare = replace(RECORD, commit=None, dirty=False, deployments=(), pinned={}, inputs=Inputs())
     fake = FakePrefect()
     kept = append(fake, bare)
     assert replace(kept, created="") == bare
     assert fake.artifacts[0]["description"] == f"Image `{RECORD.image}`\n\nCommit none, shipped by ada"
+
+
+def test_a_record_as_servers_have_them_is_read_and_written_alike() -> None:
+    """Other versions of Flowyard read what this one writes, and the other way round."""
+    kept = json.loads((GOLDEN / "records/record.json").read_text("utf-8"))
+    artifact = {**kept, "data": json.dumps(kept["data"])}
+    record = record_of({**artifact, "created": "2026-01-01T00:00:01+00:00"}, "created")
+    assert record_artifact(record) == artifact
+    assert list(record.pinned) == list(record.calls) == ["clean"]
+    assert record.calls["clean"] == f"{'k' * 32}/{'s' * 32}"
+    groups = {name.partition(".")[0] for name in record.inputs.deployments}
+    assert groups == {"deployments", "targets", "work pool", "registration format"}
+    assert {"deployments.shared/a.py", "Dockerfile", "project"} <= record.inputs.image.keys()
 
 
 def test_latest_and_history() -> None:

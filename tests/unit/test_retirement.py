@@ -67,7 +67,7 @@ def test_what_a_docker_task_is_pinned_to_stays(site: Site) -> None:
     forget(site)
     parent = ReleaseRecord(
         *("acme", "local", "parent", "k", "s", "registry.example/parent@sha256:1", None, False, (), "ada"),
-        docker_tasks={"hello": f"mirror.example/other@{image.partition('@')[2]}"},
+        pinned={"hello": f"mirror.example/other@{image.partition('@')[2]}"},
     )
     site.server.request("POST", "/artifacts/", record_artifact(parent))
     site.ship("hello")
@@ -79,7 +79,7 @@ def test_a_pin_of_another_target_is_none(site: Site) -> None:
     forget(site)
     parent = ReleaseRecord(
         *("acme", "other", "parent", "k", "s", "registry.example/parent@sha256:1", None, False, (), "ada"),
-        docker_tasks={"hello": image},
+        pinned={"hello": image},
     )
     site.server.request("POST", "/artifacts/", record_artifact(parent))
     site.ship("hello")

@@ -43,6 +43,6 @@ def test_every_input_is_documented_and_every_documented_input_is_one(tmp_path: P
     lock(root)
     settings = root / "flows/hello/flow.toml"
     settings.write_text('check-seconds = 300\ncheck-memory = "4Gi"\n' + settings.read_text("utf-8"), "utf-8")
-    inputs = {**desire(root).inputs, **desire_on_ecs(root).inputs}
+    inputs = {**desire(root).inputs.by_name(), **desire_on_ecs(root).inputs.by_name()}
     assert [name for name in inputs if row_of(name) is None] == []
     assert {row_of(name) for name in inputs} == {row.pattern for row in documented()}
