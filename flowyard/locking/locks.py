@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ FLOW_LOCK = "requirements.lock"
 REMEDY = f"run `{PROGRAM} lock{{}}` and commit what it writes"
 HEADER = "# flowyard lock "
 OWN_PREFECT = " with its own Prefect"
+_PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,20 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
     if header.endswith(OWN_PREFECT):
         return FlowLocks((uv, own), (FLOW_LOCK,), own_prefect=True)
     return FlowLocks((uv, *files, own), (*order, FLOW_LOCK), own_prefect=False)
+
+
+def other_versions(root: Path, flow: Flow) -> tuple[str, ...]:
+    """What the flow's own lock has in another version than the shared ones, as in `attrs 21.4 and not 25.3`."""
+    own = _versions(text_of(root, flow.folder / FLOW_LOCK))
+    shared: dict[str, str] = {}
+    for one in shared_locks(flow):
+        shared |= _versions(text_of(root, one.path))
+    differing = sorted(name for name in shared.keys() & own.keys() if own[name] != shared[name])
+    return tuple(f"{name} {own[name]} and not {shared[name]}" for name in differing)
+
+
+def _versions(lock: str) -> dict[str, str]:
+    return dict(_PINNED.findall(lock))
 
 
 def installed_locks(inputs: Mapping[str, str]) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ The bridge from configuration to planning: files are read and hashed here, nothi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from flowyard.configuration.targets import misfits
 from flowyard.errors import ConfigurationError, LockError, Problem
 from flowyard.inputs import Inputs
-from flowyard.locking.locks import REMEDY, locks_of
+from flowyard.locking.locks import REMEDY, locks_of, other_versions
 from flowyard.plan import Desired
 from flowyard.planning.context import collect, source_files
 from flowyard.planning.docker_tasks import check, tasks_of
@@ -18,11 +19,8 @@ from flowyard.planning.key import image_inputs, key_of
 from flowyard.registering.deployment import spec_inputs, spec_of, spec_origins
 from flowyard.render import Renderer, render
 from flowyard.target import Target
+from flowyard.texts import shortened
 from flowyard.values import Flow, ImageReference, Project
-
-_OWN_PREFECT = (
-    "needs other versions than the locks in images/locks, so its image shares no Prefect layer with others"
-)
 
 
 def want_all(
@@ -74,7 +72,7 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
     image = image_inputs(project, flow, files, rendered)
     deployments = tuple(spec for spec in flow.deployments if target.name in spec.targets)
     spec = spec_inputs(target, deployments)
-    notes = (_OWN_PREFECT,) if locks.own_prefect else ()
+    notes = (_own_prefect(project.root, flow),) if locks.own_prefect else ()
     return Desired(
         flow=flow,
         deployments=deployments,
@@ -86,4 +84,13 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
         dockerfile=rendered.text,
         notes=notes,
         docker_tasks=tasks_of(flow, files),
+    )
+
+
+def _own_prefect(root: Path, flow: Flow) -> str:
+    others = shortened(other_versions(root, flow), 3)
+    which = f" ({others})" if others else ""
+    return (
+        f"needs other versions than the locks in images/locks{which}, "
+        "so its image shares no Prefect layer with others"
     )

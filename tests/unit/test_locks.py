@@ -18,6 +18,7 @@ from flowyard.locking.locks import (
     flow_fingerprint,
     installed_locks,
     locks_of,
+    other_versions,
 )
 from flowyard.values import BaseImage, Flow
 from tests.support import IN_A_BUCKET, REGISTRY, FakeUv, make_project, write_files
@@ -135,6 +136,14 @@ def test_a_target_that_keeps_results_in_a_bucket_adds_a_lock_that_every_flow_sha
 
 def constraints(argv: tuple[str, ...]) -> list[str]:
     return [argv[number + 1] for number, word in enumerate(argv) if word == "--constraint"]
+
+
+def test_what_a_lock_has_in_another_version_is_told(root: Path) -> None:
+    hashed = " \\\n    --hash=sha256:1\n"
+    shared = f"# flowyard lock 0\nattrs==25.3.0{hashed}idna==3.10{hashed}pydantic-core==2.1{hashed}"
+    own = f"# flowyard lock 1 with its own Prefect\nattrs==21.4.0{hashed}idna==3.10{hashed}zipp==1.0{hashed}"
+    write_files(root, {SHARED.as_posix(): shared, OWN.as_posix(): own})
+    assert other_versions(root, flow_of(root)) == ("attrs 21.4.0 and not 25.3.0",)
 
 
 def test_a_lock_with_its_own_prefect_has_the_library_for_the_bucket_inside(in_a_bucket: Path) -> None:
