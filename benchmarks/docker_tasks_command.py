@@ -29,7 +29,7 @@ from benchmarks.timing import BenchmarkFailed, timed
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.commands.opening import open_project
 from flowyard.errors import FlowyardError
-from flowyard.running.run import follow, result_of, trigger
+from flowyard.running.run import find_deployment, follow, result_of, trigger
 from flowyard.values import Json, PrefectAddress
 from flowyard.wiring import open_results
 
@@ -120,10 +120,11 @@ def _deployment(api: PrefectRest, flow: str) -> Mapping[str, Json]:
 def _returned(bench: Bench, api: PrefectRest, flow: str, parameters: Mapping[str, Json]) -> Any:
     """What a run of this flow returned."""
     say(f"running {flow}")
-    run = trigger(api, _deployment(api, flow), parameters)
-    finished = follow(api, run, say, _SECONDS)
     project = open_project(bench.ours.folder)
-    result = result_of(run, finished, open_results(project.targets[project.default_target]))
+    target = project.targets[project.default_target]
+    run = trigger(api, find_deployment(api, project, target, f"{flow}/default"), parameters)
+    finished = follow(api, run, say, _SECONDS)
+    result = result_of(run, finished, open_results(target))
     return result["json"]
 
 

@@ -152,7 +152,7 @@ def _attempt(
 
 def _ids(yard: Yard, deployments: Deployments, names: Collection[str]) -> set[str]:
     live = by_flow(deployments, yard.project.name, yard.target.name)
-    return {str(one["id"]) for name in names for one in live.get(name, ())}
+    return {one.id for name in names for one in live.get(name, ())}
 
 
 def _ship_held(yard: Yard, asked: _Asked, plan: Plan, lease: Lease) -> tuple[Outcome, ...]:

@@ -13,9 +13,9 @@ from enum import StrEnum
 from flowyard.inputs import Inputs
 from flowyard.planning.context import ContextFile
 from flowyard.planning.key import differences
-from flowyard.registering.deployment import Marks, image_in, was_touched
+from flowyard.registering.live import Live, LiveDeployment
 from flowyard.target import is_ecr
-from flowyard.values import DeploymentSpec, Flow, ImageReference, Json, PublishedImage
+from flowyard.values import DeploymentSpec, Flow, ImageReference, PublishedImage
 
 
 class Action(StrEnum):
@@ -65,10 +65,10 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What is there: the project's deployments on the target by flow, as the API returns them; the inputs
-    of the last release of the flows that changed; and the images of tags the container registry holds."""
+    """What is there: the project's deployments on the target by flow; the inputs of the last release of the flows
+    that changed; and the images of tags the container registry holds."""
 
-    deployments: Mapping[str, tuple[Mapping[str, Json], ...]] = field(default_factory=dict)
+    deployments: Live = field(default_factory=dict)
     released: Mapping[str, Inputs] = field(default_factory=dict)
     held: Mapping[ImageReference, PublishedImage] = field(default_factory=dict)
 
@@ -83,7 +83,7 @@ class FlowPlan:
     reasons: tuple[str, ...]
     desired: Desired | None = None
     image: PublishedImage | None = None
-    live: tuple[Mapping[str, Json], ...] = ()
+    live: tuple[LiveDeployment, ...] = ()
     released: Inputs = field(default_factory=Inputs)
 
 
@@ -134,14 +134,14 @@ def plan_flow(desired: Desired, observed: Observed) -> FlowPlan:
     return FlowPlan(desired.flow.name, Action.REUSE, reasons, desired, image, live)
 
 
-def deployed_image(desired: Desired, live: Iterable[Mapping[str, Json]]) -> PublishedImage | None:
+def deployed_image(desired: Desired, live: Iterable[LiveDeployment]) -> PublishedImage | None:
     """The image of our key in the right repository that a live deployment was registered with, if any."""
     wanted = desired.reference.repository
     for deployment in live:
-        marks = Marks.of(deployment)
-        if marks is None or marks.key != desired.key or marks.repository not in ("", str(wanted)):
+        marks = deployment.marks
+        if marks.key != desired.key or marks.repository not in ("", str(wanted)):
             continue
-        image = image_in(deployment)
+        image = deployment.registered_image
         if image is None:
             continue  # the container registry is asked for it then
         if image.repository == wanted or (is_ecr(wanted.host) and image.repository.path == wanted.path):
@@ -149,9 +149,7 @@ def deployed_image(desired: Desired, live: Iterable[Mapping[str, Json]]) -> Publ
     return None
 
 
-def _image_reasons(
-    desired: Desired, live: tuple[Mapping[str, Json], ...], observed: Observed
-) -> tuple[str, ...]:
+def _image_reasons(desired: Desired, live: tuple[LiveDeployment, ...], observed: Observed) -> tuple[str, ...]:
     if not live:
         return ("not deployed yet",)
     released = observed.released.get(desired.flow.name)
@@ -161,29 +159,27 @@ def _image_reasons(
     return differences(released, desired.inputs) or moved or ("the deployed image is another one",)
 
 
-def _moved(desired: Desired, live: Iterable[Mapping[str, Json]]) -> Iterable[str]:
+def _moved(desired: Desired, live: Iterable[LiveDeployment]) -> Iterable[str]:
     repositories = {_repository(item) for item in live}
     wanted = str(desired.reference.repository)
     for repository in sorted(repositories - {wanted}):
         yield f"repository changed from {repository} to {wanted}"
 
 
-def _repository(live: Mapping[str, Json]) -> str:
+def _repository(live: LiveDeployment) -> str:
     """Where the image of a deployment lies, in the words of the files. Older deployments say the image only."""
-    marks = Marks.of(live)
-    image = str((live.get("job_variables") or {}).get("image", ""))
-    return (marks.repository if marks else "") or image.partition("@")[0]
+    return live.marks.repository or (live.image or "").partition("@")[0]
 
 
 def _registration_reasons(
-    desired: Desired, live: tuple[Mapping[str, Json], ...], observed: Observed
+    desired: Desired, live: tuple[LiveDeployment, ...], observed: Observed
 ) -> Iterable[str]:
-    by_name = {str(item["name"]): item for item in live}
+    by_name = {item.name: item for item in live}
     wanted = {deployment.name for deployment in desired.deployments}
     reasons = [f"deployment {name} added" for name in sorted(wanted - by_name.keys())]
     reasons += [f"deployment {name} removed" for name in sorted(by_name.keys() - wanted)]
     stale = [name for name in sorted(wanted & by_name.keys()) if not _is_current(by_name[name], desired)]
-    touched = [name for name in sorted(wanted & by_name.keys()) if was_touched(by_name[name])]
+    touched = [name for name in sorted(wanted & by_name.keys()) if by_name[name].is_touched]
     if stale and not reasons:
         released = observed.released.get(desired.flow.name)
         found = differences(released, desired.inputs) if released is not None else ()
@@ -191,6 +187,5 @@ def _registration_reasons(
     return [*reasons, *(f"deployment {name} was changed outside of Flowyard" for name in touched)]
 
 
-def _is_current(live: Mapping[str, Json], desired: Desired) -> bool:
-    marks = Marks.of(live)
-    return marks is not None and marks.key == desired.key and marks.spec == desired.spec
+def _is_current(live: LiveDeployment, desired: Desired) -> bool:
+    return (live.marks.key, live.marks.spec) == (desired.key, desired.spec)

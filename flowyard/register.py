@@ -15,6 +15,7 @@ from flowyard.outcome import Registered
 from flowyard.ports import PrefectApi
 from flowyard.program import PROGRAM
 from flowyard.registering.deployment import Marks, Pinned, carry_over, normal, payload
+from flowyard.registering.live import LiveDeployment
 from flowyard.registering.requests import read_again, read_deployment, write_deployment
 from flowyard.registering.restoring import Touched, shared_limit
 from flowyard.registering.undo import Step, Steps, all_or_nothing
@@ -67,7 +68,7 @@ def register(
     api: PrefectApi,
     unit: Unit,
     base_job_template: Mapping[str, Json],
-    live: Iterable[Mapping[str, Json]],
+    live: Iterable[LiveDeployment],
     record: Record,
 ) -> tuple[Registered, ...]:
     """Register the unit, remove the deployments of `live` that it no longer has, and keep a record of it.
@@ -79,7 +80,7 @@ def register(
     _validate(unit, base_job_template)
     writes = [_write(api, unit, deployment) for deployment in unit.deployments]
     kept = {str(write.before["id"]) for write in writes if write.before is not None}
-    removed = read_again(api, [deployment for deployment in live if str(deployment["id"]) not in kept])
+    removed = read_again(api, [deployment.id for deployment in live if deployment.id not in kept])
     with all_or_nothing(api, f"{PROGRAM} ship {unit.marks.flow}") as steps:
         registered = [_apply(api, write, steps) for write in writes[:-1]]
         # Before the last write, which makes the unit complete: a ship that is killed in between leaves a unit that
@@ -91,9 +92,9 @@ def register(
     return tuple(registered)
 
 
-def remove(api: PrefectApi, live: Iterable[Mapping[str, Json]]) -> None:
+def remove(api: PrefectApi, live: Iterable[LiveDeployment]) -> None:
     """Remove these deployments, all of them or none. Raises PrefectError as `register` does."""
-    removed = read_again(api, live)
+    removed = read_again(api, [deployment.id for deployment in live])
     with all_or_nothing(api, f"{PROGRAM} ship") as steps:
         steps.remove(removed)
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowyard.outcome import Registered
 from flowyard.ports import PrefectApi
 from flowyard.register import Unit, register
 from flowyard.registering.deployment import MARK, Marks, normal
+from flowyard.registering.live import LiveDeployment
 from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.records import ReleaseRecord
 from flowyard.target import PrefectChoice, Target
 from flowyard.values import DeploymentSpec, Digest, Json, PublishedImage, Repository, Schedule
 from tests.fakes_server import TEMPLATE, FakeServer
 from tests.snapshots import snapshot
-from tests.support import Described
+from tests.support import Described, alive
 
 TARGET = Target("local", "registry.example:5000", "{flow}", "pool", "docker", PrefectChoice("http://x/api"))
 IMAGE = PublishedImage(Repository("registry.example:5000", "hello"), Digest(f"sha256:{'a' * 64}"))
@@ -49,10 +50,9 @@ def unit(*deployments: DeploymentSpec, image: PublishedImage = IMAGE, marks: Mar
     return Unit(TARGET, deployments, image, DESCRIBED.image(), marks)
 
 
-def live(server: FakeServer) -> list[Mapping[str, Json]]:
-    """All deployments of the server, as the plan would have read them."""
-    rows: list[Mapping[str, Json]] = json.loads(json.dumps(list(server.deployments.values())))
-    return rows
+def live(server: FakeServer) -> Sequence[LiveDeployment]:
+    """All deployments of ours that the server has, as the plan would have read them."""
+    return alive(json.loads(json.dumps(list(server.deployments.values()))))
 
 
 def put(server: FakeServer, one: Unit, record: MemoryRecord | None = None) -> tuple[Registered, ...]:
@@ -102,7 +102,7 @@ def register_before(api: PrefectApi, base_job_template: Mapping[str, Json]) -> N
 
 
 def register_after(
-    api: PrefectApi, base_job_template: Mapping[str, Json], live: Iterable[Mapping[str, Json]]
+    api: PrefectApi, base_job_template: Mapping[str, Json], live: Iterable[LiveDeployment]
 ) -> tuple[Registered, ...]:
     """Register the unit as it is to be."""
     return register(api, _AFTER, base_job_template, live, RecordEntry(api, NEW_RECORD))

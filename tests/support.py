@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from flowyard.load import load
 from flowyard.locking.locker import Locker
 from flowyard.plan import Desired
 from flowyard.planning.desired import want
+from flowyard.registering.live import LiveDeployment
 from flowyard.target import Target
 from flowyard.values import FlowDescription, ImageDescription, Json, Project
 
@@ -46,6 +47,11 @@ MINIMAL: Mapping[str, str] = {
     "images/locks/uv.in": "uv\n",
     "images/locks/storage-s3.in": "# for results in s3\nobstore\n",
 }
+
+
+def alive(rows: Iterable[Mapping[str, Json]]) -> tuple[LiveDeployment, ...]:
+    """Those of the API's deployments that are ours."""
+    return tuple(live for row in rows if (live := LiveDeployment.of(row)) is not None)
 
 
 def write_files(root: Path, files: Mapping[str, str | bytes | None]) -> Path:

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from flowyard.locking.locks import installed_locks
 from flowyard.plan import FlowPlan
-from flowyard.registering.deployment import Marks
 
 Result = TypeVar("Result")
 Layers = frozenset[tuple[str, ...]]
@@ -60,6 +59,6 @@ def _held(flow: FlowPlan) -> Layers:
     """What is there already for one flow: all of its image, or what it shares with the one that is deployed."""
     if flow.image is not None:
         return _wanted(flow)
-    marks = [marks for item in flow.live if (marks := Marks.of(item)) is not None]
-    hosts = {marks.repository.partition("/")[0] for marks in marks if marks.repository}
+    repositories = {live.marks.repository for live in flow.live if live.marks.repository}
+    hosts = {repository.partition("/")[0] for repository in repositories}
     return frozenset().union(*(shared_layers(host, flow.released.image) for host in hosts))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from flowyard.cleaning.holdings import HeldImage
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import Marks, image_in
+from flowyard.registering.live import by_flow, job_image
 from flowyard.releasing.history import all_deployments, records_of_all
 from flowyard.runtime.tasks.inspected import newest
 from flowyard.target import Target
@@ -58,21 +59,16 @@ def _may_share(one: Target, other: Target) -> bool:
 def needed_by(api: PrefectApi, project: str, target: str, releases: int) -> Needed:
     """What every deployment and pin of the target's server runs, whoever made it, and what the newest `releases` of
     each flow that is deployed run and call. Raises PrefectError."""
-    names: set[str] = set()
-    repositories: set[str] = set()
-    deployed: set[str] = set()
-    for deployment in all_deployments(api):
-        names.update(_named(deployment))
-        marks = Marks.on(deployment, project, target)
-        if marks is not None:
-            deployed.add(marks.flow)
-            repositories.add(marks.repository)
+    deployments = all_deployments(api)
+    live = by_flow(deployments, project, target)
+    names = {name for deployment in deployments for name in _named(deployment)}
+    repositories = {one.marks.repository for ours in live.values() for one in ours}
     kept = Counter[str]()
     for record in records_of_all(api, project, target):  # the newest first
         repository = record.image.partition("@")[0]
         repositories.add(repository)
         kept[record.flow] += 1
-        if record.flow in deployed and kept[record.flow] <= releases:
+        if record.flow in live and kept[record.flow] <= releases:
             names |= {record.image, f"{repository}:{record.key}", *record.pinned.values()}
     return Needed(frozenset(names), frozenset(repositories - {""}))
 
@@ -97,7 +93,7 @@ class Judge:
 
 def _named(deployment: Mapping[str, Json]) -> Iterator[str]:
     """The names of a deployment's image."""
-    for name in ((deployment.get("job_variables") or {}).get("image"), image_in(deployment)):
+    for name in (job_image(deployment), image_in(deployment)):
         if name:
             yield str(name)
     if marks := Marks.of(deployment):

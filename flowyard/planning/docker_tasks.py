@@ -18,8 +18,7 @@ from flowyard.errors import ConfigurationError, Problem
 from flowyard.planning.context import SourceFile
 from flowyard.planning.key import KEY_LENGTH, fingerprint
 from flowyard.program import PROGRAM
-from flowyard.registering.deployment import calls_in, released
-from flowyard.registering.live import Live
+from flowyard.registering.live import Live, released
 from flowyard.releasing.records import release_name
 from flowyard.runtime.names import PINS_ENV
 from flowyard.target import Target
@@ -157,7 +156,7 @@ def _behind(one: Desired, wanted: Mapping[str, Desired], live: Live) -> Iterator
     """What to know about flows that call this one and are not shipped with it."""
     release = release_name(one.key, one.spec)
     for caller in sorted(live.keys() - wanted.keys()):
-        called = {calls_in(deployment).get(one.flow.name, release) for deployment in live[caller]}
+        called = {deployment.calls.get(one.flow.name, release) for deployment in live[caller]}
         if called - {release}:
             yield f"stays as it was for flows/{caller}, until {caller} is shipped as well"
 

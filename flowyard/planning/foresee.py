@@ -12,7 +12,6 @@ from contextlib import suppress
 
 from flowyard.errors import ConfigurationError, FlowyardError
 from flowyard.plan import Action, Desired, FlowPlan, Plan
-from flowyard.registering.deployment import Marks
 from flowyard.registering.validate import misfits_of_job_variables, misfits_of_parameters
 from flowyard.target import Target
 from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage
@@ -80,7 +79,7 @@ def _descriptions(
             yield from [(spec, description.flow(spec.entrypoint)) for spec in specs]
     for spec in specs if flow.action is Action.REGISTER else ():
         schema = _live_schema(flow, desired, spec)
-        if schema is not None:
+        if schema:
             yield spec, FlowDescription("", spec.entrypoint, spec.entrypoint, flow.name, None, schema)
 
 
@@ -88,11 +87,10 @@ def _sets_parameters(spec: DeploymentSpec) -> bool:
     return bool(spec.parameters) or any(schedule.parameters for schedule in spec.schedules)
 
 
-def _live_schema(flow: FlowPlan, desired: Desired, spec: DeploymentSpec) -> Mapping[str, Json] | None:
-    """The parameter schema of the deployment as it is live; of another one where the image has one entrypoint."""
-    marks = {str(live["name"]): (Marks.of(live), live) for live in flow.live}
-    same = {name: live for name, (mark, live) in marks.items() if mark and mark.key == desired.key}
+def _live_schema(flow: FlowPlan, desired: Desired, spec: DeploymentSpec) -> Mapping[str, Json]:
+    """The parameter schema of the deployment as it is live; of another one where the image has one entrypoint; empty
+    where none is known."""
+    same = {live.name: live for live in flow.live if live.marks.key == desired.key}
     one = len(desired.flow.entrypoints) == 1
     live = same.get(spec.name) or (next(iter(same.values()), None) if one else None)
-    schema: Mapping[str, Json] | None = live.get("parameter_openapi_schema") if live else None
-    return schema
+    return live.parameter_schema if live else {}

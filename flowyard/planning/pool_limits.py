@@ -53,7 +53,7 @@ def with_warnings(
         if flow in wanted:
             named = (one.work_queue or target.work_queue or _DEFAULT for one in wanted[flow].deployments)
             return set(named)
-        return {str(one.get("work_queue_name") or _DEFAULT) for one in live.get(flow, ())}
+        return {one.work_queue or _DEFAULT for one in live.get(flow, ())}
 
     def warned(one: Desired) -> Desired:
         called = set[str]().union(*map(queues, one.docker_tasks))

@@ -6,7 +6,6 @@ compared with what was sent, its hash marks the deployment, and `plan` sees whet
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -71,12 +70,6 @@ class Marks:
         found = {name: str(labels.get(f"{MARK}{name}", "")) for name in cls.__slots__}
         return cls(**found) if found["project"] else None
 
-    @classmethod
-    def on(cls, live: Mapping[str, Json], project: str, target: str) -> Marks | None:
-        """The marks on a deployment of this project on this target, or None when it is another's."""
-        marks = cls.of(live)
-        return marks if marks and (marks.project, marks.target) == (project, target) else None
-
 
 def _labels(live: Mapping[str, Json]) -> Mapping[str, Json]:
     return live.get("labels") or {}
@@ -91,23 +84,6 @@ def image_in(live: Mapping[str, Json]) -> PublishedImage | None:
         return published(str(_labels(live).get(IMAGE, "")))
     except ValueError:  # there is none, or somebody changed it
         return None
-
-
-def released(live: Iterable[Mapping[str, Json]]) -> str | None:
-    """The one release that a flow's live deployments are of; None where they are of several, or of none."""
-    marks = [Marks.of(deployment) for deployment in live]
-    found = {one.release for one in marks if one is not None}
-    return found.pop() if len(found) == 1 else None
-
-
-def calls_in(live: Mapping[str, Json]) -> Mapping[str, str]:
-    """The releases of the Docker tasks that a registered deployment calls, by their flow's name."""
-    marks = Marks.of(live)
-    try:
-        calls: Mapping[str, str] = json.loads(marks.calls) if marks and marks.calls else {}
-    except ValueError:  # somebody changed the mark
-        return {}
-    return calls
 
 
 def spec_inputs(target: Target, deployments: Iterable[DeploymentSpec]) -> dict[str, str]:

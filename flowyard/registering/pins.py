@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from flowyard.errors import FlowFailed
 from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import IMAGE, MARK, Marks, released, was_touched
+from flowyard.registering.deployment import IMAGE, MARK
+from flowyard.registering.live import LiveDeployment, released
 from flowyard.runtime.names import CHILD_ENV
 from flowyard.values import Json
 
@@ -37,11 +38,9 @@ class Pin:
     release: str
 
 
-def pin_name(live: Mapping[str, Json]) -> str:
+def pin_name(live: LiveDeployment) -> str:
     """What the pin of a registered deployment is called."""
-    marks = Marks.of(live)
-    assert marks is not None, "it is ours"
-    return f"pin-{live['name']}-{marks.key[:12]}-{marks.spec[:8]}"
+    return f"pin-{live.name}-{live.marks.key[:12]}-{live.marks.spec[:8]}"
 
 
 def pin_tag(project: str) -> str:
@@ -49,39 +48,38 @@ def pin_tag(project: str) -> str:
     return f"flowyard-pin:{project}"
 
 
-def pin_body(live: Mapping[str, Json]) -> dict[str, Json]:
+def pin_body(live: LiveDeployment) -> dict[str, Json]:
     """The body of `POST /deployments/` that pins a registered deployment.
 
     Its arguments may be references, so the server does not hold them against the schema: both sides of a call do.
     """
-    marks = Marks.of(live)
-    assert marks is not None, "it is ours"
-    variables = live["job_variables"]
+    marks, variables = live.marks, live.raw["job_variables"]
     return {
-        **{name: live.get(name) for name in _COPIED},
+        **{name: live.raw.get(name) for name in _COPIED},
         "name": pin_name(live),
         "tags": [pin_tag(marks.project)],
         "enforce_parameter_schema": False,
         "job_variables": {**variables, "env": {**variables.get("env", {}), CHILD_ENV: marks.flow}},
         "labels": {
-            _OF: f"{marks.flow}/{live['name']}",
+            _OF: f"{marks.flow}/{live.name}",
             _RELEASE: marks.release,
             f"{MARK}pin-project": marks.project,
             f"{MARK}pin-target": marks.target,
-            IMAGE: variables["image"],
+            IMAGE: live.image,
         },
     }
 
 
 def ensure_pins(
-    api: PrefectApi, task: str, release: str, live: Iterable[Mapping[str, Json]]
+    api: PrefectApi, task: str, release: str, live: Iterable[LiveDeployment]
 ) -> dict[str, dict[str, str]]:
     """The pins of a flow's deployments by their name, made where they are missing.
 
     Raises FlowFailed when what is deployed is not this release, or somebody changed it.
     """
     live = tuple(live)
-    touched = sorted(str(one["name"]) for one in live if was_touched(one))
+    images = {one.id: one.image for one in live if one.image and not one.is_touched}
+    touched = sorted(one.name for one in live if one.id not in images)
     if released(live) != release or touched:
         why = f"deployment {touched[0]} of it was changed" if touched else "another ship changed it"
         raise FlowFailed(f"its Docker task {task} is not as it was planned: {why}", hint="ship again")
@@ -93,8 +91,7 @@ def ensure_pins(
     pins = {}
     for one in live:
         identity = _ensure(api, pin_body(one), there)
-        image = str(one["job_variables"]["image"])
-        pins[str(one["name"])] = {"id": identity, "image": image, "release": release}
+        pins[one.name] = {"id": identity, "image": images[one.id], "release": release}
     return pins
 
 

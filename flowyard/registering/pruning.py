@@ -12,7 +12,7 @@ from datetime import datetime
 
 from flowyard.deployed import project_tag
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import Marks, calls_in
+from flowyard.registering.live import by_flow
 from flowyard.registering.pins import Pin, pins_of
 from flowyard.releasing.history import all_deployments, records_of_all, unfinished_runs
 from flowyard.releasing.records import ReleaseRecord
@@ -35,20 +35,23 @@ class Pins:
         pins = pins_of(self.api, self.project, self.target)
         if pins:
             deployments = all_deployments(self.api)
-            pins = [pin for pin in pins if not any(self._names(one, pin) for one in deployments)]
+            live = by_flow(deployments, self.project, self.target)
+            ours = [one for of_flow in live.values() for one in of_flow]
+            called = {call for one in ours for call in one.calls.items()}
+            pins = [pin for pin in pins if (pin.flow, pin.release) not in called]
+            pins = [pin for pin in pins if not any(_copies(one, pin) for one in deployments)]
         if pins:
-            ours = {str(one["id"]): marks for one in deployments if (marks := self._marks(one))}
             records = _by_flow(records_of_all(self.api, self.project, self.target))
-            recorded = _recorded(records, {marks.flow for marks in ours.values()})
+            recorded = _recorded(records, live)
             pins = [pin for pin in pins if (pin.flow, pin.release) not in recorded]
         if pins:
             runs = unfinished_runs(self.api)
-            called = {str(run["deployment_id"]) for run in runs}
+            running = {str(run["deployment_id"]) for run in runs}
             there = {str(one["id"]) for one in deployments}
-            older = _called_by_older_runs(runs, ours, records)
+            older = _called_by_older_runs(runs, {one.id: one.marks.flow for one in ours}, records)
             if any(self._lost_its_deployment(run, there) for run in runs):
                 older |= {flow for history in records.values() for record in history for flow in record.calls}
-            pins = [pin for pin in pins if pin.id not in called and pin.flow not in older]
+            pins = [pin for pin in pins if pin.id not in running and pin.flow not in older]
         return pins
 
     def _lost_its_deployment(self, run: Mapping[str, Json], there: Collection[str]) -> bool:
@@ -56,16 +59,11 @@ class Pins:
         records could say. A run has its deployment's tags."""
         return str(run["deployment_id"]) not in there and project_tag(self.project) in run.get("tags", ())
 
-    def _marks(self, deployment: Mapping[str, Json]) -> Marks | None:
-        return Marks.on(deployment, self.project, self.target)
 
-    def _names(self, deployment: Mapping[str, Json], pin: Pin) -> bool:
-        """By its mark, or, as a copy that somebody made, by the pin's id in its environment."""
-        env = (deployment.get("job_variables") or {}).get("env") or {}
-        ours = self._marks(deployment) is not None
-        return (ours and calls_in(deployment).get(pin.flow) == pin.release) or pin.id in str(
-            env.get(PINS_ENV)
-        )
+def _copies(deployment: Mapping[str, Json], pin: Pin) -> bool:
+    """Whether it names the pin in its environment, as a copy does that somebody made of a deployment of ours."""
+    env = (deployment.get("job_variables") or {}).get("env") or {}
+    return pin.id in str(env.get(PINS_ENV))
 
 
 def _by_flow(records: Iterable[ReleaseRecord]) -> Mapping[str, list[ReleaseRecord]]:
@@ -83,13 +81,15 @@ def _recorded(records: Mapping[str, list[ReleaseRecord]], deployed: Iterable[str
 
 
 def _called_by_older_runs(
-    runs: Iterable[Mapping[str, Json]], ours: Mapping[str, Marks], records: Mapping[str, list[ReleaseRecord]]
+    runs: Iterable[Mapping[str, Json]], flows: Mapping[str, str], records: Mapping[str, list[ReleaseRecord]]
 ) -> set[str]:
-    """What flows call that have a run which began before they were shipped last: with which pins, nobody can say."""
+    """What flows call that have a run which began before they were shipped last: with which pins, nobody can say.
+
+    `flows` are the flows of our deployments, by id.
+    """
     older: set[str] = set()
     for run in runs:
-        marks = ours.get(str(run["deployment_id"]))
-        history = records.get(marks.flow, []) if marks else []
+        history = records.get(flows.get(str(run["deployment_id"]), ""), [])
         began = run.get("start_time") or run.get("expected_start_time")
         if history and (not began or _time(began) < _time(history[0].created)):
             older |= {flow for record in history for flow in record.calls}

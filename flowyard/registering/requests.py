@@ -28,12 +28,12 @@ def read_deployment_among(api: PrefectApi, flows: Json, name: str) -> Mapping[st
     return found[0] if found else None
 
 
-def read_again(api: PrefectApi, live: Iterable[Mapping[str, Json]]) -> list[Mapping[str, Json]]:
+def read_again(api: PrefectApi, identities: Iterable[str]) -> list[Mapping[str, Json]]:
     """Those of the deployments that are still there, as they are now. Raises PrefectError."""
     found = []
-    for deployment in live:
+    for identity in identities:
         with suppress(NotFound):
-            found.append(api.request("GET", f"/deployments/{deployment['id']}"))
+            found.append(api.request("GET", f"/deployments/{identity}"))
     return found
 
 

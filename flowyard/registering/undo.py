@@ -40,7 +40,7 @@ class Steps:
         self._api = api
         self._mend = mend
         self._steps: list[Step] = []
-        self._removed: tuple[Mapping[str, Json], ...] = ()
+        self._removed: tuple[str, ...] = ()
 
     def begin(self, step: Step) -> None:
         """Note a step, to be called before it is done."""
@@ -64,8 +64,8 @@ class Steps:
             return
         for deployment in deployments:
             self.begin_deployment(Touched.removed(deployment))
-        self._removed = tuple(deployments)
-        delete_deployments(self._api, [str(deployment["id"]) for deployment in deployments])
+        self._removed = tuple(str(deployment["id"]) for deployment in deployments)
+        delete_deployments(self._api, self._removed)
 
     def settle(self, cause: BaseException) -> bool:
         """Put back what was done; what cannot be is noted on `cause`.

@@ -17,7 +17,7 @@ from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, Usag
 from flowyard.paging import read_all
 from flowyard.ports import PrefectApi, Results, Timer
 from flowyard.program import PROGRAM
-from flowyard.registering.live import deployments_by_flow
+from flowyard.registering.live import LiveDeployment, deployments_by_flow
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
 from flowyard.running.task_watch import Tasks, TaskState, TaskWatch, noted
@@ -62,19 +62,20 @@ class Waiting:
     tasks: Tasks | None = None
 
 
-def find_deployment(api: PrefectApi, project: Project, target: Target, word: str) -> Mapping[str, Json]:
+def find_deployment(api: PrefectApi, project: Project, target: Target, word: str) -> LiveDeployment:
     """The deployment that `etl` or `etl/daily` names. Raises UsageError when it is none or not one."""
     flow, _, name = word.strip("/").removeprefix("flows/").partition("/")
     live = deployments_by_flow(api, project.name, target.name)
     if flow not in live:
         found = read_deployment(api, flow, name) if name else None
-        if found is not None and any(found["id"] == one["id"] for ours in live.values() for one in ours):
-            return found  # named as Prefect names it: the flow's name, not the folder's
+        ours = {one.id: one for of_flow in live.values() for one in of_flow}
+        if found is not None and str(found["id"]) in ours:
+            return ours[str(found["id"])]  # named as Prefect names it: the flow's name, not the folder's
         listed = ", ".join(sorted(live)) or "nothing yet"
         text = f"flow {flow!r} is not deployed on target {target.name}{did_you_mean(flow, live)}; deployed: {listed}"
         is_folder = any(flow == known.name for known in project.flows)
         raise UsageError(text, hint=_ship_first(project, target, flow) if is_folder else "")
-    by_name = {str(deployment["name"]): deployment for deployment in live[flow]}
+    by_name = {deployment.name: deployment for deployment in live[flow]}
     if not name and len(by_name) > 1:
         listed = ", ".join(f"{flow}/{known}" for known in sorted(by_name))
         raise UsageError(f"flow {flow} has several deployments; name one of: {listed}")
@@ -91,13 +92,13 @@ def _ship_first(project: Project, target: Target, flow: str) -> str:
     return f"run `{PROGRAM} flows/{flow}{where}` first"
 
 
-def parse_parameters(words: tuple[str, ...], deployment: Mapping[str, Json], flow: str) -> dict[str, Json]:
+def parse_parameters(words: tuple[str, ...], deployment: LiveDeployment, flow: str) -> dict[str, Json]:
     """`name=value` words as parameters: text where the schema says text, else JSON, else text.
 
     Raises UsageError for a word without `=`, for what the flow's parameter schema does not allow, and for a
     parameter that the flow needs and neither the words nor the deployment give.
     """
-    schema = deployment["parameter_openapi_schema"]
+    schema = deployment.parameter_schema
     known = schema.get("properties", {})
     parameters: dict[str, Json] = {}
     for word in words:
@@ -107,7 +108,7 @@ def parse_parameters(words: tuple[str, ...], deployment: Mapping[str, Json], flo
         is_text = known.get(name, {}).get("type") == "string" or not _fits(name, _json_or_text(text), schema)
         parameters[name] = text if is_text and _fits(name, text, schema) else _json_or_text(text)
     problems = [f"parameter {place}: {text}" for place, text in parameter_problems(parameters, schema, flow)]
-    given = {*parameters, *deployment["parameters"]}
+    given = {*parameters, *deployment.parameters}
     missing = [name for name in schema.get("required", []) if name not in given]
     problems += [f"parameter {name}: is required; give it with -p {name}=VALUE" for name in missing]
     if problems:
@@ -126,11 +127,19 @@ def _json_or_text(text: str) -> Json:
         return text
 
 
-def trigger(api: PrefectApi, deployment: Mapping[str, Json], parameters: Mapping[str, Json]) -> Triggered:
-    """Start a run. Raises PrefectError when the server refuses the parameters."""
+def trigger(api: PrefectApi, deployment: LiveDeployment, parameters: Mapping[str, Json]) -> Triggered:
+    """Start a run. Raises FlowFailed where it is not known of which image, PrefectError when the server refuses the
+    parameters."""
+    if deployment.image is None:
+        marks = deployment.marks
+        raise FlowFailed(
+            f"deployment {marks.flow}/{deployment.name} has no image in its job variables in Prefect: somebody removed"
+            " it, so no run was started",
+            hint=f"ship it again: `{PROGRAM} flows/{marks.flow} --target {marks.target}`",
+        )
     body = {"parameters": dict(parameters), "state": {"type": "SCHEDULED"}}
-    run = api.request("POST", f"/deployments/{deployment['id']}/create_flow_run", body)
-    return Triggered(run["id"], run["name"], deployment["name"], deployment["job_variables"]["image"])
+    run = api.request("POST", f"/deployments/{deployment.id}/create_flow_run", body)
+    return Triggered(run["id"], run["name"], deployment.name, deployment.image)
 
 
 def follow(

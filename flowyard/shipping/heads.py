@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from flowyard.errors import OrderError
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.planning.standing import is_deployed, standing, with_unsettled
-from flowyard.registering.deployment import Marks
 from flowyard.releasing.order import Commit, History, refused
 from flowyard.releasing.records import WHOLE, Moving, behind, in_order, latest_of, move_head, read_head
 from flowyard.yard import Yard
@@ -33,8 +32,7 @@ def out_of_order(yard: Yard, plan: Plan, commit: Commit | None) -> Mapping[str, 
 
 
 def _live_commits(flow: FlowPlan) -> set[str]:
-    marks = [Marks.of(deployment) for deployment in flow.live]
-    return {mark.commit for mark in marks if mark is not None and mark.commit}
+    return {live.marks.commit for live in flow.live if live.marks.commit}
 
 
 def to_hold(yard: Yard, plan: Plan, commit: Commit | None, *, whole: bool) -> set[str]:

@@ -15,7 +15,6 @@ from flowyard.outcome import Outcome
 from flowyard.plan import Action, Desired, FlowPlan
 from flowyard.planning.docker_tasks import with_pins
 from flowyard.ports import PrefectApi
-from flowyard.registering.deployment import calls_in
 from flowyard.registering.live import deployments_by_flow
 from flowyard.registering.pins import ensure_pins
 from flowyard.registering.pruning import Pins
@@ -79,4 +78,4 @@ class Pinning:
 
 def _calls(plan: FlowPlan) -> bool:
     """Whether a flow calls others, or did."""
-    return bool(plan.desired and plan.desired.docker_tasks) or any(calls_in(live) for live in plan.live)
+    return bool(plan.desired and plan.desired.docker_tasks) or any(live.calls for live in plan.live)

@@ -73,7 +73,7 @@ class Registrar:
                 with self._writing() as api:
                     desired = self._pinning.ensured(api, desired)
             registered, revisions = self._register(plan, desired, image)
-        names = sorted({*revisions, *(str(live["name"]) for live in plan.live)})
+        names = sorted({*revisions, *(live.name for live in plan.live)})
         notes = self._definitions.retire(self._yard.api, plan.name, names, revisions.values())
         return Written(registered, desired.pinned, notes)
 
@@ -81,7 +81,7 @@ class Registrar:
         """Remove the deployments of a flow that is gone; what to note of that. Raises FlowyardError."""
         with self._writing() as api:
             remove(api, plan.live)
-        names = sorted(str(live["name"]) for live in plan.live)
+        names = sorted(live.name for live in plan.live)
         return self._definitions.retire(self._yard.api, plan.name, names)
 
     def settled(self, outcomes: Sequence[Outcome], *, whole: bool) -> tuple[Outcome, ...]:

@@ -28,7 +28,8 @@ from flowyard.planning.docker_tasks import (
 from flowyard.planning.key import fingerprint
 from flowyard.planning.observe import warned
 from flowyard.planning.pool_limits import PoolLimits, with_warnings
-from flowyard.registering.deployment import MARK, STATE, calls_in, normal, released
+from flowyard.registering.deployment import MARK, STATE, normal
+from flowyard.registering.live import LiveDeployment, released
 from flowyard.registering.pins import ensure_pins, pin_body, pin_name
 from flowyard.report import ship_notes
 from flowyard.runtime.names import PINS_ENV
@@ -45,7 +46,7 @@ from flowyard.values import (
 )
 from tests.ecs_site import REGISTRY as ECS
 from tests.ecs_site import ecs_site
-from tests.support import FLOW, REGISTRY, lock, make_project, write_files
+from tests.support import FLOW, REGISTRY, alive, lock, make_project, write_files
 from tests.yard_site import Site
 
 TARGET = Target(
@@ -79,8 +80,9 @@ def desired(name: str, *tasks: str) -> Desired:
     )
 
 
-def live(name: str, key: str = "k" * 32, **more: Any) -> dict[str, Json]:
-    """A deployment of a flow as the server has it after a ship."""
+def live(name: str, key: str = "k" * 32, **more: Any) -> LiveDeployment:
+    """A deployment of a flow as it is in Prefect after a ship; `changed` is what somebody changed since."""
+    changed = more.pop("changed", {})
     labels = more.pop("labels", {})
     body: dict[str, Json] = {
         "id": f"id-{name}",
@@ -97,7 +99,8 @@ def live(name: str, key: str = "k" * 32, **more: Any) -> dict[str, Json]:
     }
     marks = {"project": "acme", "target": "local", "flow": name, "key": key, "spec": "s" * 32}
     labels |= {f"{MARK}{mark}": value for mark, value in marks.items()}
-    return {**body, "labels": {**labels, STATE: fingerprint(normal(body))}}
+    (found,) = alive([{**body, "labels": {**labels, STATE: fingerprint(normal(body))}, **changed}])
+    return found
 
 
 @pytest.mark.parametrize(
@@ -215,7 +218,8 @@ def test_who_calls_what_is_shipped_without_it_is_told_of() -> None:
     assert one.notes == ("stays as it was for flows/etl, until etl is shipped as well",)
     both = with_releases([desired("clean"), desired("etl", "clean")], {"etl": (caller,)})
     assert [one.notes for one in both] == [(), ()]
-    assert calls_in(live("etl", labels={f"{MARK}calls": "changed by somebody"})) == {}
+    for changed in ("changed by somebody", "[[]]"):
+        assert live("etl", labels={f"{MARK}calls": changed}).calls == {}
 
 
 CALLER = "from flowyard import docker_task\n\nhello = docker_task('hello')\n" + FLOW.replace(
@@ -386,9 +390,11 @@ def test_what_a_pin_is() -> None:
     ("deployed", "release", "text"),
     [
         (live("clean"), "other/other", "another ship changed it"),
-        ({**live("clean"), "entrypoint": "x"}, RELEASE, "deployment default of it was changed"),
+        (live("clean", changed={"entrypoint": "x"}), RELEASE, "deployment default of it was changed"),
+        (live("clean", changed={"job_variables": None}), RELEASE, "deployment default of it was changed"),
+        (live("clean", job_variables={}), RELEASE, "deployment default of it was changed"),
     ],
 )
-def test_what_was_changed_meanwhile_is_not_pinned(deployed: dict[str, Json], release: str, text: str) -> None:
+def test_what_was_changed_meanwhile_is_not_pinned(deployed: LiveDeployment, release: str, text: str) -> None:
     with pytest.raises(FlowFailed, match=f"Docker task clean is not as it was planned: {text}"):
         ensure_pins(Server(), "clean", release, [deployed])

@@ -13,6 +13,7 @@ from flowyard.target import PrefectChoice, Target
 from flowyard.values import Json
 from flowyard.work_pools.ensure import WorkPool, ensure_work_pool
 from tests.fakes_server import TEMPLATE, FakeServer
+from tests.support import alive
 
 TARGET = Target("local", None, "{flow}", "my pool", "docker", PrefectChoice())
 
@@ -37,7 +38,10 @@ def test_only_what_carries_our_marks_is_ours() -> None:
         row("g", None),
     )
     server.deployments = {one["id"]: one for one in rows}
-    assert deployments_by_flow(server, "acme", "local") == {"etl": rows[1::-1], "news": rows[2:3]}
+    assert deployments_by_flow(server, "acme", "local") == {
+        "etl": alive(rows[1::-1]),
+        "news": alive(rows[2:3]),
+    }
 
 
 def test_more_deployments_than_a_page_are_all_seen() -> None:

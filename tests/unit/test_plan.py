@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,11 @@ from flowyard.values import (
     Digest,
     Flow,
     ImageReference,
-    Json,
     PublishedImage,
     Repository,
     Schedule,
 )
-from tests.support import Described
+from tests.support import Described, alive
 
 TARGET = Target("local", "registry.example", "{flow}", "pool", "docker", PrefectChoice("http://x/api"))
 REPOSITORY = Repository("registry.example", "etl")
@@ -55,7 +54,7 @@ LIVE = registered(DAILY, WEEKLY)
 
 def observed(live: tuple[Any, ...] = LIVE, released: Inputs | None = INPUTS) -> Observed:
     records = {} if released is None else {"etl": released}
-    return Observed({"etl": live} if live else {}, records)
+    return Observed({"etl": alive(live)} if live else {}, records)
 
 
 def of(desired: Desired, seen: Observed) -> tuple[Action, tuple[str, ...], PublishedImage | None]:
@@ -207,15 +206,12 @@ def test_an_unlabelled_deployment_is_touched() -> None:
     assert was_touched({"name": "x", "labels": None})
 
 
-def others(live: tuple[Any, ...]) -> dict[str, tuple[Mapping[str, Json], ...]]:
-    return {"etl": LIVE, "gone": live, "also-gone": live}
-
-
 def test_folders_that_are_gone_are_removed_only_when_all_flows_are_meant() -> None:
-    seen = Observed(others(LIVE), {"etl": INPUTS})
-    etl = FlowPlan("etl", Action.UNCHANGED, (), DESIRED, IMAGE, LIVE)
+    live = alive(LIVE)
+    seen = Observed(dict.fromkeys(("etl", "gone", "also-gone"), live), {"etl": INPUTS})
+    etl = FlowPlan("etl", Action.UNCHANGED, (), DESIRED, IMAGE, live)
     gone = tuple(
-        FlowPlan(name, Action.REMOVE, (f"flows/{name} is gone",), live=LIVE) for name in ("also-gone", "gone")
+        FlowPlan(name, Action.REMOVE, (f"flows/{name} is gone",), live=live) for name in ("also-gone", "gone")
     )
     assert make_plan("local", [DESIRED], seen, whole=True) == Plan("local", (etl, *gone))
     assert make_plan("local", [DESIRED], seen, whole=False) == Plan("local", (etl,))

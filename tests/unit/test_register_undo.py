@@ -105,7 +105,7 @@ def test_what_somebody_removed_first_is_removed() -> None:
     server = FakeServer()
     put(server, DAILY, WEEKLY)
     seen = live(server)
-    server.deployments.pop(str(seen[0]["id"]))
+    server.deployments.pop(seen[0].id)
     remove(server, seen)
     assert server.deployments == {}
 

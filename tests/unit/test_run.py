@@ -23,7 +23,7 @@ from flowyard.running.run import (
 from flowyard.target import Target
 from flowyard.values import Json, Project, ResultPlace
 from tests.fakes_server import FakeServer
-from tests.support import MINIMAL, target_of, write_files
+from tests.support import MINIMAL, alive, target_of, write_files
 
 SCHEMA = {
     "properties": {
@@ -33,9 +33,20 @@ SCHEMA = {
         "any": {},
     }
 }
-DEPLOYMENT = {"parameter_openapi_schema": SCHEMA, "parameters": {}}
 RUN = Triggered("7", "happy-cat", "daily", "r.example/etl@sha256:1")
 PLACE = ResultPlace("key", "{}")
+LABELS = {"flowyard.project": "acme", "flowyard.target": "local", "flowyard.flow": "etl"}
+(DEPLOYMENT,) = alive(
+    [
+        {
+            "id": "3",
+            "name": "daily",
+            "labels": LABELS,
+            "job_variables": {"image": RUN.image},
+            "parameter_openapi_schema": SCHEMA,
+        }
+    ]
+)
 
 
 def line(number: int, name: str = "prefect.flow_runs", second: int | None = None) -> dict[str, Any]:
@@ -71,13 +82,12 @@ def place(tmp_path: Path) -> tuple[FakeServer, Project, Target]:
     """A project with three deployments of two flows in Prefect."""
     server = FakeServer()
     for flow, name in (("etl", "daily"), ("etl", "weekly"), ("news", "default")):
-        labels = {"flowyard.project": "acme", "flowyard.target": "local", "flowyard.flow": flow}
         server.deployments[f"{flow}{name}"] = {
             "id": f"{flow}{name}",
             "name": name,
             "flow_id": "1",
             "tags": ["flowyard:acme"],
-            "labels": labels,
+            "labels": {**LABELS, "flowyard.flow": flow},
         }
     project = load(write_files(tmp_path, MINIMAL))
     return server, project, target_of(project)
@@ -94,7 +104,7 @@ def place(tmp_path: Path) -> tuple[FakeServer, Project, Target]:
     ],
 )
 def test_a_word_names_a_deployment(place: tuple[FakeServer, Project, Target], word: str, found: str) -> None:
-    assert find_deployment(*place, word)["id"] == found
+    assert find_deployment(*place, word).id == found
 
 
 @pytest.mark.parametrize(
@@ -148,14 +158,26 @@ def test_wrong_parameters(word: str, message: str) -> None:
 
 def test_a_run_is_triggered() -> None:
     api = Runs({})
-    deployment = {"id": "3", "name": "daily", "job_variables": {"image": RUN.image}}
-    assert trigger(api, deployment, {"day": "x"}) == RUN
+    assert trigger(api, DEPLOYMENT, {"day": "x"}) == RUN
     assert api.sent == [
         (
             "POST /deployments/3/create_flow_run",
             {"parameters": {"day": "x"}, "state": {"type": "SCHEDULED"}},
         )
     ]
+
+
+@pytest.mark.parametrize("variables", [{}, {"image": None}, {"image": ""}, None])
+def test_no_run_is_started_of_a_deployment_whose_image_somebody_removed(variables: Json) -> None:
+    api = Runs({})
+    (deployment,) = alive([{**DEPLOYMENT.raw, "job_variables": variables}])
+    with pytest.raises(FlowFailed) as caught:
+        trigger(api, deployment, {})
+    assert caught.value.message == (
+        "deployment etl/daily has no image in its job variables in Prefect: somebody removed it, so no run was started"
+    )
+    assert caught.value.hint == "ship it again: `python build.py flows/etl --target local`"
+    assert api.sent == []
 
 
 class Hand:
