@@ -14,7 +14,7 @@ from benchmarks.site_folder import PEER, ROOT, ca_bundle
 from benchmarks.timing import BenchmarkFailed
 from flowyard.adapters.oci import OciRegistry
 from flowyard.configuration.paths import LOCAL_FILE
-from flowyard.values import ImageReference, Repository
+from flowyard.images import ImageReference, Repository
 
 PYTHON = "3.13"
 

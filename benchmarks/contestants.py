@@ -19,7 +19,7 @@ from benchmarks.environment import Environment
 from benchmarks.site_folder import FLOW
 from benchmarks.timing import BenchmarkFailed, Timed, timed
 from flowyard.adapters.oci import OciRegistry
-from flowyard.values import Digest, ImageReference, Repository
+from flowyard.images import Digest, ImageReference, Repository
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest
 from flowyard.building.workshop import build_request
 from flowyard.commands.opening import open_project
+from flowyard.images import Repository
 from flowyard.planning.desired import want
-from flowyard.values import Repository
 from flowyard.wiring import open_workshop
 
 

@@ -25,7 +25,7 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.embedded.options import UpOptions
 from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, api_url, registry_host
-from flowyard.values import ImageReference, Repository, published
+from flowyard.images import ImageReference, Repository, published
 from tests.counting_proxy import Counter, counting_proxy
 from tests.many_flows import Shape, flow_name, many_flows, names
 

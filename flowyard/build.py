@@ -17,7 +17,8 @@ from flowyard.building.buildkit_progress import BuildReader, FailedStep, StepEve
 from flowyard.building.hints import MINIMUM_BUILDX, hint_for, is_login_refused, is_transient
 from flowyard.building.layer_cache import LayerCache
 from flowyard.errors import BuildFailed, CheckFailed, EngineError, FlowyardError, PushFailed
-from flowyard.values import BuildSecret, Digest, ImageReference
+from flowyard.images import Digest, ImageReference
+from flowyard.values import BuildSecret
 
 TRIES = 5  # of one push
 _FIRST_PAUSE = 1.0  # seconds, doubled from try to try

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowyard.errors import FlowyardError
+from flowyard.images import PublishedImage
 from flowyard.plan import Action, FlowPlan
-from flowyard.values import PublishedImage
 
 
 @dataclass(frozen=True, slots=True)

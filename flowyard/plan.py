@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from flowyard.images import ImageReference, PublishedImage
 from flowyard.inputs import Inputs
 from flowyard.planning.context import ContextFile
 from flowyard.planning.key import differences
 from flowyard.registering.live import Live, LiveDeployment
 from flowyard.target import is_ecr
-from flowyard.values import DeploymentSpec, Flow, ImageReference, PublishedImage
+from flowyard.values import DeploymentSpec, Flow
 
 
 class Action(StrEnum):

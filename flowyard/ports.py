@@ -12,16 +12,8 @@ from typing import Protocol
 
 from flowyard.aws.secrets import SecretLook
 from flowyard.aws.task_definition import TaskDefinition
-from flowyard.values import (
-    Credentials,
-    Digest,
-    ImageReference,
-    Json,
-    Layer,
-    PublishedImage,
-    Repository,
-    ResultPlace,
-)
+from flowyard.images import Digest, ImageReference, Layer, PublishedImage, Repository
+from flowyard.values import Credentials, Json, ResultPlace
 
 
 class ContainerRegistry(Protocol):

@@ -7,8 +7,8 @@ else built the same content first, and theirs is the image everybody uses.
 from __future__ import annotations
 
 from flowyard.errors import RegistryError
+from flowyard.images import Digest, ImageReference, PublishedImage
 from flowyard.ports import ContainerRegistry
-from flowyard.values import Digest, ImageReference, PublishedImage
 
 
 def publish(registry: ContainerRegistry, reference: ImageReference, pushed: Digest) -> PublishedImage:

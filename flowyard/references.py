@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from flowyard.values import Digest, Repository
+from flowyard.images import Digest, Repository
 
 DEFAULT_HOST = "docker.io"
 LONGEST_PATH = 255

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from flowyard.errors import ConfigurationError, PrefectError, Problem, RegistryError
+from flowyard.images import PublishedImage
 from flowyard.outcome import Registered
 from flowyard.ports import PrefectApi
 from flowyard.program import PROGRAM
@@ -21,7 +22,7 @@ from flowyard.registering.restoring import Touched, shared_limit
 from flowyard.registering.undo import Step, Steps, all_or_nothing
 from flowyard.registering.validate import misfits_of_job_variables, misfits_of_parameters
 from flowyard.target import Target
-from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage
+from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json
 
 
 @dataclass(frozen=True, slots=True)

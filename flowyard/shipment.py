@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from flowyard.building.pace import Pace
 from flowyard.building.workshop import build_image
 from flowyard.errors import FlowFailed, FlowyardError, PushFailed, RegistryError
+from flowyard.images import ImageReference, PublishedImage, published
 from flowyard.outcome import Outcome
 from flowyard.plan import Action, Desired, FlowPlan
 from flowyard.program import PROGRAM
@@ -19,7 +20,6 @@ from flowyard.releasing.order import Commit
 from flowyard.shipping.registrar import Registrar
 from flowyard.stubs.files import StubFiles
 from flowyard.stubs.refresh import refresh_stubs
-from flowyard.values import ImageReference, PublishedImage, published
 from flowyard.yard import Yard
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from flowyard.values import Json, Repository
+from flowyard.images import Repository
+from flowyard.values import Json
 
 _ECR_HOST = re.compile(r"([0-9]{12}\.)?ecr(-fips)?(-dual-stack)?\.[a-z0-9-]+")
 

@@ -1,12 +1,10 @@
 """The nouns of the pipeline as frozen values: what one step hands to the next.
 
-The types say the rules: `register` takes a `PublishedImage`, which always holds a manifest digest, so
-registering a mutable tag cannot be written.
+Those of images are in images.py: they hold a rule of their own, and what only handles images needs no others.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,66 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from flowyard.target import Target
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-
 Json = Any  # a value that json.loads can return
 FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})  # types of states of a flow run
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
-    """A manifest digest, `sha256:` and 64 hexadecimal digits. Never an image id."""
-
-    value: str
-
-    def __post_init__(self) -> None:
-        if not _DIGEST.fullmatch(self.value):
-            raise ValueError(f"not a sha256 digest: {self.value!r}")
-
-    def __str__(self) -> str:
-        return self.value
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Repository:
-    """A repository in a container registry: `host` (with port) and `path`, without tag or digest."""
-
-    host: str
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.host}/{self.path}"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ImageReference:
-    """A repository and a tag: a name for people, which may move."""
-
-    repository: Repository
-    tag: str
-
-    def __str__(self) -> str:
-        return f"{self.repository}:{self.tag}"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class PublishedImage:
-    """An image that a container registry holds under this manifest digest."""
-
-    repository: Repository
-    digest: Digest
-
-    def __str__(self) -> str:
-        return f"{self.repository}@{self.digest}"
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer as a registry holds it: its digest, its compressed bytes, and what made it."""
-
-    digest: str
-    size: int
-    made_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +28,6 @@ class BaseImage:
     name: str
     reference: str | None = None
     python: str | None = None
-
-
-def published(text: str) -> PublishedImage:
-    """The image that `host/path@sha256:...` names. Raises ValueError for anything else."""
-    repository, _, digest = text.partition("@")
-    host, _, path = repository.partition("/")
-    if not host or not path:
-        raise ValueError(f"not an image by digest: {text!r}")
-    return PublishedImage(Repository(host, path), Digest(digest))
 
 
 DependencyKind = Literal["requirements.txt", "pyproject.toml", "script", "none"]

@@ -22,6 +22,7 @@ from flowyard.building.pace import ONE_BY_ONE, Pace
 from flowyard.building.workshop import Workshop
 from flowyard.configuration.platforms import architecture_of
 from flowyard.connect import Connection, choose_target, connect
+from flowyard.images import ImageReference, PublishedImage, Repository
 from flowyard.planning.filters import Surroundings
 from flowyard.planning.render_memo import RenderMemo
 from flowyard.ports import (
@@ -39,16 +40,16 @@ from flowyard.releasing.limits import PINS, limited_flow
 from flowyard.reporting.job import on_github
 from flowyard.state_folder import BUILD_LOGS, CONTEXTS, LEASES, RENDERED, STATE_FOLDER
 from flowyard.target import Target, VolumeStorage
-from flowyard.values import Credentials, ImageReference, Project, PublishedImage, Repository
+from flowyard.values import Credentials, Project
 from flowyard.yard import EcsSide, Yard
 
 if TYPE_CHECKING:
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
     from flowyard.cleaning.holdings import ImageStore
+    from flowyard.images import Layer
     from flowyard.reporting.comment import Comments
     from flowyard.reporting.job import CiJob
     from flowyard.running.task_watch import Tasks
-    from flowyard.values import Layer
 
 
 def open_workshop(

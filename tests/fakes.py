@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowyard.errors import RegistryError
-from flowyard.values import Credentials, Digest, ImageReference, Layer, PublishedImage, Repository
+from flowyard.images import Digest, ImageReference, Layer, PublishedImage, Repository
+from flowyard.values import Credentials
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from flowyard.images import Digest, PublishedImage, Repository
 from flowyard.outcome import Registered
 from flowyard.ports import PrefectApi
 from flowyard.register import Unit, register
@@ -14,7 +15,7 @@ from flowyard.registering.live import LiveDeployment
 from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.records import ReleaseRecord
 from flowyard.target import PrefectChoice, Target
-from flowyard.values import DeploymentSpec, Digest, Json, PublishedImage, Repository, Schedule
+from flowyard.values import DeploymentSpec, Json, Schedule
 from tests.fakes_server import TEMPLATE, FakeServer
 from tests.snapshots import snapshot
 from tests.support import Described, alive

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from flowyard.building.timeline import StepTime
 from flowyard.errors import BuildFailed, CheckFailed
+from flowyard.images import Layer
 from flowyard.reporting.account import Account, FlowAccount
 from flowyard.reporting.document import Seen
-from flowyard.values import Layer
 
 BEGAN = 1_795_600_000.0
 NAMES = ("clean", "customers", "etl", "inventory", "invoices", "ledger", "news", "orders", "prices", "report")

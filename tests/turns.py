@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
+from flowyard.images import ImageReference, PublishedImage
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.releasing.holder import Moment
-from flowyard.values import ImageReference, Json, PublishedImage
+from flowyard.values import Json
 
 MOST_TURNS = 20_000  # no two ships need so many
 _STUCK = 60.0  # real seconds

@@ -17,8 +17,9 @@ from flowyard.adapters.oci_address import Limits, api_url, pull_scope
 from flowyard.adapters.oci_auth import Authorizations, basic
 from flowyard.adapters.oci_layers import layers_of
 from flowyard.errors import RegistryError
+from flowyard.images import Digest, ImageReference, Layer, PublishedImage, Repository
 from flowyard.ports import Logins
-from flowyard.values import Credentials, Digest, ImageReference, Json, Layer, PublishedImage, Repository
+from flowyard.values import Credentials, Json
 
 if TYPE_CHECKING:
     from flowyard.adapters.oci_http import Answer, Http, Request

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 from flowyard.errors import RegistryError
+from flowyard.images import Repository
 from flowyard.references import DEFAULT_HOST, is_registry_host
-from flowyard.values import Repository
 
 DOCKER_HUB_API = "registry-1.docker.io"
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flowyard.errors import RegistryError
-from flowyard.values import Digest, Json
+from flowyard.images import Digest
+from flowyard.values import Json
 
 ACCEPT = ", ".join(
     (

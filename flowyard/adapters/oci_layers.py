@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from flowyard.values import Json, Layer
+from flowyard.images import Layer
+from flowyard.values import Json
 
 _NOISE = re.compile(
     r"^/bin/sh -c (#\(nop\) *)?|\s*# buildkit$|--(?:mount|network|chown|chmod|from|link)(?:=\S+)?\s+"

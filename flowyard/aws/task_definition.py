@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flowyard.aws.arns import Owner
-from flowyard.values import Json, PublishedImage
+from flowyard.images import PublishedImage
+from flowyard.values import Json
 
 CONTAINER = "prefect"  # what prefect-aws looks for
 ARN_VARIABLE = "task_definition_arn"  # the job variable that names a task definition

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flowyard.aws.ecr_hosts import account_and_region
+from flowyard.images import Repository
 from flowyard.target import RegistryCache, Target
-from flowyard.values import Repository
 
 # The form in which ECR takes a cache:
 # https://aws.amazon.com/blogs/containers/announcing-remote-cache-support-in-amazon-ecr-for-buildkit-clients/

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from flowyard.building.pace import Pace
 from flowyard.configuration.paths import FLOW_FILE, REGISTRY_FILE
 from flowyard.errors import ConfigurationError, FlowyardError, Problem, expected
+from flowyard.images import ImageReference, Repository
 from flowyard.plan import Desired
 from flowyard.planning.context import stage
 from flowyard.planning.desired import want
@@ -23,7 +24,7 @@ from flowyard.releasing.order import Commit
 from flowyard.render import COMMON_SECRETS, Renderer
 from flowyard.runtime.names import KEY_LABEL, PROJECT_LABEL
 from flowyard.target import Target
-from flowyard.values import BuildSecret, Flow, ImageReference, Project, Repository
+from flowyard.values import BuildSecret, Flow, Project
 
 if TYPE_CHECKING:  # BuildKit's side is imported when something is built
     from flowyard.build import BuildRequest, BuiltImage, ImageBuilder

@@ -13,9 +13,10 @@ from flowyard.configuration.models import BasesFile
 from flowyard.configuration.parse import parse
 from flowyard.configuration.paths import BASES_LOCK
 from flowyard.errors import LockError, RegistryError
+from flowyard.images import ImageReference
 from flowyard.ports import BaseImages
 from flowyard.references import parse_reference
-from flowyard.values import BaseImage, Flow, ImageReference, Project
+from flowyard.values import BaseImage, Flow, Project
 
 _HEADER = "# Base images by digest: made by `python build.py lock`. Commit it.\n[bases]\n"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flowyard.configuration.targets import misfits
 from flowyard.errors import ConfigurationError, LockError, Problem
+from flowyard.images import ImageReference
 from flowyard.inputs import Inputs
 from flowyard.locking.locks import REMEDY, locks_of, other_versions
 from flowyard.plan import Desired
@@ -20,7 +21,7 @@ from flowyard.registering.deployment import spec_inputs, spec_of, spec_origins
 from flowyard.render import Renderer, render
 from flowyard.target import Target
 from flowyard.texts import shortened
-from flowyard.values import Flow, ImageReference, Project
+from flowyard.values import Flow, Project
 
 
 def want_all(

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from flowyard.errors import ConfigurationError, FlowyardError
+from flowyard.images import PublishedImage
 from flowyard.plan import Action, Desired, FlowPlan, Plan
 from flowyard.registering.validate import misfits_of_job_variables, misfits_of_parameters
 from flowyard.target import Target
-from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json, PublishedImage
+from flowyard.values import DeploymentSpec, FlowDescription, ImageDescription, Json
 from flowyard.work_pools import job_variables
 
 

@@ -12,12 +12,13 @@ from typing import Any
 
 from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.deployed import project_tag
+from flowyard.images import PublishedImage, published
 from flowyard.planning.key import KEY_LENGTH, MAPPED, fingerprint
 from flowyard.releasing.records import release_name
 from flowyard.render import PROJECT_FOLDER
 from flowyard.runtime.names import FLOWS_MODULE
 from flowyard.target import Target
-from flowyard.values import DeploymentSpec, FlowDescription, Json, PublishedImage, Schedule, published
+from flowyard.values import DeploymentSpec, FlowDescription, Json, Schedule
 from flowyard.work_pools import job_variables, mapped
 
 MARK = "flowyard."

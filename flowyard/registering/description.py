@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 
 from flowyard.errors import RegistryError
+from flowyard.images import PublishedImage
 from flowyard.ports import ContainerRegistry
 from flowyard.render import DESCRIPTION
 from flowyard.runtime.names import DESCRIPTION_FORMAT
-from flowyard.values import FlowDescription, ImageDescription, PublishedImage
+from flowyard.values import FlowDescription, ImageDescription
 
 
 def read_description(registry: ContainerRegistry, image: PublishedImage) -> ImageDescription:

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flowyard.deployed import Deployments, read_deployments
+from flowyard.images import PublishedImage
 from flowyard.ports import PrefectApi
 from flowyard.registering.deployment import Marks, image_in, was_touched
-from flowyard.values import Json, PublishedImage
+from flowyard.values import Json
 
 
 @dataclass(frozen=True, slots=True)

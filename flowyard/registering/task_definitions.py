@@ -13,11 +13,11 @@ from flowyard.aws.arns import FlowOwner
 from flowyard.aws.task_definition import TaskDefinition, define
 from flowyard.configuration.paths import FLOW_FILE, REGISTRY_FILE
 from flowyard.errors import ConfigurationError, Problem
+from flowyard.images import PublishedImage
 from flowyard.plan import Desired
 from flowyard.ports import PrefectApi
 from flowyard.registering.retirement import retire_unneeded
 from flowyard.target import Target
-from flowyard.values import PublishedImage
 from flowyard.work_pools import task_definition
 from flowyard.yard import EcsSide
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from flowyard.building.timeline import StepTime
+from flowyard.images import Layer
 from flowyard.report import error_entry
 from flowyard.reporting.account import Account
-from flowyard.values import Json, Layer
+from flowyard.values import Json
 
 FORMAT = 1
 _OWN = ("[internal]", "[auth]", "load ", "resolve ", "preparing ", "docker-image:")  # BuildKit's own steps

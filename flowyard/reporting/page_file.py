@@ -8,12 +8,13 @@ from pathlib import Path
 
 from flowyard.building.timeline import kept_steps
 from flowyard.errors import FlowyardError
+from flowyard.images import Layer, published
 from flowyard.ports import ImageLayers
 from flowyard.reporting.account import Account
 from flowyard.reporting.document import Seen, document
 from flowyard.reporting.page import page
 from flowyard.state_folder import BUILD_LOGS, STATE_FOLDER
-from flowyard.values import Layer, Project, published
+from flowyard.values import Project
 
 _AT_ONCE = 8  # images whose layers are asked for
 Found = dict[str, tuple[Layer, ...]]

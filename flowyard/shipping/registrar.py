@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from flowyard.ahead import ahead
 from flowyard.errors import FlowyardError, Unfinished
+from flowyard.images import PublishedImage
 from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Desired, FlowPlan
 from flowyard.planning.docker_tasks import calls_mark
@@ -28,7 +29,7 @@ from flowyard.releasing.order import Commit
 from flowyard.releasing.records import ReleaseRecord
 from flowyard.shipping.heads import note_head
 from flowyard.shipping.pinning import Pinning
-from flowyard.values import Json, PublishedImage
+from flowyard.values import Json
 from flowyard.work_pools.ensure import WorkPool
 from flowyard.yard import Yard
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from flowyard.errors import FlowyardError
+from flowyard.images import PublishedImage
 from flowyard.planning.context import collect
 from flowyard.planning.docker_tasks import tasks_of
 from flowyard.ports import ContainerRegistry
 from flowyard.registering.description import read_description
 from flowyard.stubs.files import StubFiles
 from flowyard.stubs.signature import parse_signature
-from flowyard.values import Flow, Project, PublishedImage
+from flowyard.values import Flow, Project
 
 
 def lock_stubs(project: Project, flows: Iterable[Flow], *, whole: bool) -> list[Path]:

@@ -18,8 +18,8 @@ import boto3
 
 from flowyard.adapters.aws.ecr import EcrRegistry
 from flowyard.adapters.aws.session import AwsSession
+from flowyard.images import Digest, ImageReference, Repository
 from flowyard.target import EcrSettings
-from flowyard.values import Digest, ImageReference, Repository
 from tests.integration.images import Pusher, image
 from tests.integration.registry_held import QUICK, Held
 

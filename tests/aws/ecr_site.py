@@ -16,10 +16,10 @@ from flowyard.adapters.oci_address import Limits
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
 from flowyard.building.pace import Pace
+from flowyard.images import Digest
 from flowyard.ports import ContainerRegistry, LogFiles, Logins
 from flowyard.render import DESCRIPTION
 from flowyard.target import EcrSettings
-from flowyard.values import Digest
 from flowyard.wiring import LogFolder
 from flowyard.yard import Yard
 from tests.fakes_builder import description_json

@@ -14,7 +14,7 @@ import docker
 import pytest
 
 from flowyard.adapters.oci import OciRegistry
-from flowyard.values import ImageReference, Repository
+from flowyard.images import ImageReference, Repository
 from tests.aws.api import AwsApi
 from tests.aws.ecs_account import EcsAccount
 from tests.aws.ecs_executor import EcsExecutor

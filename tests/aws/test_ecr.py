@@ -12,8 +12,8 @@ from flowyard.adapters.aws.ecr import EcrRegistry
 from flowyard.adapters.aws.session import AwsSession
 from flowyard.aws.lifecycle import untagged_policy
 from flowyard.errors import AwsError, AwsRefused, FlowyardError, RegistryError
+from flowyard.images import ImageReference, PublishedImage, Repository
 from flowyard.target import EcrSettings
-from flowyard.values import ImageReference, PublishedImage, Repository
 from tests.aws.accounts import pushed, registry
 from tests.aws.api import REGION, AwsApi
 from tests.aws.calls import OTHER

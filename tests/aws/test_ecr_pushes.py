@@ -17,8 +17,8 @@ import pytest
 
 from flowyard.adapters.oci import OciRegistry
 from flowyard.errors import FlowyardError
+from flowyard.images import Digest, ImageReference, Repository
 from flowyard.render import DESCRIPTION
-from flowyard.values import Digest, ImageReference, Repository
 from flowyard.yard import Yard
 from tests.aws.ecr_site import QUICK, EcrSite, ecr_site
 from tests.aws.faults import Cut

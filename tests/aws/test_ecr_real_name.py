@@ -17,9 +17,9 @@ import pytest
 
 from flowyard.adapters.oci import OciRegistry
 from flowyard.errors import RegistryError
+from flowyard.images import ImageReference, Repository
 from flowyard.plan import Action
 from flowyard.render import DESCRIPTION
-from flowyard.values import ImageReference, Repository
 from tests.aws.accounts import held_by_ecr, pushed, registry
 from tests.aws.api import AwsApi
 from tests.aws.calls import ACCOUNT

@@ -17,19 +17,12 @@ from flowyard.aws.arns import FlowOwner
 from flowyard.aws.limits import MOST_CHARACTERS, WORKERS_OWN
 from flowyard.aws.task_definition import define
 from flowyard.errors import PrefectError
+from flowyard.images import Digest, PublishedImage, Repository
 from flowyard.ports import PrefectApi
 from flowyard.register import Unit, register
 from flowyard.registering.deployment import Marks
 from flowyard.target import CapacityProvider, EcsSettings, PrefectChoice, Target
-from flowyard.values import (
-    DeploymentSpec,
-    Digest,
-    Json,
-    PrefectAddress,
-    PublishedImage,
-    Repository,
-    Resources,
-)
+from flowyard.values import DeploymentSpec, Json, PrefectAddress, Resources
 from flowyard.work_pools import task_definition
 from flowyard.work_pools.ensure import ensure_work_pool
 from tests.aws.api import REGION, AwsApi

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from flowyard.adapters.oci_address import api_url
-from flowyard.values import Repository
+from flowyard.images import Repository
 from tests.aws.faults import Cut
 from tests.aws.registry_front import RegistryFront
 from tests.integration.images import INDEX, Pusher, digest_of, image, index, open_pool

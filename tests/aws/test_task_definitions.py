@@ -14,9 +14,10 @@ from flowyard.adapters.aws.session import AwsSession
 from flowyard.aws.arns import Owner
 from flowyard.aws.task_definition import TaskDefinition, define
 from flowyard.errors import AwsError, AwsRefused
+from flowyard.images import Digest, PublishedImage, Repository
 from flowyard.ports import Revisions, TaskDefinitions
 from flowyard.target import CapacityProvider, EcsSettings, PrefectChoice, Target
-from flowyard.values import DeploymentSpec, Digest, PublishedImage, Repository, Resources
+from flowyard.values import DeploymentSpec, Resources
 from flowyard.work_pools import task_definition
 from tests.aws.api import REGION, AwsApi
 from tests.aws.ecs_definitions import keep_manners

@@ -16,9 +16,10 @@ from flowyard.configuration.complete import Sources, complete
 from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, RegistryFile
 from flowyard.configuration.parse import parse_content
 from flowyard.errors import ConfigurationError, Problem
+from flowyard.images import Digest, PublishedImage, Repository
 from flowyard.registering.deployment import Marks, Pinned, payload, spec_inputs, spec_of
 from flowyard.report import error_text, list_json, list_text
-from flowyard.values import Digest, Project, PublishedImage, Repository
+from flowyard.values import Project
 from tests.fuzz.conftest import limited
 from tests.fuzz.documents import (
     mutated,

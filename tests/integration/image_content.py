@@ -17,7 +17,8 @@ from typing import Any
 
 import urllib3
 
-from flowyard.values import Json, PublishedImage
+from flowyard.images import PublishedImage
+from flowyard.values import Json
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 TIMES = frozenset({"atime", "ctime", "mtime"})

@@ -18,7 +18,8 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 
 from flowyard.adapters.oci_address import api_url
-from flowyard.values import Digest, Json, Repository
+from flowyard.images import Digest, Repository
+from flowyard.values import Json
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"

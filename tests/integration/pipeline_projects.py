@@ -22,11 +22,12 @@ from flowyard.building.pace import Pace
 from flowyard.commands.opening import open_project
 from flowyard.configuration.paths import LOCAL_FILE, REGISTRY_FILE
 from flowyard.embedded.state import registry_host
+from flowyard.images import ImageReference, PublishedImage
 from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows, ship
 from flowyard.ports import ContainerRegistry, PrefectApi
 from flowyard.state_folder import STATE_FOLDER
-from flowyard.values import ImageReference, Json, PublishedImage
+from flowyard.values import Json
 from flowyard.wiring import open_yard
 from flowyard.yard import Yard
 from tests.integration.yard import ROOT, RunningYard

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from flowyard.errors import RegistryError
-from flowyard.values import Digest, PublishedImage
+from flowyard.images import Digest, PublishedImage
 from tests.integration.registry_held import Held
 
 ABSENT = Digest(f"sha256:{'0' * 64}")

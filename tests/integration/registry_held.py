@@ -14,8 +14,8 @@ from typing import Protocol
 
 from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.oci_address import Limits
+from flowyard.images import Digest, ImageReference, Repository
 from flowyard.ports import ContainerRegistry, ImageLayers, Repositories
-from flowyard.values import Digest, ImageReference, Repository
 from tests.fakes import FakeContainerRegistry
 from tests.integration.images import Pusher, image
 from tests.integration.registry_program import PASSWORD, USER

@@ -9,7 +9,7 @@ import pytest
 
 from flowyard.adapters.oci import OciRegistry
 from flowyard.errors import RegistryError
-from flowyard.values import ImageReference, PublishedImage, Repository
+from flowyard.images import ImageReference, PublishedImage, Repository
 from tests.integration.images import INDEX, Pusher, digest_of, image, index
 from tests.integration.registry_contract import PATH, RegistryContract
 from tests.integration.registry_held import QUICK, Held
@@ -61,7 +61,7 @@ def test_a_registry_without_authentication_costs_no_docker_package(open_host: st
     program = (
         "import sys; from flowyard.adapters.oci import OciRegistry;"
         "assert 'urllib3' not in sys.modules;"
-        "from flowyard.values import ImageReference, Repository;"
+        "from flowyard.images import ImageReference, Repository;"
         f"print(OciRegistry().digest(ImageReference(Repository({open_host!r}, 'nobody'), 'one')));"
         "print(sorted({'docker', 'requests', 'tarfile', 'pydantic', 'subprocess'} & set(sys.modules)))"
     )

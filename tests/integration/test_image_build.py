@@ -26,7 +26,8 @@ from flowyard.building.layer_cache import LayerCache
 from flowyard.building.pace import Pace
 from flowyard.building.parallel import Done, Failed, run_parallel
 from flowyard.errors import BuildFailed, EngineError
-from flowyard.values import BuildSecret, ImageReference, Repository
+from flowyard.images import ImageReference, Repository
+from flowyard.values import BuildSecret
 from tests.integration.registry_program import running_registry
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"

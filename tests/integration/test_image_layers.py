@@ -10,8 +10,8 @@ import pytest
 import urllib3
 
 from flowyard.embedded.state import registry_host
+from flowyard.images import PublishedImage
 from flowyard.outcome import Outcome
-from flowyard.values import PublishedImage
 from tests.counting_proxy import Counter, counting_proxy
 from tests.integration.image_content import MANIFEST
 from tests.integration.pipeline_fixtures import MakeProject

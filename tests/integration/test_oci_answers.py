@@ -12,7 +12,7 @@ import pytest
 from flowyard.adapters.oci import MOST_LAYER, OciRegistry
 from flowyard.adapters.oci_address import Limits
 from flowyard.errors import RegistryError
-from flowyard.values import Digest, ImageReference, PublishedImage, Repository
+from flowyard.images import Digest, ImageReference, PublishedImage, Repository
 from tests.integration.images import digest_of, image
 from tests.integration.scripted_server import Asked, Reply, ScriptedServer
 

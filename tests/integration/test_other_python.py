@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import pytest
 
 from flowyard.configuration.paths import LOCAL_FILE
-from flowyard.values import Json, PublishedImage, published
+from flowyard.images import PublishedImage, published
+from flowyard.values import Json
 from tests.integration.image_content import Content, content_of
 from tests.integration.pipeline_projects import SmallProject, fill
 from tests.integration.test_pipeline_run import ended, trigger

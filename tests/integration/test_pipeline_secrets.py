@@ -20,7 +20,8 @@ import psutil
 import pytest
 
 from flowyard.adapters.oci import OciRegistry
-from flowyard.values import ImageReference, Json, Repository
+from flowyard.images import ImageReference, Repository
+from flowyard.values import Json
 from tests.integration.canaries import Canary, Search, canary, files_below
 from tests.integration.pipeline_projects import SmallProject
 from tests.integration.registry_held import docker_config, login

@@ -14,7 +14,7 @@ from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.oci_http import Http, Request
 from flowyard.adapters.registry_certificates import authorities
 from flowyard.errors import RegistryError
-from flowyard.values import ImageReference, Repository
+from flowyard.images import ImageReference, Repository
 from tests.integration.images import image
 from tests.integration.registry_held import QUICK, basic_pusher, docker_config, login, token_putting
 from tests.integration.registry_program import PASSWORD, USER, running_registry, token_auth

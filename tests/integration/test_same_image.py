@@ -29,10 +29,10 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.building.workshop import Workshop, build_request
 from flowyard.commands.opening import open_project
 from flowyard.connect import choose_target
+from flowyard.images import PublishedImage
 from flowyard.plan import Desired
 from flowyard.planning.desired import want
 from flowyard.releasing.order import Commit
-from flowyard.values import PublishedImage
 from flowyard.wiring import open_workshop
 from tests.integration.image_content import Content, File, content_of, differing
 from tests.integration.registry_program import running_registry

@@ -27,10 +27,11 @@ from flowyard.configuration.paths import LOCAL_FILE, REGISTRY_FILE
 from flowyard.embedded.options import UpOptions
 from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
+from flowyard.images import ImageReference, Repository
 from flowyard.ports import PrefectApi
 from flowyard.state_folder import STATE_FOLDER
 from flowyard.target import Target
-from flowyard.values import ImageReference, Project, Repository
+from flowyard.values import Project
 from flowyard.wiring import open_yard
 from flowyard.yard import Yard
 from tests.integration.prefect_server import free_port

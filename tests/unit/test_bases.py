@@ -8,9 +8,10 @@ import pytest
 
 from flowyard.configuration.paths import BASES_LOCK
 from flowyard.errors import LockError, RegistryError
+from flowyard.images import Digest, ImageReference, Repository
 from flowyard.load import load
 from flowyard.locking.bases import pin_bases
-from flowyard.values import BaseImage, Digest, ImageReference, Repository
+from flowyard.values import BaseImage
 from tests.fakes import FakeContainerRegistry
 from tests.support import FLOW, MINIMAL, write_files
 

@@ -27,7 +27,8 @@ from flowyard.build import (
 )
 from flowyard.building.buildkit_progress import BuildReader
 from flowyard.errors import BuildFailed, CheckFailed, EngineError, PushFailed
-from flowyard.values import BuildSecret, Digest, ImageReference, Repository
+from flowyard.images import Digest, ImageReference, Repository
+from flowyard.values import BuildSecret
 from tests.unit.build_recordings import FOLDER, replay, replay_lines
 
 REFERENCE = ImageReference(Repository("127.0.0.1:5000", "flows/etl"), "0123abcd")

@@ -18,10 +18,10 @@ from flowyard.building.builders import Builder, OnABuilder
 from flowyard.building.layer_cache import LayerCache
 from flowyard.building.workshop import Workshop, build_request
 from flowyard.errors import EngineError
+from flowyard.images import ImageReference, Repository
 from flowyard.load import load
 from flowyard.planning.desired import want
 from flowyard.render import render
-from flowyard.values import ImageReference, Repository
 from tests.fakes_builder import NoBuilder
 from tests.golden_files import GOLDEN, compare
 from tests.support import lock, make_project, target_of, write_files

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flowyard.images import published
 from flowyard.inputs import Inputs
 from flowyard.planning.key import differences
 from flowyard.registering.deployment import (
@@ -22,7 +23,7 @@ from flowyard.registering.deployment import (
     spec_origins,
 )
 from flowyard.target import PrefectChoice, Target, VolumeStorage
-from flowyard.values import DeploymentSpec, Json, Resources, Schedule, published
+from flowyard.values import DeploymentSpec, Json, Resources, Schedule
 from flowyard.work_pools import job_variables
 
 TARGET = Target("local", "registry.example", "{flow}", "pool", "docker", PrefectChoice("http://x/api"))

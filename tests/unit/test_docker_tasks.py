@@ -12,6 +12,7 @@ import pytest
 
 from flowyard.deployed import read_deployments
 from flowyard.errors import ConfigurationError, FlowFailed
+from flowyard.images import ImageReference, Repository
 from flowyard.inputs import Inputs
 from flowyard.outcome import Outcome
 from flowyard.pipeline import plan_flows
@@ -34,16 +35,7 @@ from flowyard.registering.pins import ensure_pins, pin_body, pin_name
 from flowyard.report import ship_notes
 from flowyard.runtime.names import PINS_ENV
 from flowyard.target import PrefectChoice, Target, VolumeStorage
-from flowyard.values import (
-    BaseImage,
-    Dependencies,
-    DeploymentSpec,
-    Flow,
-    ImageReference,
-    Json,
-    Project,
-    Repository,
-)
+from flowyard.values import BaseImage, Dependencies, DeploymentSpec, Flow, Json, Project
 from tests.ecs_site import REGISTRY as ECS
 from tests.ecs_site import ecs_site
 from tests.support import FLOW, REGISTRY, alive, lock, make_project, write_files

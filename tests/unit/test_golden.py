@@ -13,6 +13,7 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.aws.arns import FlowOwner
 from flowyard.build import buildx_argv
 from flowyard.building.workshop import Workshop, build_request
+from flowyard.images import Digest, PublishedImage
 from flowyard.inputs import Inputs
 from flowyard.load import load
 from flowyard.plan import Desired, Observed, make_plan
@@ -23,7 +24,7 @@ from flowyard.registering.task_definitions import definitions
 from flowyard.releasing.order import Commit
 from flowyard.render import render
 from flowyard.report import plan_json, plan_text
-from flowyard.values import Digest, FlowDescription, Json, Project, PublishedImage
+from flowyard.values import FlowDescription, Json, Project
 from tests.fakes_builder import NoBuilder
 from tests.golden_files import GOLDEN, compare
 from tests.support import FakeUv, lock, make_project, target_of

@@ -6,7 +6,7 @@ import pytest
 
 from flowyard.adapters.oci_address import api_url, is_loopback, login_key, pull_scope
 from flowyard.errors import RegistryError
-from flowyard.values import Repository
+from flowyard.images import Repository
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from flowyard.adapters.oci_format import (
     verify,
 )
 from flowyard.errors import RegistryError
-from flowyard.values import Digest
+from flowyard.images import Digest
 
 ONE, TWO = Digest(f"sha256:{'1' * 64}"), Digest(f"sha256:{'2' * 64}")
 

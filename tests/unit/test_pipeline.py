@@ -20,10 +20,11 @@ from flowyard.errors import (
     PushFailed,
     RegistryError,
 )
+from flowyard.images import ImageReference
 from flowyard.pipeline import changed_images, ship
 from flowyard.plan import Action
 from flowyard.report import exit_code
-from flowyard.values import ImageDescription, ImageReference
+from flowyard.values import ImageDescription
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import FakeBuilder
 from tests.support import FLOW, lock, make_project, write_files

@@ -10,21 +10,12 @@ from typing import Any
 
 import pytest
 
+from flowyard.images import Digest, ImageReference, PublishedImage, Repository
 from flowyard.inputs import Inputs
 from flowyard.plan import Action, Desired, FlowPlan, Observed, Plan, make_plan, plan_flow
 from flowyard.registering.deployment import Marks, Pinned, payload, was_touched
 from flowyard.target import PrefectChoice, Target
-from flowyard.values import (
-    BaseImage,
-    Dependencies,
-    DeploymentSpec,
-    Digest,
-    Flow,
-    ImageReference,
-    PublishedImage,
-    Repository,
-    Schedule,
-)
+from flowyard.values import BaseImage, Dependencies, DeploymentSpec, Flow, Schedule
 from tests.support import Described, alive
 
 TARGET = Target("local", "registry.example", "{flow}", "pool", "docker", PrefectChoice("http://x/api"))

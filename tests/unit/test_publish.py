@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from flowyard.errors import RegistryError
+from flowyard.images import Digest, ImageReference, PublishedImage, Repository
 from flowyard.publish import publish
 from flowyard.registering.description import parse_description, read_description
 from flowyard.render import DESCRIPTION
-from flowyard.values import Digest, ImageReference, PublishedImage, Repository
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import description_json
 from tests.support import Described

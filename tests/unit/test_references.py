@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from flowyard.images import Digest, Repository
 from flowyard.references import is_registry_host, parse_reference
-from flowyard.values import Digest, Repository
 
 HEX = "0123456789abcdef" * 4
 DIGEST = Digest(f"sha256:{HEX}")

@@ -19,6 +19,7 @@ from flowyard.errors import (
     PrefectError,
     Unfinished,
 )
+from flowyard.images import Digest, ImageReference, PublishedImage, Repository
 from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.report import (
@@ -36,7 +37,6 @@ from flowyard.report import (
 )
 from flowyard.running.delay import Delay, Phase
 from flowyard.running.run import Finished, Triggered
-from flowyard.values import Digest, ImageReference, PublishedImage, Repository
 
 REPOSITORY = Repository("r.example", "etl")
 IMAGE = PublishedImage(REPOSITORY, Digest(f"sha256:{'a' * 64}"))

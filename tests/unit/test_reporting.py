@@ -19,6 +19,7 @@ from flowyard.errors import (
     Problem,
     Unfinished,
 )
+from flowyard.images import Digest, ImageReference, PublishedImage, Repository
 from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, FlowPlan, Plan
 from flowyard.reporting import github, gitlab
@@ -27,7 +28,6 @@ from flowyard.reporting.comment import keep
 from flowyard.reporting.markdown import escaped, markdown
 from flowyard.reporting.places import Annotation, line_of, places
 from flowyard.reporting.split import split
-from flowyard.values import Digest, ImageReference, PublishedImage, Repository
 
 REPOSITORY = Repository("r.example", "etl")
 IMAGE = PublishedImage(REPOSITORY, Digest(f"sha256:{'a' * 64}"))

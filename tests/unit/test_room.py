@@ -11,7 +11,7 @@ from flowyard.adapters.disk import EngineDisk
 from flowyard.build import BuildRequest
 from flowyard.building.room import LEAST, Room, WithRoom, check_room
 from flowyard.errors import EngineError
-from flowyard.values import ImageReference, Repository
+from flowyard.images import ImageReference, Repository
 from tests.fakes import FakeContainerRegistry
 from tests.fakes_builder import FakeBuilder, NoBuilder
 from tests.yard_site import described

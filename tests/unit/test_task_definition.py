@@ -11,8 +11,9 @@ import pytest
 from flowyard.aws.arns import Owner
 from flowyard.aws.limits import definition_problem, overrides_problem
 from flowyard.aws.task_definition import define, size_of
+from flowyard.images import Digest, PublishedImage, Repository
 from flowyard.target import EcsSettings, PrefectChoice, Target
-from flowyard.values import DeploymentSpec, Digest, PublishedImage, Repository
+from flowyard.values import DeploymentSpec
 from flowyard.work_pools import task_definition
 
 ROLE = "arn:aws:iam::123456789012:role/flows"

@@ -10,10 +10,11 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest
 from flowyard.building.workshop import Workshop, build_request, sources
 from flowyard.errors import ConfigurationError
+from flowyard.images import ImageReference, Repository
 from flowyard.load import load
 from flowyard.releasing.order import Commit
 from flowyard.render import render
-from flowyard.values import BuildSecret, ImageReference, Repository
+from flowyard.values import BuildSecret
 from tests.fakes_builder import NoBuilder
 from tests.support import desire, lock, make_project, target_of, write_files
 

@@ -15,9 +15,10 @@ from flowyard.adapters.oci import OciRegistry
 from flowyard.adapters.oci_address import Limits
 from flowyard.aws.ecr_hosts import account_and_region, at_endpoint
 from flowyard.errors import RegistryError
+from flowyard.images import ImageReference, Layer, PublishedImage, Repository
 from flowyard.ports import AwsCalls
 from flowyard.target import EcrSettings
-from flowyard.values import Credentials, ImageReference, Layer, PublishedImage, Repository
+from flowyard.values import Credentials
 
 
 class EcrRegistry:

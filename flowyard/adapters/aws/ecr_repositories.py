@@ -14,9 +14,10 @@ from typing import Protocol
 from flowyard.adapters.aws.refusals import is_denied
 from flowyard.aws.lifecycle import untagged_days, untagged_policy
 from flowyard.errors import AwsRefused, RegistryError
+from flowyard.images import Repository
 from flowyard.ports import AwsCalls
 from flowyard.target import EcrSettings
-from flowyard.values import Json, Repository
+from flowyard.values import Json
 
 
 class Registry(Protocol):
