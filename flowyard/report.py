@@ -137,10 +137,9 @@ def list_text(project: Project, target: Target) -> str:
     lines = [f"{project.name}, target {target.name} (work pool {target.work_pool})"]
     for flow in project.flows:
         lines.append(f"  {flow.name}  on {flow.base.name}, dependencies: {flow.dependencies.kind}")
-        for deployment in flow.deployments:
-            if target.name in deployment.targets:
-                times = ", ".join(_when(schedule) for schedule in deployment.schedules) or "started by hand"
-                lines.append(f"    {deployment.name}  {deployment.entrypoint}  {times}")
+        for deployment in flow.deployments_on(target.name):
+            times = ", ".join(_when(schedule) for schedule in deployment.schedules) or "started by hand"
+            lines.append(f"    {deployment.name}  {deployment.entrypoint}  {times}")
     return "\n".join(lines)
 
 
@@ -162,8 +161,7 @@ def list_json(project: Project, target: Target) -> str:
                     "entrypoint": item.entrypoint,
                     "schedules": [_when(s) for s in item.schedules],
                 }
-                for item in flow.deployments
-                if target.name in item.targets
+                for item in flow.deployments_on(target.name)
             ],
         }
         for flow in project.flows

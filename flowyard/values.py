@@ -114,6 +114,10 @@ class Flow:
     docker_tasks: tuple[str, ...] | None = None
     storages: tuple[str, ...] = ()
 
+    def deployments_on(self, target: str) -> tuple[DeploymentSpec, ...]:
+        """Those that are for the target of this name; one that names no target is for none."""
+        return tuple(deployment for deployment in self.deployments if target in deployment.targets)
+
 
 @dataclass(frozen=True, slots=True)
 class PrefectAddress:

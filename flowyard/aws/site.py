@@ -237,7 +237,6 @@ def _secrets(project: Project, target: Target) -> tuple[str, ...]:
         return ()
     named = [*target.secrets.values()]
     for flow in project.flows:
-        for deployment in flow.deployments:
-            if not deployment.targets or target.name in deployment.targets:
-                named += deployment.secrets.values()
+        for deployment in flow.deployments_on(target.name):
+            named += deployment.secrets.values()
     return tuple(sorted({secret_arn(value) for value in named}))

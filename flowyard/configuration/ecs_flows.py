@@ -58,7 +58,7 @@ def _variable_problems(key: str, deployment: DeploymentSpec, target: Target) -> 
 
 def platform_problem(flow: Flow, target: Target) -> tuple[str, str] | None:
     """What is wrong with the platforms of a flow that the target runs, where they are known."""
-    if target.ecs is None or not flow.platforms or not _runs(flow, target):
+    if target.ecs is None or not flow.platforms or not flow.deployments_on(target.name):
         return None
     wanted = _PLATFORMS[target.ecs.architecture]
     if any(one == wanted or one.startswith(f"{wanted}/") for one in flow.platforms):
@@ -68,7 +68,3 @@ def platform_problem(flow: Flow, target: Target) -> tuple[str, str] | None:
         f'ecs.architecture = "{target.ecs.architecture}"; set platforms = ["{wanted}"]'
     )
     return "platforms", text
-
-
-def _runs(flow: Flow, target: Target) -> bool:
-    return any(target.name in deployment.targets for deployment in flow.deployments)

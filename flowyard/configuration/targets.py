@@ -154,11 +154,10 @@ def misfits(flow: Flow, target: Target) -> Iterator[Problem]:
     Apart from what is wrong with the files: it concerns who handles this flow on this target, and nobody else.
     """
     file = f"{flow.folder.as_posix()}/{FLOW_FILE}"
-    for deployment in flow.deployments:
-        if target.name in deployment.targets:
-            for problems in (deployment_problems, kubernetes_deployment_problems):
-                for key, text in problems(deployment, target):
-                    yield Problem(file, key, text)
+    for deployment in flow.deployments_on(target.name):
+        for problems in (deployment_problems, kubernetes_deployment_problems):
+            for key, text in problems(deployment, target):
+                yield Problem(file, key, text)
     found = platform_problem(flow, target)
     if found is not None:
         yield Problem(file, *found)

@@ -71,7 +71,7 @@ def want(project: Project, flow: Flow, target: Target, renderer: Renderer = rend
     files = collect(project.root, flow, locks.files)
     rendered = renderer(project.root, flow, locks.install)
     image = image_inputs(project, flow, files, rendered)
-    deployments = tuple(spec for spec in flow.deployments if target.name in spec.targets)
+    deployments = flow.deployments_on(target.name)
     spec = spec_inputs(target, deployments)
     notes = (_own_prefect(project.root, flow),) if locks.own_prefect else ()
     return Desired(

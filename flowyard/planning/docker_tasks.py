@@ -124,7 +124,7 @@ def _problem(task: str, flows: Mapping[str, Flow], target: Target) -> str | None
     if task not in flows:
         known = ", ".join(sorted(flows))
         return f"there is no folder flows/{task}{did_you_mean(task, flows)}; flows: {known}"
-    if not any(target.name in deployment.targets for deployment in flows[task].deployments):
+    if not flows[task].deployments_on(target.name):
         return f"flows/{task} has no deployment on target {target.name}; give it one"
     return None
 

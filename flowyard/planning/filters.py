@@ -73,7 +73,7 @@ def choose(project: Project, selection: Selection, around: Surroundings) -> Chos
 
 def calls_by_flow(project: Project, target: Target) -> Mapping[str, tuple[str, ...]]:
     """Which flows each flow of the target calls as Docker tasks."""
-    runs = [flow for flow in project.flows if any(target.name in one.targets for one in flow.deployments)]
+    runs = [flow for flow in project.flows if flow.deployments_on(target.name)]
     return {flow.name: tasks_of(flow, source_files(project.root, flow)) for flow in runs}
 
 

@@ -270,12 +270,12 @@ def test_secrets_are_those_of_the_target_and_of_its_deployments() -> None:
     def secret(name: str) -> str:
         return f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:{name}-AbCdEf"
 
-    everywhere = DeploymentSpec("a", "flow.py", secrets={"A": secret("a"), "AGAIN": f"{secret('t')}:key::"})
-    here = DeploymentSpec("b", "flow.py", secrets={"B": secret("b")}, targets=("production", "other"))
-    elsewhere = DeploymentSpec("c", "flow.py", secrets={"C": secret("c")}, targets=("other",))
-    site = a_site(
-        fargate(secrets={"T": secret("t")}), PolicyOptions(), (a_flow("etl", everywhere, here, elsewhere),)
-    )
+    def spec(name: str, *targets: str, **more: str) -> DeploymentSpec:
+        return DeploymentSpec(name, "flow.py", secrets={"A": secret(name), **more}, targets=targets)
+
+    here, both = spec("a", "production", B=f"{secret('t')}:key::"), spec("b", "production", "other")
+    flow = a_flow("etl", here, both, spec("elsewhere", "other"), spec("nowhere"))  # targets = []
+    site = a_site(fargate(secrets={"T": secret("t")}), PolicyOptions(), (flow,))
     assert site.secrets == (secret("a"), secret("b"), secret("t"))
 
 
