@@ -103,6 +103,10 @@ class ConfigurationError(FlowyardError):
         super().__init__(f"{count} in the configuration:\n{lines}")
 
 
+class StateError(FlowyardError):
+    """The state file of the embedded services cannot be understood."""
+
+
 class EngineError(FlowyardError):
     """The Docker engine or buildx is missing, too old or did not answer."""
 
@@ -163,6 +167,14 @@ class OrderError(FlowyardError):
     """Another ship of this flow is running, or a newer commit is already deployed."""
 
     exit_code = 8
+
+
+class Busy(OrderError):
+    """Another ship holds the leases of some flows. `names` are those of the limits it holds."""
+
+    def __init__(self, message: str, *, names: Sequence[str], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.names = tuple(names)
 
 
 class AwsError(FlowyardError):

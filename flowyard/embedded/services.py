@@ -28,11 +28,10 @@ from flowyard.embedded.state import (
     STATE_FILE,
     EmbeddedState,
     Ports,
-    StateError,
     read_state,
     write_state,
 )
-from flowyard.errors import EngineError
+from flowyard.errors import EngineError, StateError
 from flowyard.ports import Progress
 from flowyard.state_folder import LOGS
 

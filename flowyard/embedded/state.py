@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from flowyard.errors import FlowyardError
+from flowyard.errors import StateError
 from flowyard.values import Json
 
 STATE_FILE = "services.json"
@@ -20,10 +20,6 @@ LOOPBACK = "127.0.0.1"
 _VERSION = 1
 
 ServiceKind = Literal["process", "container"]
-
-
-class StateError(FlowyardError):
-    """The state file of the embedded services cannot be understood."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowyard.errors import Conflict, OrderError, PrefectError
+from flowyard.errors import Busy, Conflict, PrefectError
 from flowyard.paging import read_all
 from flowyard.ports import PrefectApi
 from flowyard.texts import shortened
@@ -17,14 +17,6 @@ from flowyard.values import Json
 LIMITS = "/v2/concurrency_limits"
 _SHOWN_NAMES = 5
 PINS = "*pins"  # where a limit's name has a flow; no flow is called so
-
-
-class Busy(OrderError):
-    """Another ship holds some of the names. `names` are those it holds."""
-
-    def __init__(self, message: str, *, names: Sequence[str], hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.names = tuple(names)
 
 
 def flow_limit(project: str, target: str, flow: str) -> str:

@@ -13,9 +13,10 @@ import pytest
 from prefect.server.schemas.actions import ConcurrencyLimitV2Create
 
 from flowyard.adapters.prefect_api import PrefectRest
+from flowyard.errors import Busy
 from flowyard.ports import PrefectApi
 from flowyard.releasing.lease import Terms, hold
-from flowyard.releasing.limits import Busy, flow_limit
+from flowyard.releasing.limits import flow_limit
 from flowyard.values import PrefectAddress
 from tests.fakes_prefect import FakePrefect
 from tests.integration.prefect_server import free_port, prefect_server

@@ -11,12 +11,12 @@ from flowyard.embedded.state import (
     EmbeddedState,
     Ports,
     Service,
-    StateError,
     api_url,
     read_state,
     registry_host,
     write_state,
 )
+from flowyard.errors import StateError
 
 RUNNING = EmbeddedState(
     registry=Service(None, None, 5006, Path("/p/logs/registry.log"), "container", "flowyard-registry-1"),

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from flowyard.errors import OrderError, PrefectError
+from flowyard.errors import Busy, OrderError, PrefectError
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.lease import Guarded, Terms, hold
-from flowyard.releasing.limits import Busy, flow_limit, head_limit
+from flowyard.releasing.limits import flow_limit, head_limit
 from flowyard.values import Json
 from tests.fakes_prefect import FakePrefect
 from tests.fakes_time import FakeClock
