@@ -19,3 +19,8 @@ RENDERED = Path("rendered")  # Dockerfiles, by what they were rendered from
 CONTEXTS = Path("contexts")  # build contexts, in a folder for each command by its process id
 LEASES = Path("leases")  # notes of the leases that ships hold, by target: the next one frees a killed one's
 CI_FILES = Path("ci")  # for later jobs of a GitLab pipeline, where the repository has its root
+
+
+def build_log(state: Path, flow: str) -> Path:
+    """The log of a flow's last build, in a state folder: who writes it, reads it or tidies up finds the same file."""
+    return state / BUILD_LOGS / f"{flow}.log"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from flowyard.adapters.git import Git
 from flowyard.adapters.lease_notes import FileNotes
+from flowyard.adapters.log_folder import LogFolder
 from flowyard.adapters.prefect_api import PrefectRest
 from flowyard.adapters.processes import SystemProcesses
 from flowyard.building.pace import ONE_BY_ONE, Pace
@@ -38,7 +39,7 @@ from flowyard.ports import (
 from flowyard.releasing.holder import Holder
 from flowyard.releasing.limits import PINS, limited_flow
 from flowyard.reporting.job import on_github
-from flowyard.state_folder import BUILD_LOGS, CONTEXTS, LEASES, RENDERED, STATE_FOLDER
+from flowyard.state_folder import CONTEXTS, LEASES, RENDERED, STATE_FOLDER
 from flowyard.target import Target, VolumeStorage
 from flowyard.values import Credentials, Project
 from flowyard.yard import EcsSide, Yard
@@ -57,7 +58,7 @@ def open_workshop(
 ) -> Workshop:
     """Everything that building needs; neither Prefect nor a container registry is asked for."""
     state = project.root / STATE_FOLDER
-    builder = LateBuildx(progress, LogFolder(state / BUILD_LOGS), logins or LateRegistry(target))
+    builder = LateBuildx(progress, LogFolder(state), logins or LateRegistry(target))
     return Workshop(
         project=project,
         target=target,
@@ -272,18 +273,6 @@ def open_comments(environ: Mapping[str, str]) -> Comments | None:
     from flowyard.adapters.merge_comments import github_comments, gitlab_comments
 
     return github_comments(environ) if on_github(environ) else gitlab_comments(environ)
-
-
-class LogFolder:
-    """Keeps the full log of each flow's last build in one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def path(self, flow: str) -> Path:
-        """The log file of one flow; its folder exists."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return self._folder / f"{flow}.log"
 
 
 def shipper() -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flowyard.building.timeline import steps_file
-from flowyard.state_folder import BUILD_LOGS, CONTEXTS, RENDERED
+from flowyard.state_folder import BUILD_LOGS, CONTEXTS, RENDERED, build_log
 
 
 def leftovers(folder: Path, flows: Collection[str], alive: Callable[[int], bool]) -> tuple[Path, ...]:
@@ -18,8 +18,9 @@ def leftovers(folder: Path, flows: Collection[str], alive: Callable[[int], bool]
 
     `alive` says whether a command with this process id runs.
     """
-    known = {steps_file(Path(f"{flow}.log")).name for flow in flows} | {f"{flow}.log" for flow in flows}
-    logs = (path for path in _inside(folder / BUILD_LOGS) if path.name not in known)
+    kept = {build_log(folder, flow) for flow in flows}
+    kept |= {steps_file(log) for log in kept}
+    logs = (path for path in _inside(folder / BUILD_LOGS) if path not in kept)
     contexts = (
         path for path in _inside(folder / CONTEXTS) if path.name.isdecimal() and not alive(int(path.name))
     )

@@ -13,7 +13,7 @@ from flowyard.ports import ImageLayers
 from flowyard.reporting.account import Account
 from flowyard.reporting.document import Seen, document
 from flowyard.reporting.page import page
-from flowyard.state_folder import BUILD_LOGS, STATE_FOLDER
+from flowyard.state_folder import STATE_FOLDER, build_log
 from flowyard.values import Project
 
 _AT_ONCE = 8  # images whose layers are asked for
@@ -22,13 +22,13 @@ Found = dict[str, tuple[Layer, ...]]
 
 def write_page(path: Path, account: Account, project: Project, images: ImageLayers, began: float) -> None:
     """Write the page. Raises OSError."""
-    logs = project.root / STATE_FOLDER / BUILD_LOGS
+    state = project.root / STATE_FOLDER
     layers, notes = _layers(account, images)
     seen = Seen(
         project.name,
         began,
         time.time() - began,
-        steps={flow.flow: kept_steps(logs / f"{flow.flow}.log", began) for flow in account.flows},
+        steps={flow.flow: kept_steps(build_log(state, flow.flow), began) for flow in account.flows},
         layers=layers,
         notes=notes,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from flowyard.adapters.aws.ecr import EcrRegistry
 from flowyard.adapters.aws.session import AwsSession
 from flowyard.adapters.buildx import Buildx, SystemLineProcesses
+from flowyard.adapters.log_folder import LogFolder
 from flowyard.adapters.oci_address import Limits
 from flowyard.adapters.terminal import SilentProgress
 from flowyard.build import BuildRequest, BuiltImage, ImageBuilder
@@ -19,8 +20,8 @@ from flowyard.building.pace import Pace
 from flowyard.images import Digest
 from flowyard.ports import ContainerRegistry, LogFiles, Logins
 from flowyard.render import DESCRIPTION
+from flowyard.state_folder import STATE_FOLDER
 from flowyard.target import EcrSettings
-from flowyard.wiring import LogFolder
 from flowyard.yard import Yard
 from tests.fakes_builder import description_json
 from tests.integration.images import Pusher, image
@@ -113,7 +114,7 @@ class EcrSite(Site):
 
     @property
     def logs(self) -> LogFiles:
-        return LogFolder(self.root / "logs")
+        return LogFolder(self.root / STATE_FOLDER)
 
     def yard(self) -> Yard:
         """As Site.yard, with the registry's client as new: nothing is remembered from ship to ship."""

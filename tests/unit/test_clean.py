@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from flowyard.adapters.log_folder import LogFolder
 from flowyard.adapters.processes import is_alive
 from flowyard.cleaning.clean import Cleaned, Cleaning
 from flowyard.cleaning.holdings import HeldImage, Holdings
@@ -264,6 +265,13 @@ def test_files_that_no_command_reads_any_more(tmp_path: Path) -> None:
     Cleaning("acme", "local", lambda images: (), found).run(FakeImages([], {}, {}))
     assert not any(path.exists() for path in found)
     assert all((tmp_path / path).exists() for path in [*kept, "services.json"])
+
+
+def test_the_log_that_a_build_writes_is_known_as_its_flows(tmp_path: Path) -> None:
+    log = LogFolder(tmp_path).path("hello")
+    log.write_text("")
+    assert leftovers(tmp_path, {"hello"}, is_alive) == ()
+    assert leftovers(tmp_path, (), is_alive) == (log,)
 
 
 def test_a_command_that_runs_keeps_its_contexts(tmp_path: Path) -> None:

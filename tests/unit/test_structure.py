@@ -57,6 +57,7 @@ ADAPTERS: Mapping[str, set[str]] = {
         "engine_images",
         "git",
         "lease_notes",
+        "log_folder",
         "merge_comments",
         "oci",
         "prefect_api",
