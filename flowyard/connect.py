@@ -12,12 +12,12 @@ from pathlib import Path
 
 from flowyard.adapters.prefect_address import address_from
 from flowyard.adapters.prefect_settings import profiles_file
-from flowyard.configuration.parse import did_you_mean, quoted
 from flowyard.embedded.state import EmbeddedState, api_url, read_state, registry_host
 from flowyard.errors import UsageError
 from flowyard.program import PROGRAM
 from flowyard.state_folder import STATE_FOLDER
 from flowyard.target import Target
+from flowyard.texts import did_you_mean, quoted
 from flowyard.urls import without_credentials
 from flowyard.values import PrefectAddress, Project
 

@@ -1,4 +1,4 @@
-"""Text: a file of the project read, or which one cannot be and why; many names, a size, a duration as people read them.
+"""Text: a file of the project read, or which one cannot be and why; values, names and sizes as people read them.
 
 An error that names a byte and no file helps nobody. TOML files are read in configuration/parse.py, which collects
 their problems instead of ending with the first.
@@ -7,10 +7,11 @@ their problems instead of ending with the first.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date, time
 from pathlib import Path
 
-from flowyard.errors import ConfigurationError, Problem
+from flowyard.errors import ConfigurationError, Problem, one_line
 
 
 def in_utf8(name: str) -> str:
@@ -49,6 +50,43 @@ def shortened(items: Sequence[str], most: int, separator: str = ", ") -> str:
     """The first of the items in a row, and how many more there are."""
     shown = separator.join(items[:most])
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+
+
+def show(value: object) -> str:
+    """A found value as the file might write it, cut to one line."""
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, date | time):
+        text = value.isoformat()
+    elif isinstance(value, str):
+        text = f'"{one_line(value)}"'
+    else:
+        text = one_line(_repr(value))
+    return _cut(text)
+
+
+def quoted(word: str) -> str:
+    """A word of the command line as messages show it, cut to one line."""
+    return _cut(repr(word))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # a whole number of more digits than Python writes out
+        return "a number of thousands of digits"
+
+
+def did_you_mean(found: str, allowed: Iterable[str]) -> str:
+    """` (did you mean X?)`, or nothing when no allowed word is near."""
+    import difflib  # only mistakes pay for it
+
+    near = difflib.get_close_matches(found.replace("_", "-"), list(allowed), n=1)
+    return f" (did you mean `{near[0]}`?)" if near else ""
 
 
 def _unreadable(path: Path, text: str) -> ConfigurationError:

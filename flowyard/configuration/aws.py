@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from flowyard.aws.ecr_hosts import account_and_region
 from flowyard.configuration.ecs import ecs_problems
-from flowyard.configuration.parse import show
 from flowyard.configuration.target_models import EcrRegistryTable, EcsTable, TargetTable
 from flowyard.target import CapacityProvider, EcrSettings, EcsSettings
+from flowyard.texts import show
 
 
 def ecr_of(table: EcrRegistryTable) -> EcrSettings:

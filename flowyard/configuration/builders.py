@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from flowyard.aws.ecr_hosts import account_and_region
 from flowyard.configuration.models import LocalBuilderTable
-from flowyard.configuration.parse import show
 from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.configuration.target_models import OciRegistryTable, RegistryCacheTable, TargetTable
 from flowyard.errors import Problem
 from flowyard.references import LONGEST_PATH
 from flowyard.target import BuildSettings, GithubCache, RegistryCache, Target
+from flowyard.texts import show
 
 _KEY = "build.cache.repository"
 

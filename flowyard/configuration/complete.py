@@ -21,7 +21,6 @@ from flowyard.configuration.models import (
     LocalFile,
     RegistryFile,
 )
-from flowyard.configuration.parse import did_you_mean, show
 from flowyard.configuration.paths import (
     FLOW_FILE,
     LOCAL_FILE,
@@ -36,6 +35,7 @@ from flowyard.configuration.targets import flow_problems, storages_of, target_pr
 from flowyard.errors import Problem
 from flowyard.references import parse_reference
 from flowyard.runtime.names import DEFAULT_DEPLOYMENT
+from flowyard.texts import did_you_mean, show
 from flowyard.values import (
     BaseImage,
     BuildSecret,

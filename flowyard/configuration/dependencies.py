@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flowyard.configuration.parse import read_toml, show
+from flowyard.configuration.parse import read_toml
 from flowyard.configuration.paths import is_file
 from flowyard.errors import Problem
-from flowyard.texts import not_utf8
+from flowyard.texts import not_utf8, show
 from flowyard.values import Dependencies
 
 # The reference expression of PEP 723, "Inline script metadata".

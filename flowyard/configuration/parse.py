@@ -17,8 +17,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from flowyard.configuration.forms import FORMS
-from flowyard.errors import Problem, one_line
-from flowyard.texts import not_utf8
+from flowyard.errors import Problem
+from flowyard.texts import did_you_mean, not_utf8, show
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -153,46 +153,9 @@ def _text(item: ErrorDetails, model: type[BaseModel]) -> str:
     return f"{text[:1].lower()}{text[1:]}, found {show(found)}"
 
 
-def show(value: object) -> str:
-    """A found value as the file might write it, cut to one line."""
-    if isinstance(value, bool):
-        text = str(value).lower()
-    elif isinstance(value, date | time):
-        text = value.isoformat()
-    elif isinstance(value, str):
-        text = f'"{one_line(value)}"'
-    else:
-        text = one_line(_repr(value))
-    return _cut(text)
-
-
-def quoted(word: str) -> str:
-    """A word of the command line as messages show it, cut to one line."""
-    return _cut(repr(word))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _repr(value: object) -> str:
-    try:
-        return repr(value)
-    except ValueError:  # a whole number of more digits than Python writes out
-        return "a number of thousands of digits"
-
-
 def _unknown_key(key: str, allowed: Iterable[str]) -> str:
     allowed = sorted(allowed)
     return f"is not a known key{did_you_mean(key, allowed)}; allowed: {', '.join(allowed)}"
-
-
-def did_you_mean(found: str, allowed: Iterable[str]) -> str:
-    """` (did you mean X?)`, or nothing when no allowed word is near."""
-    import difflib  # only mistakes pay for it
-
-    near = difflib.get_close_matches(found.replace("_", "-"), list(allowed), n=1)
-    return f" (did you mean `{near[0]}`?)" if near else ""
 
 
 def allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:

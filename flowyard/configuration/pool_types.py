@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from flowyard.configuration.parse import did_you_mean, show
+from flowyard.texts import did_you_mean, show
 
 SUPPORTED = ("docker", "ecs", "ecs:push", "kubernetes")
 _NO_IMAGE = "runs flows where the worker is, without the flow's own image"

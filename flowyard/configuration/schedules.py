@@ -10,7 +10,7 @@ import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from flowyard.configuration.models import ScheduleTable
-from flowyard.configuration.parse import did_you_mean, show
+from flowyard.texts import did_you_mean, show
 from flowyard.values import Schedule
 
 Finding = tuple[str, str]

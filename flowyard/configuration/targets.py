@@ -14,12 +14,12 @@ from flowyard.configuration.ecs_flows import deployment_problems, platform_probl
 from flowyard.configuration.kubernetes import deployment_problems as kubernetes_deployment_problems
 from flowyard.configuration.kubernetes import kubernetes_of, kubernetes_problems
 from flowyard.configuration.models import RegistryFile
-from flowyard.configuration.parse import show
 from flowyard.configuration.paths import FLOW_FILE, REGISTRY_FILE
 from flowyard.configuration.target_models import EcrRegistryTable, OciRegistryTable, PrefectTable, TargetTable
 from flowyard.errors import Problem
 from flowyard.references import LONGEST_PATH, is_registry_host, parse_reference
 from flowyard.target import BucketStorage, PrefectChoice, Target, VolumeStorage
+from flowyard.texts import show
 from flowyard.urls import comparable, is_http_url, without_credentials
 from flowyard.values import DeploymentSpec, Flow
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from flowyard.configuration.parse import did_you_mean
 from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.errors import ConfigurationError, Problem
 from flowyard.planning.context import SourceFile
@@ -22,6 +21,7 @@ from flowyard.registering.live import Live, released
 from flowyard.releasing.records import release_name
 from flowyard.runtime.names import PINS_ENV
 from flowyard.target import Target
+from flowyard.texts import did_you_mean
 from flowyard.values import Flow, Project
 
 if TYPE_CHECKING:

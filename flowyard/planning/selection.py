@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
-from flowyard.configuration.parse import did_you_mean, quoted
 from flowyard.errors import UsageError
+from flowyard.texts import did_you_mean, quoted
 from flowyard.values import Flow, Project
 
 _GLOB = frozenset("*?[")

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from flowyard.aws.task_definition import ARN_VARIABLE
-from flowyard.configuration.parse import did_you_mean, show
 from flowyard.configuration.paths import FLOW_FILE, REGISTRY_FILE
 from flowyard.errors import Problem
 from flowyard.target import Target
+from flowyard.texts import did_you_mean, show
 from flowyard.values import DeploymentSpec, FlowDescription, Json
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flowyard.configuration.parse import did_you_mean
 from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, UsageError
 from flowyard.paging import read_all
 from flowyard.ports import PrefectApi, Results, Timer
@@ -23,6 +22,7 @@ from flowyard.registering.validate import parameter_problems
 from flowyard.running.task_watch import Tasks, TaskState, TaskWatch, noted
 from flowyard.runtime.names import START_LOGGER
 from flowyard.target import Target
+from flowyard.texts import did_you_mean
 from flowyard.values import FINAL_STATES, Json, Project, ResultPlace
 
 POLL_SECONDS = 0.5
