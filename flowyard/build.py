@@ -121,12 +121,13 @@ def missing_secrets(secrets: tuple[BuildSecret, ...], environ: Mapping[str, str]
 def digest_in(metadata: str) -> Digest:
     """The manifest digest of a pushed image. Raises EngineError when the metadata file has none."""
     value = _metadata(metadata).get("containerimage.digest")
-    if not isinstance(value, str) or not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
+    try:
+        return Digest(value if isinstance(value, str) else "")
+    except ValueError:
         raise EngineError(
             f"buildx pushed the image, but its metadata file has no manifest digest: found {value!r}",
             hint=f"update buildx ({MINIMUM_BUILDX} or newer)",
-        )
-    return Digest(value)
+        ) from None
 
 
 def image_id_in(metadata: str) -> str | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from flowyard.configuration.forms import PINNED
 from flowyard.errors import ConfigurationError, Problem
 
 SOURCE = "source"  # the stage that the end builds on
@@ -21,7 +22,6 @@ _ESCAPE = re.compile(r"#\s*escape\s*=\s*(\S)", re.IGNORECASE)
 _FROM = re.compile(r"(?:--\S+\s+)*(?P<base>\S+)(?:\s+as\s+(?P<name>\S+))?\s*", re.IGNORECASE)
 _COPY_FROM = re.compile(r"--from=(\S+)")
 _MOUNT_FROM = re.compile(r"--mount=\S*?\bfrom=([^\s,]+)")
-_PINNED = re.compile(r"@sha256:[0-9a-f]{64}$")
 _HELP = "; images/README.md says what a Dockerfile of your own has to keep"
 
 
@@ -116,7 +116,7 @@ def _moving(found: Sequence[Instruction], named: Sequence[Stage]) -> Iterator[tu
         uses += [(one.line, image) for image in _COPY_FROM.findall(one.rest) if one.word == "COPY"]
         uses += [(one.line, image) for image in _MOUNT_FROM.findall(one.rest) if one.word == "RUN"]
     for line, image in sorted(uses):
-        if image.lower() not in known and not _PINNED.search(image):
+        if image.lower() not in known and not re.search(PINNED, image):
             text = f"{image} is not pinned: a tag moves, and nothing would notice; write NAME@sha256:..."
             yield line, text
 
