@@ -9,7 +9,7 @@ import random
 import re
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -88,15 +88,23 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-class Http:
-    """The connections to one Prefect API. Threads may share it."""
+Once = Callable[[Request], Answer]  # sends a request a single time. Raises HTTPError
 
-    def __init__(self, address: PrefectAddress, patience: Patience, clock: Timer = time) -> None:
+
+class Http:
+    """The connections to one Prefect API. Threads may share it.
+
+    `once` sends in the place of these connections, which are opened when they are needed first.
+    """
+
+    def __init__(
+        self, address: PrefectAddress, patience: Patience, clock: Timer = time, once: Once | None = None
+    ) -> None:
         self._address = address
         self._patience = patience if address.timeout is None else replace(patience, read=address.timeout)
         self._clock = clock
         self._answered = False
-        self._pools: _Pools | None = None
+        self._once = once
 
     def send(self, request: Request) -> Answer:
         """The answer, whatever its status, after retries. Raises Unreachable when there is none.
@@ -106,7 +114,7 @@ class Http:
         waits = _Waits(self._patience, self._clock)
         while True:
             try:
-                answer = self._once(request)
+                answer = self._try(request)
             except HTTPError as error:
                 slow = isinstance(error, ReadTimeoutError)
                 if not (self._may_repeat(error, request) and waits.wait(None, self._limit(), slow=slow)):
@@ -125,20 +133,10 @@ class Http:
             return True
         return isinstance(error, (ProtocolError, ReadTimeoutError)) and request.repeatable
 
-    def _once(self, request: Request) -> Answer:
-        if self._pools is None:
-            self._pools = _Pools(self._address, self._patience)
-        with self._pools.pool_for(request) as pool:
-            response = pool.request(
-                request.method,
-                request.url,
-                body=request.body,
-                headers=request.headers,
-                retries=False,
-                redirect=False,
-            )
-        headers = response.headers
-        return Answer(response.status, headers.get("Retry-After"), headers.get("Location"), response.data)
+    def _try(self, request: Request) -> Answer:
+        if self._once is None:
+            self._once = _Pools(self._address, self._patience).once
+        return self._once(request)
 
     def _unreachable(self, request: Request, error: HTTPError) -> Unreachable:
         reason = _reason(error)
@@ -214,8 +212,22 @@ class _Pools:
             self._options["ssl_context"] = _tls(address)
         self._kept = self._open()
 
+    def once(self, request: Request) -> Answer:
+        """As Once."""
+        with self._pool_for(request) as pool:
+            response = pool.request(
+                request.method,
+                request.url,
+                body=request.body,
+                headers=request.headers,
+                retries=False,
+                redirect=False,
+            )
+        headers = response.headers
+        return Answer(response.status, headers.get("Retry-After"), headers.get("Location"), response.data)
+
     @contextmanager
-    def pool_for(self, request: Request) -> Iterator[urllib3.PoolManager]:
+    def _pool_for(self, request: Request) -> Iterator[urllib3.PoolManager]:
         """Where this request is to be sent."""
         if request.repeatable:
             yield self._kept

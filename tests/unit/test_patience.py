@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
-
 from flowyard.adapters.prefect_http import Answer, Http, Patience, Request
 from flowyard.values import PrefectAddress
 
@@ -27,37 +25,36 @@ class Clock:
         self.now += seconds
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, answers: Sequence[tuple[float, int]]) -> tuple[int, int, float]:
+def asked(answers: Sequence[tuple[float, int]]) -> tuple[int, int, float]:
     """The status in the end, the tries and the seconds; each answer takes some seconds and is a status."""
     clock, left, tries = Clock(), list(answers), [0]
 
-    def once(_: Http, __: Request) -> Answer:
+    def once(_: Request) -> Answer:
         seconds, status = left.pop(0) if len(left) > 1 else left[0]
         clock.now += seconds
         tries[0] += 1
         return Answer(status, None, None, b"")
 
-    monkeypatch.setattr(Http, "_once", once)
-    answer = Http(PrefectAddress("http://127.0.0.1:1/api"), PATIENCE, clock).send(INCREMENT)
+    answer = Http(PrefectAddress("http://127.0.0.1:1/api"), PATIENCE, clock, once).send(INCREMENT)
     return answer.status, tries[0], clock.now
 
 
-def test_what_is_answered_at_once_is_asked_for_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    status, tries, seconds = asked(monkeypatch, [(0.01, 503)])
+def test_what_is_answered_at_once_is_asked_for_half_a_minute() -> None:
+    status, tries, seconds = asked([(0.01, 503)])
     assert status == 503
     assert tries > 15
     assert 25 < seconds <= 30.1
 
 
-def test_one_answer_that_took_a_minute_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_answer_that_took_a_minute_does_not_count() -> None:
     """Those before and after it were quick: several writers met."""
     quick = [(0.01, 503)] * 3
-    status, tries, seconds = asked(monkeypatch, [*quick, (60.0, 503), *quick, (0.01, 200)])
+    status, tries, seconds = asked([*quick, (60.0, 503), *quick, (0.01, 200)])
     assert (status, tries) == (200, 8)
     assert 60 < seconds < 70
 
 
-def test_the_second_one_that_took_a_minute_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    status, tries, seconds = asked(monkeypatch, [(60.0, 503)])
+def test_the_second_one_that_took_a_minute_is_the_last() -> None:
+    status, tries, seconds = asked([(60.0, 503)])
     assert (status, tries) == (503, 2)
     assert 120 < seconds < 121
