@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
+from flowyard.documents import dumped, error_entry
 from flowyard.errors import FlowyardError, Unfinished
 from flowyard.outcome import Outcome
-from flowyard.plan import FlowPlan, Plan
-from flowyard.reporting.account import of_plan, of_ship
+from flowyard.plan import Plan
+from flowyard.reporting.account import FlowAccount, flow_entry, of_plan, of_ship
 from flowyard.target import Target
 from flowyard.texts import shortened
 from flowyard.values import Json, Project, Schedule
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from flowyard.running.delay import Delay
     from flowyard.running.run import Finished, Triggered
 
-FORMAT = 1
 _SHOWN_REASONS = 4
 
 
@@ -60,19 +60,12 @@ def plan_text(plan: Plan, changes_only: bool = False) -> str:
 
 def plan_json(plan: Plan, changes_only: bool = False) -> str:
     """The plan for a program."""
-    flows = plan.changes if changes_only else plan.flows
-    return _dump({"target": plan.target, "flows": [_plan_entry(flow) for flow in flows]})
+    account = of_plan(plan)
+    return _flows_json(account.target, account.changes if changes_only else account.flows)
 
 
-def _plan_entry(flow: FlowPlan) -> dict[str, Json]:
-    return {
-        "flow": flow.name,
-        "action": flow.action.value,
-        "reasons": list(flow.reasons),
-        "key": flow.desired.key if flow.desired else None,
-        "image": str(flow.image) if flow.image else None,
-        "notes": list(flow.desired.notes) if flow.desired else [],
-    }
+def _flows_json(target: str, flows: Iterable[FlowAccount]) -> str:
+    return dumped({"target": target, "flows": [flow_entry(flow) for flow in flows]})
 
 
 def ship_text(outcomes: Iterable[Outcome]) -> str:
@@ -82,17 +75,7 @@ def ship_text(outcomes: Iterable[Outcome]) -> str:
 
 def ship_json(target: str, outcomes: Iterable[Outcome]) -> str:
     """The outcomes for a program."""
-    flows = [
-        {
-            **_plan_entry(outcome.plan),
-            "image": str(outcome.image) if outcome.image else None,
-            "deployments": [{"id": item.id, "name": item.name} for item in outcome.deployments],
-            "notes": [*_plan_entry(outcome.plan)["notes"], *outcome.notes],
-            "error": error_entry(outcome.error),
-        }
-        for outcome in outcomes
-    ]
-    return _dump({"target": target, "flows": flows})
+    return _flows_json(target, of_ship("ship", target, outcomes).flows)
 
 
 def ship_notes(outcome: Outcome) -> tuple[str, ...]:
@@ -129,7 +112,7 @@ def build_json(outcomes: Iterable[BuildOutcome]) -> str:
         }
         for outcome in outcomes
     ]
-    return _dump({"flows": flows})
+    return dumped({"flows": flows})
 
 
 def list_text(project: Project, target: Target) -> str:
@@ -166,7 +149,7 @@ def list_json(project: Project, target: Target) -> str:
         }
         for flow in project.flows
     ]
-    return _dump({"project": project.name, "target": target.name, "flows": flows})
+    return dumped({"project": project.name, "target": target.name, "flows": flows})
 
 
 def result_text(result: Json) -> str:
@@ -179,22 +162,7 @@ def result_json(run: Triggered, finished: Finished, result: Json, delay: Delay |
     described = {"id": run.id, "name": run.name, "image": run.image, "state": finished.state}
     task = None if finished.task is None else asdict(finished.task)
     measured = None if delay is None else asdict(delay)
-    return _dump({"run": described, "task": task, "delay": measured, "result": result})
-
-
-def error_entry(error: FlowyardError | None) -> dict[str, Json] | None:
-    """An error as it stands in a document, None for none."""
-    if error is None:
-        return None
-    log = str(error.log) if error.log else None
-    notes = list(getattr(error, "__notes__", ()))
-    return {
-        "type": type(error).__name__,
-        "message": error.message,
-        "notes": notes,
-        "hint": error.hint,
-        "log": log,
-    }
+    return dumped({"run": described, "task": task, "delay": measured, "result": result})
 
 
 def error_text(error: FlowyardError, flow: str = "") -> str:
@@ -208,8 +176,4 @@ def error_text(error: FlowyardError, flow: str = "") -> str:
 
 def error_json(error: FlowyardError) -> str:
     """An error that ended the whole command, for a program."""
-    return _dump({"error": error_entry(error)})
-
-
-def _dump(value: dict[str, Json]) -> str:
-    return json.dumps({"version": FORMAT, **value}, indent=2)
+    return dumped({"error": error_entry(error)})

@@ -7,8 +7,9 @@ from pathlib import Path
 from flowyard.building.timeline import StepTime
 from flowyard.errors import BuildFailed, CheckFailed
 from flowyard.images import Layer
+from flowyard.outcome import Registered
 from flowyard.reporting.account import Account, FlowAccount
-from flowyard.reporting.document import Seen
+from flowyard.reporting.page_document import Seen
 
 BEGAN = 1_795_600_000.0
 NAMES = ("clean", "customers", "etl", "inventory", "invoices", "ledger", "news", "orders", "prices", "report")
@@ -50,7 +51,7 @@ def _flow(name: str, number: int, *, same: bool, said: str) -> FlowAccount:
         "unchanged" if same else "build",
         reasons=() if same else (f"flows/{name}/flow.py changed",),
         image=None if error else f"registry.example/flows/{name}@{digest(name)}",
-        deployments=() if same or error else (f"{name}/default",),
+        deployments=() if same or error else (Registered(str(number), f"{name}/default"),),
         error=error,
         calls=CALLS.get(name, ()),
     )

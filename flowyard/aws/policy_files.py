@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from flowyard.aws.iam import Role
 from flowyard.aws.site import Site
 from flowyard.aws.terraform import terraform
+from flowyard.documents import dumped
 from flowyard.values import Json
 
-FORMAT = 1
 TERRAFORM_FILE = "flowyard-{target}.tf"
 
 
@@ -40,14 +40,13 @@ def shown(files: Mapping[str, str]) -> str:
 def policies_json(site: Site, roles: Sequence[Role], written: Sequence[str]) -> str:
     """The roles for a program, and the paths of the files that were written."""
     document = {
-        "version": FORMAT,
         "target": site.target.name,
         "account": site.place.account,
         "region": site.place.region,
         "roles": [_entry(role) for role in roles],
         "files": list(written),
     }
-    return json.dumps(document, indent=2)
+    return dumped(document)
 
 
 def _entry(role: Role) -> Json:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 
 from flowyard.cleaning.clean import Cleaned
 from flowyard.cleaning.holdings import HeldImage
-from flowyard.report import FORMAT
+from flowyard.documents import dumped
 from flowyard.texts import shown_size
 
 
@@ -35,9 +34,8 @@ def clean_notes(cleaned: Cleaned) -> Iterator[str]:
 
 def clean_json(cleaned: Cleaned) -> str:
     """The same for a program."""
-    return json.dumps(
+    return dumped(
         {
-            "version": FORMAT,
             "target": cleaned.target,
             "dry_run": cleaned.freed is None,
             "images": [_image(one) for one in cleaned.images],
@@ -46,8 +44,7 @@ def clean_json(cleaned: Cleaned) -> str:
             "freed": cleaned.freed,
             "at_least": cleaned.least,
             "build_cache": {"idle": cleaned.idle},
-        },
-        indent=2,
+        }
     )
 
 

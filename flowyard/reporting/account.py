@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from flowyard.documents import error_entry
 from flowyard.errors import FlowyardError, Unfinished
 from flowyard.locking.locks import installed_locks
-from flowyard.outcome import Outcome
+from flowyard.outcome import Outcome, Registered
 from flowyard.plan import Action, FlowPlan, Plan
+from flowyard.values import Json
 
 if TYPE_CHECKING:
     from flowyard.building.workshop import BuildOutcome
@@ -19,18 +21,19 @@ BUILT = "built"
 
 @dataclass(frozen=True, slots=True)
 class FlowAccount:
-    """One flow: what was done, or would be, and why. `calls` are the flows it calls as Docker tasks; flows with
-    the same `layer` have the same dependencies, and so a layer in common."""
+    """One flow: what was done, or would be, and why. `deployments` are those that were registered, `calls` the flows
+    it calls as Docker tasks; flows with the same `layer` have the same dependencies, and so a layer in common."""
 
     flow: str
     action: str
     reasons: tuple[str, ...] = ()
     image: str | None = None
-    deployments: tuple[str, ...] = ()
+    deployments: tuple[Registered, ...] = ()
     notes: tuple[str, ...] = ()
     error: FlowyardError | None = None
     calls: tuple[str, ...] = ()
     layer: str = ""
+    key: str | None = None
 
     @property
     def changed(self) -> bool:
@@ -46,6 +49,21 @@ class FlowAccount:
     def sign(self) -> str:
         """What stands before it where people read a list of flows."""
         return (Action.BUILD if self.builds else Action(self.action)).sign
+
+
+def flow_entry(flow: FlowAccount) -> dict[str, Json]:
+    """The flow as every document for programs has it, whichever command wrote it."""
+    return {
+        "flow": flow.flow,
+        "action": flow.action,
+        "reasons": list(flow.reasons),
+        "key": flow.key,
+        "image": flow.image,
+        "notes": list(flow.notes),
+        "deployments": [{"id": item.id, "name": item.name} for item in flow.deployments],
+        "error": error_entry(flow.error),
+        "calls": list(flow.calls),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,24 +149,27 @@ def _planned(flow: FlowPlan) -> FlowAccount:
         notes=desired.notes if desired else (),
         calls=desired.docker_tasks if desired else (),
         layer=" ".join(installed_locks(desired.inputs.image)) if desired else "",
+        key=desired.key if desired else None,
     )
 
 
 def _shipped(outcome: Outcome) -> FlowAccount:
     planned = _planned(outcome.plan)
-    return FlowAccount(
-        planned.flow,
-        planned.action,
-        reasons=planned.reasons,
+    return replace(
+        planned,
         image=str(outcome.image) if outcome.image else None,
-        deployments=tuple(item.name for item in outcome.deployments),
+        deployments=outcome.deployments,
         notes=(*planned.notes, *outcome.notes),
         error=outcome.error,
-        calls=planned.calls,
-        layer=planned.layer,
     )
 
 
 def _built(outcome: BuildOutcome) -> FlowAccount:
-    image = str(outcome.built.reference) if outcome.built else None
-    return FlowAccount(outcome.flow, BUILT, image=image, error=outcome.error)
+    reference = outcome.built.reference if outcome.built else None
+    return FlowAccount(
+        outcome.flow,
+        BUILT,
+        image=str(reference) if reference else None,
+        error=outcome.error,
+        key=reference.tag if reference else None,
+    )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from flowyard.configuration.paths import REGISTRY_FILE
+from flowyard.documents import dumped
 from flowyard.reporting.account import Account
 from flowyard.reporting.places import Annotation
 from flowyard.reporting.split import split
@@ -58,7 +59,7 @@ def outputs(account: Account) -> str:
     images = {flow.flow: flow.image for flow in account.flows if flow.image}
     named = {"changes": account.changes, "unchanged": account.unchanged, "failed": account.failed}
     lists = {name: [flow.flow for flow in flows] for name, flows in named.items()}
-    return json.dumps({"version": 1, "target": account.target, **lists, "images": images}, indent=2)
+    return dumped({"target": account.target, **lists, "images": images})
 
 
 def groups(account: Account, most: int) -> dict[str, str]:

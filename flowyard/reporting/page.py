@@ -50,7 +50,7 @@ class Part:
 
 
 def page(document: dict[str, Json]) -> str:
-    """The page for a document of `reporting.document`."""
+    """The page for a document of `page_document`."""
     from jinja2 import Environment, StrictUndefined
 
     def part(name: str) -> str:

@@ -11,8 +11,8 @@ from flowyard.errors import FlowyardError
 from flowyard.images import Layer, published
 from flowyard.ports import ImageLayers
 from flowyard.reporting.account import Account
-from flowyard.reporting.document import Seen, document
 from flowyard.reporting.page import page
+from flowyard.reporting.page_document import Seen, document
 from flowyard.state_folder import STATE_FOLDER, build_log
 from flowyard.values import Project
 

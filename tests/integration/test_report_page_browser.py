@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from flowyard.reporting.document import document
 from flowyard.reporting.page import page
+from flowyard.reporting.page_document import document
 from tests.integration.browser import Page, browser
 from tests.report_examples import example
 

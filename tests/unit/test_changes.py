@@ -80,7 +80,8 @@ def expected(action: str, reasons: tuple[str, ...], image: str | None) -> tuple[
     """What has to be said of the one flow."""
     why = f"  ({', '.join(reasons)})" if reasons else ""
     end = "Nothing to do." if action == "unchanged" else "1 of 1 flows would change."
-    flow = {"flow": "hello", "action": action, "reasons": list(reasons), "image": image, "notes": []}
+    nothing: dict[str, object] = {"notes": [], "deployments": [], "error": None, "calls": []}
+    flow = {"flow": "hello", "action": action, "reasons": list(reasons), "image": image, **nothing}
     return (
         f"target local\n  {SIGNS[action]} hello  {action}{why}\n{end}",
         {"version": 1, "target": "local", "flows": [flow]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,9 +36,12 @@ from flowyard.report import (
     ship_summary,
     ship_text,
 )
+from flowyard.reporting.account import of_ship
+from flowyard.reporting.page_document import Seen, document
 from flowyard.running.delay import Delay, Phase
 from flowyard.running.run import Finished, Triggered
 
+COMMANDS = Path(__file__).resolve().parents[2] / "docs/commands.md"
 REPOSITORY = Repository("r.example", "etl")
 IMAGE = PublishedImage(REPOSITORY, Digest(f"sha256:{'a' * 64}"))
 UNCHANGED = FlowPlan("etl", Action.UNCHANGED, (), image=IMAGE)
@@ -88,6 +92,9 @@ def test_a_plan_for_programs_has_every_reason() -> None:
                 "key": None,
                 "image": None,
                 "notes": [],
+                "deployments": [],
+                "error": None,
+                "calls": [],
             },
             {
                 "flow": "x",
@@ -96,6 +103,9 @@ def test_a_plan_for_programs_has_every_reason() -> None:
                 "key": None,
                 "image": str(IMAGE),
                 "notes": [],
+                "deployments": [],
+                "error": None,
+                "calls": [],
             },
         ],
     }
@@ -131,6 +141,18 @@ def test_a_ship_for_programs() -> None:
         ),
         ("x", str(IMAGE), [{"id": "1", "name": "x/daily"}], None),
     ]
+
+
+def test_a_flow_has_the_same_keys_wherever_a_program_reads_of_it() -> None:
+    """In what is printed, in a page beside what only a page knows, and in the documentation."""
+    (planned,) = json.loads(plan_json(Plan("local", (REGISTER,))))["flows"]
+    (shipped,) = json.loads(ship_json("local", (SHIPPED,)))["flows"]
+    (shown,) = document(of_ship("ship", "local", (SHIPPED,)), Seen("acme", 0.0, 1.0))["flows"]
+    assert list(planned) == list(shipped)
+    assert [key for key in shown if key not in ("steps", "layers")] == list(shipped)
+    assert {key: shown[key] for key in shipped} == shipped
+    said = COMMANDS.read_text("utf-8").partition(", each flow `{")[2].partition("}` |")[0]
+    assert re.findall(r'"(\w+)"', re.sub(r"\[.*?\]", "", said)) == list(shipped)
 
 
 def test_a_build_for_people_and_programs() -> None:

@@ -13,10 +13,11 @@ from flowyard.adapters.oci_layers import layers_of
 from flowyard.building.timeline import StepTime, keep_steps, kept_steps, steps_file
 from flowyard.commands.telling import Telling
 from flowyard.errors import UsageError
+from flowyard.outcome import Registered
 from flowyard.reporting.account import Account, FlowAccount
-from flowyard.reporting.document import Seen, document
 from flowyard.reporting.graph import Graph, graph
 from flowyard.reporting.page import page, rows, shared_layers
+from flowyard.reporting.page_document import Seen, document
 from flowyard.texts import shown_seconds, shown_size
 from tests.report_examples import HOSTILE, digest, example
 
@@ -27,10 +28,18 @@ def test_the_document_of_a_ship() -> None:
         StepTime("[a 1/2] FROM base", "done", 100.0, 0.1),
         StepTime("[a 2/2] RUN x", "cached", 101.5, 0.25),
     )
-    flow = FlowAccount("etl", "build", ("flow.py changed",), "r/etl@sha256:1", ("etl/daily",), ("a note",))
+    flow = FlowAccount(
+        "etl",
+        "build",
+        reasons=("flow.py changed",),
+        image="r/etl@sha256:1",
+        deployments=(Registered("1", "etl/daily"),),
+        notes=("a note",),
+        key="a-key",
+    )
     made = document(Account("ship", "local", (flow,)), Seen("acme", 5.0, 2.0, {"etl": steps}))
     assert made == {
-        "version": 1,
+        "version": 2,
         "verb": "ship",
         "project": "acme",
         "target": "local",
@@ -43,11 +52,12 @@ def test_the_document_of_a_ship() -> None:
                 "flow": "etl",
                 "action": "build",
                 "reasons": ["flow.py changed"],
+                "key": "a-key",
                 "image": "r/etl@sha256:1",
-                "deployments": ["etl/daily"],
                 "notes": ["a note"],
-                "calls": [],
+                "deployments": [{"id": "1", "name": "etl/daily"}],
                 "error": None,
+                "calls": [],
                 "steps": [{"name": "[a 2/2] RUN x", "state": "cached", "began": 2.5, "seconds": 0.25}],
                 "layers": [],
             }

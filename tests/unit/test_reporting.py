@@ -90,7 +90,9 @@ def test_a_ship_as_markdown_begins_with_what_failed() -> None:
 
 def test_a_build_and_an_error_of_everything_as_markdown() -> None:
     built = BuiltImage("etl", ImageReference(REPOSITORY, "key"), None, "sha256:1", 1.0, Path("log"), 2, 3)
-    text = markdown(of_build("local", [BuildOutcome("etl", built)]), 10_000)
+    account = of_build("local", [BuildOutcome("etl", built)])
+    assert account.flows[0].key == "key"  # which is the image's tag
+    text = markdown(account, 10_000)
     assert "**1 built, 0 unchanged, 0 failed.**" in text
     assert "| + | <code>etl</code> | built<br><code>r.example/etl:key</code> |  |" in text
     whole = markdown(Account("plan", "", error=LockError("images/locks/x is missing")), 10_000)

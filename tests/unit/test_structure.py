@@ -236,6 +236,11 @@ def test_registering_knows_of_planning_what_a_fingerprint_is() -> None:
     assert known == {"planning.key"}
 
 
+def test_the_report_is_made_of_what_reporting_knows_and_not_the_other_way_round() -> None:
+    found = {name for name, path in modules().items() if "report" in of_flowyard(path)}
+    assert {name for name in found if name.split(".")[0] not in ("commands", "entry")} == set()
+
+
 def test_the_runtime_part_stands_alone() -> None:
     """It is copied into every image, without the rest of the package."""
     found = {

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from flowyard.building.timeline import StepTime
+from flowyard.documents import PAGE_VERSION
 from flowyard.images import Layer
-from flowyard.report import error_entry
-from flowyard.reporting.account import Account
+from flowyard.reporting.account import Account, flow_entry
 from flowyard.values import Json
 
-FORMAT = 1
 _OWN = ("[internal]", "[auth]", "load ", "resolve ", "preparing ", "docker-image:")  # BuildKit's own steps
 
 
@@ -33,21 +32,14 @@ def document(account: Account, seen: Seen) -> dict[str, Json]:
     origin = min(begins, default=0.0)
     flows = [
         {
-            "flow": flow.flow,
-            "action": flow.action,
-            "reasons": list(flow.reasons),
-            "image": flow.image,
-            "deployments": list(flow.deployments),
-            "notes": list(flow.notes),
-            "calls": list(flow.calls),
-            "error": error_entry(flow.error),
+            **flow_entry(flow),
             "steps": [_step(step, origin) for step in seen.steps.get(flow.flow, ()) if _is_shown(step)],
             "layers": [asdict(layer) for layer in seen.layers.get(flow.flow, ())],
         }
         for flow in account.flows
     ]
     return {
-        "version": FORMAT,
+        "version": PAGE_VERSION,
         "verb": account.verb,
         "project": seen.project,
         "target": account.target,
