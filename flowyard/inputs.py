@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+MAPPED = ".mapped-job-variables"  # ends the name of what a deployment's other settings are mapped to
 _CALL = "docker task "  # and a flow's name
 _SETTINGS = ("work pool", "registration format")
 _SETTINGS_BELOW = ("deployments.", "targets.")

@@ -12,7 +12,7 @@ from flowyard.ports import PrefectApi
 from flowyard.register import Unit, register
 from flowyard.registering.deployment import MARK, Marks, normal
 from flowyard.registering.live import LiveDeployment
-from flowyard.releasing.entry import RecordEntry
+from flowyard.releasing.record_entry import RecordEntry
 from flowyard.releasing.records import ReleaseRecord
 from flowyard.target import PrefectChoice, Target
 from flowyard.values import DeploymentSpec, Json, Schedule

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from flowyard.configuration.paths import REGISTRY_FILE
 from flowyard.errors import ConfigurationError, Problem
+from flowyard.fingerprints import KEY_LENGTH, fingerprint
 from flowyard.planning.context import SourceFile
-from flowyard.planning.key import KEY_LENGTH, fingerprint
 from flowyard.program import PROGRAM
 from flowyard.registering.live import Live, released
 from flowyard.releasing.records import release_name

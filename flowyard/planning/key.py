@@ -6,22 +6,18 @@ strings. The inputs are kept by name, so that the answer can also say what has c
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from flowyard.inputs import Inputs
+from flowyard.fingerprints import KEY_LENGTH, fingerprint, sha256
+from flowyard.inputs import MAPPED, Inputs
 from flowyard.planning.context import ContextFile
 from flowyard.render import Rendered
 from flowyard.texts import in_utf8
-from flowyard.values import Flow, Json, Project
+from flowyard.values import Flow, Project
 
-KEY_LENGTH = 32  # hexadecimal digits: 128 bits
 # Raised when Flowyard itself makes another image of the same inputs, with other labels for example.
 BUILD_FORMAT = "1"
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
-MAPPED = ".mapped-job-variables"  # ends the name of what a deployment's other settings are mapped to
 
 _CAME_OR_WENT = ("added", "removed")
 _Change = tuple[str, str]  # an input's name, and what happened to it
@@ -31,10 +27,10 @@ def image_inputs(
     project: Project, flow: Flow, files: Iterable[ContextFile], rendered: Rendered
 ) -> dict[str, str]:
     """Fingerprints of all that decides the image's content, by the name people know it under."""
-    inputs = {path.as_posix(): _sha256((project.root / path).read_bytes()) for path in rendered.templates}
+    inputs = {path.as_posix(): sha256((project.root / path).read_bytes()) for path in rendered.templates}
     # After the templates: a file that is in the image as well counts with its mode.
     inputs |= {in_utf8(file.shown): in_utf8(file.fingerprint) for file in files}
-    inputs["Dockerfile"] = _sha256(_wherever_the_base_lies(rendered.text, flow).encode())
+    inputs["Dockerfile"] = sha256(_wherever_the_base_lies(rendered.text, flow).encode())
     inputs["base image"] = (flow.base.reference or "").rpartition("@")[2]
     inputs["build format"] = BUILD_FORMAT
     inputs["project"] = project.name  # a label of the image
@@ -67,11 +63,6 @@ def _wherever_the_base_lies(dockerfile: str, flow: Flow) -> str:
 def key_of(inputs: Mapping[str, str]) -> str:
     """The key of these inputs: 32 hexadecimal digits, the same in whatever order they come."""
     return fingerprint(dict(inputs))[:KEY_LENGTH]
-
-
-def fingerprint(value: Json) -> str:
-    """SHA-256 of a JSON value in its canonical form (sorted keys, no spaces)."""
-    return _sha256(_canonical(value).encode())
 
 
 def differences(before: Inputs, now: Inputs) -> tuple[str, ...]:
@@ -140,7 +131,3 @@ def _is_rendered(change: _Change) -> bool:
     name, what = change
     used = name.startswith("images/") and name.endswith(".j2") and what in _CAME_OR_WENT
     return used or name == "Dockerfile"
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flowyard.errors import ConfigurationError
-from flowyard.planning.key import fingerprint
+from flowyard.fingerprints import fingerprint
 from flowyard.render import Rendered, render, template_variables
 from flowyard.texts import read_text
 from flowyard.values import Flow

@@ -12,8 +12,9 @@ from typing import Any
 
 from flowyard.aws.task_definition import ARN_VARIABLE
 from flowyard.deployed import project_tag
+from flowyard.fingerprints import KEY_LENGTH, fingerprint
 from flowyard.images import PublishedImage, published
-from flowyard.planning.key import KEY_LENGTH, MAPPED, fingerprint
+from flowyard.inputs import MAPPED
 from flowyard.releasing.records import release_name
 from flowyard.render import PROJECT_FOLDER
 from flowyard.runtime.names import FLOWS_MODULE

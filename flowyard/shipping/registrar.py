@@ -23,9 +23,9 @@ from flowyard.registering.description import read_description
 from flowyard.registering.pruning import Pins
 from flowyard.registering.task_definitions import DefinitionSteps
 from flowyard.registering.versions import check_image, server_version
-from flowyard.releasing.entry import RecordEntry
 from flowyard.releasing.lease import Guarded, Lease
 from flowyard.releasing.order import Commit
+from flowyard.releasing.record_entry import RecordEntry
 from flowyard.releasing.records import ReleaseRecord
 from flowyard.shipping.heads import note_head
 from flowyard.shipping.pinning import Pinning

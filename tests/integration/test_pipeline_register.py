@@ -9,7 +9,7 @@ import urllib3
 from prefect.client.schemas.actions import DeploymentCreate as ClientModel
 from prefect.server.schemas.actions import DeploymentCreate as ServerModel
 
-from flowyard.planning.key import fingerprint
+from flowyard.fingerprints import fingerprint
 from flowyard.registering.deployment import normal
 from tests.integration.pipeline_projects import SmallProject, shipped
 

@@ -12,6 +12,7 @@ import pytest
 
 from flowyard.deployed import read_deployments
 from flowyard.errors import ConfigurationError, FlowFailed
+from flowyard.fingerprints import fingerprint
 from flowyard.images import ImageReference, Repository
 from flowyard.inputs import Inputs
 from flowyard.outcome import Outcome
@@ -26,7 +27,6 @@ from flowyard.planning.docker_tasks import (
     with_pins,
     with_releases,
 )
-from flowyard.planning.key import fingerprint
 from flowyard.planning.observe import warned
 from flowyard.planning.pool_limits import PoolLimits, with_warnings
 from flowyard.registering.deployment import MARK, STATE, normal

@@ -13,12 +13,13 @@ from flowyard.adapters.terminal import SilentProgress
 from flowyard.aws.arns import FlowOwner
 from flowyard.build import buildx_argv
 from flowyard.building.workshop import Workshop, build_request
+from flowyard.fingerprints import KEY_LENGTH
 from flowyard.images import Digest, PublishedImage
 from flowyard.inputs import Inputs
 from flowyard.load import load
 from flowyard.plan import Desired, Observed, make_plan
 from flowyard.planning.desired import want
-from flowyard.planning.key import KEY_LENGTH, key_of
+from flowyard.planning.key import key_of
 from flowyard.registering.deployment import Marks, Pinned, payload
 from flowyard.registering.task_definitions import definitions
 from flowyard.releasing.order import Commit

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from flowyard.fingerprints import fingerprint
 from flowyard.inputs import Inputs
-from flowyard.planning.key import differences, fingerprint, key_of
+from flowyard.planning.key import differences, key_of
 from tests.support import desire, lock, make_project, write_files
 
 TAGS, ENV, JOB = (f"deployments.daily.{name}" for name in ("tags", "env", "mapped-job-variables"))
