@@ -47,13 +47,14 @@ def pushed_by_docker(front: RegistryFront, tmp_path: Path, name: str, password: 
     (folder / "config.json").write_text(json.dumps(auths))
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile content /\n")
     (tmp_path / "content").write_text(str(tmp_path))
-    subprocess.run(["docker", "build", "--quiet", "--tag", f"{front.host}/{name}", tmp_path], check=True)
+    image = f"{front.host}/{name}"
+    subprocess.run(["docker", "build", "--quiet", "--tag", image, tmp_path], check=True)
     done = subprocess.run(
-        ["docker", "--config", folder, "push", f"{front.host}/{name}"],
-        capture_output=True,
-        text=True,
-        check=False,
+        ["docker", "--config", folder, "push", image], capture_output=True, text=True, check=False
     )
+    subprocess.run(
+        ["docker", "image", "rm", image], check=True, capture_output=True
+    )  # the next takes its name
     return done.stdout + done.stderr
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import docker
 import psutil
 
+from flowyard.runtime.names import PROJECT_LABEL
+from flowyard.values import Json
 from tests.aws.calls import ACCOUNT, OTHER
 from tests.aws.host_names import Places
 
@@ -52,7 +54,7 @@ def look(session: str, places: Places = _MACHINE) -> Machine:
     """The machine now; of processes only those of this session, and with them the ports they listen on. So with
     the names it gave to hosts."""
     with closing(docker.from_env()) as engine:
-        images = [name for image in engine.api.images() for name in image["RepoTags"] or ()]
+        images = [name for image in engine.api.images() for name in names_of(image)]
         containers = [one for one in engine.api.containers(all=True) if _OURS.match(one["Image"])]
         volumes = [one["Name"] for one in engine.api.volumes()["Volumes"] or ()]
         return Machine(
@@ -62,6 +64,13 @@ def look(session: str, places: Places = _MACHINE) -> Machine:
             images=frozenset(name for name in images if _OURS.match(name)),
             hosts=frozenset(line for line in places.marked() if session in line),
         )
+
+
+def names_of(image: Json) -> list[str]:
+    """What an image is called; of one that has lost its name, the project of tests that it was built for."""
+    project = (image["Labels"] or {}).get(PROJECT_LABEL, "")
+    nameless = [f"flowyard project {project} {image['Id']}"] if project.startswith("test-") else []
+    return image["RepoTags"] or nameless
 
 
 def _processes(session: str) -> Iterator[str]:

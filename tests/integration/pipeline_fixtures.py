@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.pipeline_projects import SmallProject, fill
-from tests.integration.yard import RunningYard, running_yard
+from tests.integration.yard import RunningYard, remove_nameless, running_yard
 
 MakeProject = Callable[..., SmallProject]
 
@@ -26,7 +26,8 @@ def session_yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningYa
 
 @pytest.fixture
 def make_project(session_yard: RunningYard, tmp_path: Path) -> Iterator[MakeProject]:
-    """Makes a project without flows; what it registered is gone afterwards, its images go with the yard."""
+    """Makes a project without flows; what it registered is gone afterwards, its images go with the yard: those
+    that have a name."""
     made: list[SmallProject] = []
 
     def make(folder: str = "project") -> SmallProject:
@@ -39,6 +40,7 @@ def make_project(session_yard: RunningYard, tmp_path: Path) -> Iterator[MakeProj
     for project in made:
         for deployment in project.deployments().values():
             project.api.request("DELETE", f"/deployments/{deployment['id']}")
+        remove_nameless(project.name)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import docker
 
+from flowyard.runtime.names import PROJECT_LABEL
 from tests.aws.host_names import Places, Wanted, give, put_back
-from tests.integration.leftovers import MARK, look
+from tests.integration.leftovers import MARK, look, names_of
 
 
 def test_every_kind_is_seen(engine: docker.DockerClient, tmp_path: Path) -> None:
@@ -48,3 +49,11 @@ def test_every_kind_is_seen(engine: docker.DockerClient, tmp_path: Path) -> None
         put_back(places)
     assert [one.split(" ")[0] for one in left] == ["process", "container", "volume", "image", "host"]
     assert of_ours(look(session, places).beyond(before)) == []
+
+
+def test_an_image_that_lost_its_name_is_seen_by_its_project() -> None:
+    lost = {"Id": "sha256:1", "RepoTags": None, "Labels": {PROJECT_LABEL: "test-1"}}
+    assert names_of(lost) == ["flowyard project test-1 sha256:1"]
+    assert names_of({**lost, "Labels": {PROJECT_LABEL: "acme"}}) == []
+    assert names_of({**lost, "Labels": None}) == []
+    assert names_of({**lost, "RepoTags": ["a:1"]}) == ["a:1"]

@@ -29,6 +29,7 @@ from flowyard.embedded.services import down, up
 from flowyard.embedded.state import EmbeddedState, Ports, registry_host
 from flowyard.images import ImageReference, Repository
 from flowyard.ports import PrefectApi
+from flowyard.runtime.names import PROJECT_LABEL
 from flowyard.state_folder import STATE_FOLDER
 from flowyard.target import Target
 from flowyard.values import Project
@@ -133,6 +134,14 @@ def _clean_engine(host: str, volume: str) -> None:
         with suppress(NotFound):  # no run ever made it
             engine.volumes.get(volume).remove()
     remove_images(host)
+
+
+def remove_nameless(project: str) -> None:
+    """Remove a project's images whose name went to a later build."""
+    with closing(docker.from_env()) as engine:
+        for image in engine.api.images(filters={"dangling": True, "label": f"{PROJECT_LABEL}={project}"}):
+            with suppress(ImageNotFound):
+                engine.images.remove(image["Id"], force=True)
 
 
 def remove_images(*hosts: str) -> None:
