@@ -14,7 +14,6 @@ from flowyard.configuration.models import BasesFile, FlowFile, LocalFile, Regist
 from flowyard.configuration.parse import Model, parse
 from flowyard.configuration.paths import BASES_LOCK, FLOW_FILE, LOCAL_FILE, REGISTRY_FILE, is_inside
 from flowyard.errors import ConfigurationError, Problem, UsageError
-from flowyard.program import PROGRAM
 from flowyard.values import Project
 
 
@@ -25,8 +24,7 @@ def find_root(start: Path) -> Path:
             return folder
     raise UsageError(
         f"no {REGISTRY_FILE} in {start} or any folder above it",
-        hint=f"run `{PROGRAM}` inside a repository that has one, or make one: "
-        "see README.md, 'In a repository of your own'",
+        hint="go to a repository that has one, or make one: see README.md, 'In a repository of your own'",
     )
 
 

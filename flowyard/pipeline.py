@@ -26,7 +26,7 @@ from flowyard.releasing.limits import flow_limit
 from flowyard.releasing.order import Commit
 from flowyard.shipping.heads import out_of_order, settling, to_hold
 from flowyard.values import Flow
-from flowyard.work_pools.ensure import WorkPool, ensure_work_pool, find_work_pool
+from flowyard.work_pools.ensure import WorkPool, find_work_pool
 from flowyard.yard import Yard
 
 # Long enough for another ship's slowest build; one that died is waited for a minute at the most.
@@ -156,15 +156,13 @@ def _ids(yard: Yard, deployments: Deployments, names: Collection[str]) -> set[st
 
 
 def _ship_held(yard: Yard, asked: _Asked, plan: Plan, lease: Lease) -> tuple[Outcome, ...]:
-    """Ship what the lease holds. The work pool is made for flows that may be shipped, and not for others."""
+    """Ship what the lease holds."""
     from flowyard.shipment import Shipment
     from flowyard.shipping.registrar import Registrar
     from flowyard.shipping.schedule import ship_leased
 
     pool = find_work_pool(yard.api, yard.target) if plan.changes else None
     blocked = _blocked(yard, plan, asked.commit, pool)
-    if pool is not None and any(flow.name not in blocked for flow in plan.changes):
-        pool = ensure_work_pool(yard.api, yard.target, pool)
     registrar = Registrar(yard, asked.commit, pool, lease)
     shipment = Shipment(yard, asked.commit, registrar, build=asked.build)
     return ship_leased(shipment, plan, blocked, whole=asked.whole)

@@ -24,7 +24,7 @@ from flowyard.yard import Yard
 
 
 class Shipment:
-    """One ship under its lease, as its flows go through it."""
+    """The steps of a flow, for the flows of one ship. What is registered, `registrar` registers."""
 
     def __init__(self, yard: Yard, commit: Commit | None, registrar: Registrar, *, build: bool) -> None:
         self.registrar = registrar

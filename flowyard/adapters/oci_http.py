@@ -20,6 +20,7 @@ from flowyard.adapters.oci_address import Limits, is_loopback
 from flowyard.adapters.proxies import open_pool, proxy_for
 from flowyard.adapters.registry_certificates import SYSTEM, authorities, tls_context
 from flowyard.errors import RegistryError
+from flowyard.program import PROGRAM
 from flowyard.values import Secret
 
 _MOST_REDIRECTS = 5
@@ -220,7 +221,7 @@ def _no_answer(request: Request, error: HTTPError) -> RegistryError:
             "or into the file that SSL_CERT_FILE names",
         )
     if isinstance(reason, NewConnectionError):
-        hint = "start it (flowyard up), or correct the address" if is_loopback_url(request.url) else ""
+        hint = f"start it (`{PROGRAM} up`), or correct the address" if is_loopback_url(request.url) else ""
         return RegistryError(f"{request.subject}: cannot connect to {host} ({reason.__cause__})", hint=hint)
     name = type(reason).__name__
     return RegistryError(

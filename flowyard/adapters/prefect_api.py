@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flowyard.errors import Conflict, Gone, Locked, NotFound, PrefectError, Refused, Unreachable
+from flowyard.program import PROGRAM
 from flowyard.texts import shortened
 from flowyard.urls import without_credentials
 from flowyard.values import Json, PrefectAddress
@@ -68,7 +69,9 @@ class PrefectRest:
         try:
             return self._http.send(Request(method, url, path, self._headers(payload is not None), payload))
         except Unreachable as error:
-            own = "start it: flowyard up" if self._address.embedded else "check its address, and that it runs"
+            own = (
+                f"start it: {PROGRAM} up" if self._address.embedded else "check its address, and that it runs"
+            )
             message = f"{method} {path}: {self._where} {error.message}"
             raise Unreachable(message, sent=error.sent, hint=error.hint or own) from error
 

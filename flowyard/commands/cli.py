@@ -26,9 +26,9 @@ from flowyard.commands.options import (
 from flowyard.errors import UsageError
 from flowyard.program import PROGRAM
 
-HELP = """Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
+HELP = f"""Turn every folder under flows/ into its own container image and the Prefect deployments that run it.
 
-With no verb, or when the first word is none, the verb is ship: `python build.py flows/etl`.
+With no verb, or when the first word is none, the verb is ship: `{PROGRAM} flows/etl`.
 """
 PIPELINE = Group("The pipeline", sort_key=1)
 AROUND = Group("Around it", sort_key=2)

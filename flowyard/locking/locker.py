@@ -52,7 +52,9 @@ class Locker:
         fingerprint = shared.fingerprint(self._root)
         if self._fresh(shared.path, fingerprint):
             return []
-        outcome = self._compile(shared.path, _listed(text), shared.python or "3.11", shared.constraints)
+        outcome = self._compile(
+            self._versions(shared.path), _listed(text), shared.python or "3.11", shared.constraints
+        )
         if isinstance(outcome, _Refusal):
             raise LockError(f"{shared.path.as_posix()} cannot be made: {outcome.text}")
         return [self._write(shared.path, fingerprint, "", outcome)]
@@ -63,11 +65,14 @@ class Locker:
             return []
         shared, python = shared_locks(flow), python_of(flow)
         requirements = flow.dependencies.requirements
-        outcome = self._compile(path, requirements, python, tuple(one.path for one in shared))
+        now = text_of(self._root, path)
+        outcome = self._compile(now, requirements, python, tuple(one.path for one in shared))
         if not isinstance(outcome, _Refusal):
             return [self._write(path, fingerprint, "", outcome)]
         inputs = (line for one in shared for line in _listed(text_of(self._root, one.source)))
-        alone = self._compile(path, (*requirements, *inputs), python, ())
+        if OWN_PREFECT not in now.partition("\n")[0]:  # begins with the others' versions: what differs has to
+            now = "\n".join(text_of(self._root, one.path) for one in shared)
+        alone = self._compile(now, (*requirements, *inputs), python, ())
         if isinstance(alone, _Refusal):
             raise LockError(f"{path.as_posix()} cannot be made: {alone.text}")
         return [self._write(path, fingerprint, OWN_PREFECT, alone)]
@@ -77,11 +82,12 @@ class Locker:
         return not self._upgrade and header.startswith(f"{HEADER}{fingerprint}")
 
     def _compile(
-        self, path: Path, requirements: tuple[str, ...], python: str, constraints: tuple[Path, ...]
+        self, now: str, requirements: tuple[str, ...], python: str, constraints: tuple[Path, ...]
     ) -> str | _Refusal:
+        """The lock of these requirements, which stays with the versions of `now` where it can."""
         fitting = tuple(self._root / constraint for constraint in constraints)
         argv = compile_argv(self._uv, python, fitting, self._upgrade)
-        with _workspace(requirements, self._versions(path)) as (source, output):
+        with _workspace(requirements, now) as (source, output):
             finished = self._processes.run([*argv, "--output-file", str(output), str(source)])
             if finished.returncode != 0:
                 # uv has its own word for an error, and a file of ours that nobody sees.
@@ -90,9 +96,9 @@ class Locker:
             return output.read_text(encoding="utf-8")
 
     def _versions(self, path: Path) -> str:
-        """The lock as it is. A first one for a Python version begins with the versions of another's: where both
+        """A shared lock as it is. A first one for a Python version begins with the versions of another's: where both
         can have the same Prefect, images of both Python versions do."""
-        if (self._root / path).is_file() or path.parent != LOCKS:
+        if (self._root / path).is_file():
             return text_of(self._root, path)
         others = (self._root / LOCKS).glob(f"{path.stem.rpartition('-')[0]}-3.*.lock")
         newest = max((other.name for other in others), key=lambda name: (len(name), name), default=path.name)

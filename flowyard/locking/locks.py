@@ -26,6 +26,7 @@ FLOW_LOCK = "requirements.lock"
 REMEDY = f"run `{PROGRAM} lock{{}}` and commit what it writes"
 HEADER = "# flowyard lock "
 OWN_PREFECT = " with its own Prefect"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 
 
@@ -116,13 +117,21 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
 
 
 def other_versions(root: Path, flow: Flow) -> tuple[str, ...]:
-    """What the flow's own lock has in another version than the shared ones, as in `attrs 21.4 and not 25.3`."""
+    """What the flow's own lock has in another version than the shared ones, as in `attrs 21.4 and not 25.3`; what its
+    requirements name comes first, since the rest mostly follows from that."""
     own = _versions(text_of(root, flow.folder / FLOW_LOCK))
     shared: dict[str, str] = {}
     for one in shared_locks(flow):
         shared |= _versions(text_of(root, one.path))
-    differing = sorted(name for name in shared.keys() & own.keys() if own[name] != shared[name])
+    named = {_normal(_NAME.findall(line)[0]) for line in flow.dependencies.requirements if _NAME.match(line)}
+    differing = [name for name in shared.keys() & own.keys() if own[name] != shared[name]]
+    differing.sort(key=lambda name: (name not in named, name))
     return tuple(f"{name} {own[name]} and not {shared[name]}" for name in differing)
+
+
+def _normal(name: str) -> str:
+    """The name as locks have it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _versions(lock: str) -> dict[str, str]:

@@ -92,6 +92,6 @@ def _own_prefect(root: Path, flow: Flow) -> str:
     others = shortened(other_versions(root, flow), 3)
     which = f" ({others})" if others else ""
     return (
-        f"needs other versions than the locks in images/locks{which}, "
+        f"has other versions than the locks in images/locks{which}, "
         "so its image shares no Prefect layer with others"
     )

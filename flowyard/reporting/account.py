@@ -52,7 +52,7 @@ class FlowAccount:
 
 
 def flow_entry(flow: FlowAccount) -> dict[str, Json]:
-    """The flow as every document for programs has it, whichever command wrote it."""
+    """The flow as `plan --json`, `ship --json` and the document in a report page have it."""
     return {
         "flow": flow.flow,
         "action": flow.action,

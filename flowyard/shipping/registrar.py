@@ -1,6 +1,7 @@
-"""What a ship writes into Prefect: a flow's pins, task definitions, deployments and record, and at the end the head.
+"""What a ship registers of a flow: pins, task definitions, deployments and the release record; at the end the head.
 
-One flow at a time, and only while the lease is ours and nobody interrupted the ship.
+In one place, because all of it stands under the ship's lease: Prefect is written to for one flow at a time, and no more
+once the lease is lost or the ship was interrupted.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ from flowyard.releasing.record_entry import RecordEntry
 from flowyard.releasing.records import ReleaseRecord
 from flowyard.shipping.heads import note_head
 from flowyard.shipping.pinning import Pinning
-from flowyard.values import Json
-from flowyard.work_pools.ensure import WorkPool
+from flowyard.work_pools.ensure import WorkPool, ensure_work_pool
 from flowyard.yard import Yard
 
 
@@ -50,7 +50,7 @@ class Registrar:
         self._yard = yard
         self._commit = commit
         self._lease = lease
-        self._base_job_template: Mapping[str, Json] = pool.base_job_template if pool else {}
+        self._pool = pool
         self._definitions = DefinitionSteps(
             side=yard.ecs, target=yard.target, project=yard.project.name, pool=pool.id if pool else ""
         )
@@ -60,7 +60,7 @@ class Registrar:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Write nothing more, but the head."""
+        """Write nothing more of any flow."""
         self._stopped.set()
 
     def check(self, desired: Desired) -> tuple[str, ...]:
@@ -68,7 +68,12 @@ class Registrar:
         return self._definitions.check(desired)
 
     def write(self, plan: FlowPlan, desired: Desired, image: PublishedImage) -> Written:
-        """Register the flow's deployments on this image. Raises FlowyardError; then all is as it was."""
+        """Register the flow's deployments on this image.
+
+        Raises FlowyardError; the deployments are then as they were, and what nothing names may be left: a pin, a task
+        definition.
+        """
+        self._ensure_pool()
         with self._pinning.held(desired):
             if desired.docker_tasks:
                 with self._writing() as api:
@@ -98,6 +103,13 @@ class Registrar:
             return tuple(replace(one, error=late) if one.error is None else one for one in outcomes)
         return tuple(outcomes)
 
+    def _ensure_pool(self) -> None:
+        """Make the work pool where there is none, now that something is registered in it."""
+        if self._pool is None or not self._pool.id:
+            with self._writing() as api:
+                self._pool = ensure_work_pool(api, self._yard.target, self._pool)
+                self._definitions = replace(self._definitions, pool=self._pool.id)
+
     def _register(
         self, plan: FlowPlan, desired: Desired, image: PublishedImage
     ) -> tuple[tuple[Registered, ...], Mapping[str, str]]:
@@ -109,10 +121,12 @@ class Registrar:
         unit = Unit(yard.target, desired.deployments, image, description, self._marks(desired), revisions)
         with self._writing() as api:
             record = RecordEntry(api, self._record(desired, image, revisions))
-            return register(api, unit, self._base_job_template, plan.live, record), revisions
+            template = self._pool.base_job_template if self._pool else {}
+            return register(api, unit, template, plan.live, record), revisions
 
     @contextmanager
     def _writing(self) -> Iterator[PrefectApi]:
+        """One flow at a time, and only while the lease is ours and nobody interrupted the ship."""
         with self._one_at_a_time:
             if self._stopped.is_set():
                 raise Unfinished("stopped before anything of it was registered", hint="ship again")

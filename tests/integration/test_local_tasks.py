@@ -168,7 +168,9 @@ def test_what_comes_back_and_that_nothing_is_left_of_a_caller_that_is_killed(
     }
     assert raised["raise"][1] == "no bread today"
     assert "exited with status code: 17" in raised["exit"][1]
-    assert raised["unknown"][1].endswith("python build.py build flows/other. There are images of: called")
+    assert raised["unknown"][1].endswith(
+        "flows/other on the local Docker engine: build it, or ship it. There are images of: called"
+    )
 
 
 def test_a_script_that_ends_waits_for_what_it_has_begun(

@@ -143,7 +143,7 @@ class TestRetries:
         host = gone.repository.host
         assert (caught.value.message, caught.value.hint) == (
             f"{gone}: cannot connect to {host} ([Errno 111] Connection refused)",
-            "start it (flowyard up), or correct the address",
+            "start it (`python build.py up`), or correct the address",
         )
 
 

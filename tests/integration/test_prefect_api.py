@@ -289,7 +289,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 @pytest.mark.parametrize(
     ("embedded", "hint"),
-    [(True, "start it: flowyard up"), (False, "check its address, and that it runs")],
+    [(True, "start it: python build.py up"), (False, "check its address, and that it runs")],
 )
 def test_nobody_there_is_told_at_once(embedded: bool, hint: str) -> None:
     url = f"http://user:word@127.0.0.1:{free_port()}/api"

@@ -49,8 +49,8 @@ def flow_of(root: Path) -> Flow:
 class SeesVersions(FakeUv):
     """Keeps the versions that uv is to stay with, of each lock."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, conflicts: Sequence[str] = ()) -> None:
+        super().__init__(conflicts)
         self.seen: list[str] = []
 
     def run(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Finished:
@@ -138,12 +138,23 @@ def constraints(argv: tuple[str, ...]) -> list[str]:
     return [argv[number + 1] for number, word in enumerate(argv) if word == "--constraint"]
 
 
+def test_a_first_lock_with_its_own_prefect_begins_with_the_versions_of_the_others(root: Path) -> None:
+    """So it differs from them where it has to. Once it is there, it begins with its own."""
+    uv = SeesVersions(conflicts=["attrs"])
+    locked(root, uv)
+    assert uv.seen[-1] == (root / SHARED).read_text()
+    own = (root / OWN).read_text()
+    write_files(root, {"flows/hello/requirements.txt": "attrs>=2\nidna\n"})
+    locked(root, uv)
+    assert uv.seen[-1] == own
+
+
 def test_what_a_lock_has_in_another_version_is_told(root: Path) -> None:
     hashed = " \\\n    --hash=sha256:1\n"
-    shared = f"# flowyard lock 0\nattrs==25.3.0{hashed}idna==3.10{hashed}pydantic-core==2.1{hashed}"
-    own = f"# flowyard lock 1 with its own Prefect\nattrs==21.4.0{hashed}idna==3.10{hashed}zipp==1.0{hashed}"
+    shared = f"# flowyard lock 0\nanyio==4.1{hashed}attrs==25.3.0{hashed}idna==3.10{hashed}toml==2.1{hashed}"
+    own = f"# flowyard lock 1 with its own Prefect\nanyio==3.0{hashed}attrs==21.4.0{hashed}idna==3.10{hashed}"
     write_files(root, {SHARED.as_posix(): shared, OWN.as_posix(): own})
-    assert other_versions(root, flow_of(root)) == ("attrs 21.4.0 and not 25.3.0",)
+    assert other_versions(root, flow_of(root)) == ("attrs 21.4.0 and not 25.3.0", "anyio 3.0 and not 4.1")
 
 
 def test_a_lock_with_its_own_prefect_has_the_library_for_the_bucket_inside(in_a_bucket: Path) -> None:

@@ -71,6 +71,27 @@ def test_no_work_pool_is_made_for_flows_that_are_refused(site: Site) -> None:
     assert ("POST", "/work_pools/") in site.server.writes()
 
 
+def test_no_work_pool_is_made_to_remove_a_flow(site: Site) -> None:
+    site.server.pools.clear()
+    write_files(site.root, dict.fromkeys(ETL))
+    (site.root / "flows/etl").rmdir()
+    assert site.ship()["etl"].error is None
+    assert set(images(site)) == {"hello/default"}
+    assert ("POST", "/work_pools/") not in site.server.writes()
+
+
+def test_no_work_pool_is_made_where_only_callers_of_a_refused_flow_are_left(site: Site) -> None:
+    unknown = "[deployments.default]\njob-variables = { no-such = 1 }\n"
+    calls = 'docker-tasks = ["hello"]\n' + ETL["flows/etl/flow.toml"]
+    registry = REGISTRY.replace("[targets.local]\n", '[targets.local]\nresults = "volume:flow-results"\n')
+    edited = {"flows/hello/flow.toml": unknown, "flows/etl/flow.toml": calls, "registry.toml": registry}
+    write_files(site.root, edited)
+    site.server.pools.clear()
+    site.server.requests.clear()
+    assert all(outcome.error is not None for outcome in site.ship().values())
+    assert ("POST", "/work_pools/") not in site.server.writes()
+
+
 def test_where_the_order_does_not_count_a_label_does_not_either(site: Site) -> None:
     site.commit = SECOND
     site.ship()

@@ -70,27 +70,15 @@ EMBEDDED = {"connect", "commands.machine"}
 OUTSIDE = ("adapters", "commands", "embedded")
 SHELL = {"__main__", "connect", "entry", "wiring"}
 # What functions of the core are told and do not look up, but for these: how the program was called, the time of this
-# machine behind its port, and when a report was written.
-AMBIENT = frozenset(
-    [
-        "os.environ",
-        "os.getpid",
-        "os.kill",
-        "os.cpu_count",
-        "os.sched_getaffinity",
-        "sys.argv",
-        "sys.stdin",
-        "time.time",
-        "time.monotonic",
-        "time.sleep",
-        "Path.cwd",
-        "Path.home",
-        "datetime.now",
-        "platform.machine",
-        "getpass.getuser",
-    ]
-)
+# machine behind its port, when a report was written, and whose home `~` is in a file of this machine's own.
+AMBIENT = {
+    *("os.environ", "os.getenv", "os.getcwd", "os.getpid", "os.getppid", "os.kill", "os.getlogin"),
+    *("os.cpu_count", "os.sched_getaffinity", "platform.machine", "getpass.getuser", "sys.argv", "sys.stdin"),
+    *("time.time", "time.monotonic", "time.perf_counter", "time.sleep", "datetime.now", ".today", ".utcnow"),
+    *(".cwd", ".home", ".expanduser"),
+}
 SURROUNDINGS = {
+    "configuration.complete": {".expanduser"},
     "program": {"sys.argv"},
     "releasing.holder": {"time.monotonic", "time.time"},
     "reporting.page_file": {"time.time"},
@@ -211,8 +199,14 @@ def test_the_pure_core_knows_nothing_of_the_outside() -> None:
 
 
 def _ambient(path: Path) -> set[str]:
-    """What of the surroundings, and not of its arguments, a module reads: `os.environ` and the like."""
-    found = {ast.unparse(node) for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
+    """What of the surroundings, and not of its arguments, a module reads: `os.environ` and the like, however it is
+    imported."""
+    found = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Attribute):
+            found |= {ast.unparse(node), f".{node.attr}"}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found & AMBIENT
 
 
@@ -223,6 +217,27 @@ def test_the_pure_core_reads_nothing_of_its_surroundings() -> None:
         if name not in SHELL and name.split(".")[0] not in (*OUTSIDE, "runtime")
     }
     assert {name: read for name, read in found.items() if read} == SURROUNDINGS
+
+
+def test_a_command_is_named_as_it_was_called() -> None:
+    """Nobody but `program` spells it out, but for the header of a file that is committed."""
+    spelled = re.compile(
+        r"python build\.py|flowyard (up|down|ship|plan|lock|run|build|clean|register|policies)\b"
+    )
+    found = {
+        name
+        for name, path in modules().items()
+        if not name.startswith("runtime") and any(spelled.search(text) for text in _texts(path))
+    }
+    assert found == {"program", "locking.bases", "locking.locks"}
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """The texts of a module, but for docstrings."""
+    docstrings = {id(node.value) for node in ast.walk(parsed(path)) if isinstance(node, ast.Expr)}
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
 
 
 def test_registering_knows_nothing_of_planning() -> None:

@@ -76,7 +76,7 @@ def test_the_image_that_was_made_last_is_called(images: list[dict[str, Any]], fo
 def test_an_image_that_is_not_there_is_built_by_this_command() -> None:
     with pytest.raises(
         NotPinned,
-        match=r"no image of flows/clean on .*: python build.py build flows/clean\. There are images of: other$",
+        match=r"no image of flows/clean on .*: build it, or ship it\. There are images of: other$",
     ):
         newest([image("x", "2026-01-09T00:00:00Z", NEVER, "other")], "clean")
     assert newest([{**IMAGE, "RepoTags": None, "RepoDigests": []}], "clean") == Image("sha256:1", "sha256:1")
@@ -357,5 +357,5 @@ def test_an_engine_that_fails_is_told_of(tmp_path: Path) -> None:
         NotPinned, match="on the local Docker engine, which failed: docker image: Cannot connect"
     ):
         value(engine, tmp_path)
-    with pytest.raises(NotPinned, match=r"python build\.py build flows/clean"):
+    with pytest.raises(NotPinned, match=r"no image of flows/clean"):
         value(FakeEngine(ends("COMPLETED"), images=[]), tmp_path)

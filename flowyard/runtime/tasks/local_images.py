@@ -54,7 +54,7 @@ def newest(images: Iterable[Mapping[str, Any]], task: str) -> Image:
     by_flow = inspected.newest(_Found(flow_of(one), made(one), one) for one in images)
     if task not in by_flow:
         raise NotPinned(
-            f"there is no image of flows/{task} on the local Docker engine: python build.py build flows/{task}. "
+            f"there is no image of flows/{task} on the local Docker engine: build it, or ship it. "
             f"There are images of: {', '.join(sorted(by_flow)) or 'no flow yet'}",
             task=task,
         )
