@@ -26,6 +26,7 @@ from tests.integration.failing_server import KilledAt, MortalServer, Proxy, Spoi
 from tests.registration import MEND, TARGET, live, outcome, register_after, register_before
 from tests.release_records import history
 from tests.snapshots import snapshot
+from tests.support import alive
 
 IMPATIENT = Patience(total=1.5, first_contact=1.5, shortest_wait=0.1, longest_wait=0.2)
 RECORDS = {"artifacts": {"key": {"any_": ["flowyard--acme--local--hello"]}}, "sort": "CREATED_DESC"}
@@ -69,7 +70,7 @@ class Site:
 
     def ship(self, api: PrefectApi) -> None:
         """Register the unit as it is to be."""
-        register_after(api, self.template, self.deployments())
+        register_after(api, self.template, alive(self.deployments()))
 
     def impatient(self, url: str = "") -> PrefectRest:
         """A client that soon gives up."""
