@@ -79,8 +79,9 @@ def ship_json(target: str, outcomes: Iterable[Outcome]) -> str:
 
 
 def ship_notes(outcome: Outcome) -> tuple[str, ...]:
-    """What to know of a flow that was shipped, as `plan` would have said it, and of how that went."""
-    desired = outcome.plan.desired if outcome.changes else None
+    """What to know of a flow that was shipped, as `plan` would have said it, and of how that went. Of one that was not
+    shipped the error says what there is to know."""
+    desired = outcome.plan.desired if outcome.changes and outcome.error is None else None
     name = outcome.plan.name
     return (
         *(f"{name} {text}" for text in (desired.notes if desired else ())),

@@ -170,7 +170,8 @@ def _start_registry(call: Call, before: EmbeddedState, state: EmbeddedState) -> 
     registry.stop(before.registry, call.folder)
     wanted = _ports(state)
     port = choose_port(wanted.registry, (LOOPBACK,))
-    _say_moved(call.progress, "registry", wanted.registry, port)
+    moved = f", ship again what was shipped to {wanted.registry}" if before.ports is not None else ""
+    _say_moved(call.progress, "registry", wanted.registry, port, moved)
     call.progress.step("registry", f"starting on port {port}")
     service = registry.start(call, port)
     call.progress.done("registry", f"{LOOPBACK}:{port}")
@@ -232,10 +233,9 @@ def _ports(state: EmbeddedState) -> Ports:
     return state.ports or Ports()
 
 
-def _say_moved(progress: Progress, service: str, wanted: int, port: int) -> None:
+def _say_moved(progress: Progress, service: str, wanted: int, port: int, moved: str = "") -> None:
     if port != wanted:
-        text = f"another program has port {wanted}; using {port}, ship again what was shipped to {wanted}"
-        progress.step(service, text)
+        progress.step(service, f"another program has port {wanted}; using {port}{moved}")
 
 
 def _noted(folder: Path, progress: Progress) -> EmbeddedState:

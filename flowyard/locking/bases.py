@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flowyard.configuration.models import BasesFile
 from flowyard.configuration.parse import parse
-from flowyard.configuration.paths import BASES_LOCK
+from flowyard.configuration.paths import BASES_LOCK, LOCAL_FILE
 from flowyard.errors import LockError, RegistryError
 from flowyard.images import ImageReference
 from flowyard.ports import BaseImages
@@ -61,7 +61,8 @@ def _pin(base: BaseImage, bases: BaseImages) -> tuple[str, str]:
     except RegistryError as error:
         raise LockError(
             f"base image {base.name} cannot be pinned: {error.message}",
-            hint="where no image registry can be reached, scripts/base-image makes a stand-in for this machine",
+            hint="where no image registry can be reached, scripts/demo of Flowyard's repository makes a stand-in: "
+            f"run it there, and copy its {LOCAL_FILE}",
         ) from error
     python = base.python or ".".join(environment.get("PYTHON_VERSION", "").split(".")[:2])
     if not python:

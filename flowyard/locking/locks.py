@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowyard.configuration.paths import COPY_IMAGES
 from flowyard.errors import LockError
 from flowyard.program import PROGRAM
 from flowyard.texts import read_text
@@ -100,6 +101,8 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
     """The flow's locks, found fresh. Raises LockError naming the one that is missing or stale."""
     shared = shared_locks(flow)
     for one in (UV, *shared):
+        if not (root / one.source).is_file():
+            raise LockError(f"{one.source.as_posix()} is missing", hint=COPY_IMAGES)
         _require(root, one.path, one.fingerprint(root), (one.source, *one.constraints))
     uv, own = (UV.name, UV.path), (FLOW_LOCK, flow.folder / FLOW_LOCK)
     files = tuple((one.name, one.path) for one in shared)
@@ -107,7 +110,8 @@ def locks_of(root: Path, flow: Flow) -> FlowLocks:
     if not flow.dependencies.requirements:
         return FlowLocks((uv, *files), order, own_prefect=False)
     made_from: tuple[str | Path, ...] = (
-        f"the flow's requirements, Python {python_of(flow)}",
+        "the flow's requirements",
+        f"its Python (now {python_of(flow)})",
         *(one.path for one in shared),
     )
     header = _require(root, own[1], flow_fingerprint(root, flow), made_from, f" {flow.name}")
@@ -175,9 +179,9 @@ def _require(
         raise LockError(f"{path.as_posix()} is missing", hint=REMEDY.format(flow))
     header = text_of(root, path).partition("\n")[0]
     if not header.startswith(f"{HEADER}{fingerprint}"):
-        inputs = ", ".join(one if isinstance(one, str) else one.as_posix() for one in made_from)
+        inputs = " or ".join(one if isinstance(one, str) else one.as_posix() for one in made_from)
         raise LockError(
-            f"{path.as_posix()} is stale: what it was made from has changed ({inputs})",
+            f"{path.as_posix()} is stale: {inputs} has changed since it was made",
             hint=REMEDY.format(flow),
         )
     return header

@@ -52,14 +52,23 @@ def select(project: Project, words: Iterable[str], folder: Path | None = None) -
         return project.flows
     start = folder or project.root
     chosen = {
-        flow.name for word in words for flow in _at(project, start, word) or _named(project, start, word)
+        flow.name
+        for word in words
+        for flow in _called(project, word) or _at(project, start, word) or _named(project, start, word)
     }
     return tuple(flow for flow in project.flows if flow.name in chosen)
 
 
+def _called(project: Project, word: str) -> tuple[Flow, ...]:
+    """The flow of that name, also in another flow's folder, where the word could be a path as well."""
+    return tuple(flow for flow in project.flows if flow.name == word)
+
+
 def _at(project: Project, start: Path, word: str) -> tuple[Flow, ...]:
-    """The flow whose folder the path leads to or into."""
+    """The flow whose folder the path leads to or into. What is not there may be a name with a mistake in it."""
     path = Path(os.path.normpath(start / word))
+    if not os.path.lexists(path):
+        return ()
     return tuple(flow for flow in project.flows if path.is_relative_to(project.root / flow.folder))
 
 

@@ -68,9 +68,10 @@ def flow_entry(flow: FlowAccount) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many flows came to what; those that are unfinished do not count as failed."""
+    """How many flows came to what; those that are unfinished do not count as failed, nor removed ones as changed."""
 
     changed: int
+    removed: int
     unchanged: int
     failed: int
     unfinished: int
@@ -109,17 +110,21 @@ class Account:
     def counts(self) -> Counts:
         """How many flows came to what."""
         unfinished = len(self.unfinished)
-        return Counts(len(self.changes), len(self.unchanged), len(self.failed) - unfinished, unfinished)
+        removed = sum(flow.action == Action.REMOVE.value for flow in self.changes)
+        failed = len(self.failed) - unfinished
+        return Counts(len(self.changes) - removed, removed, len(self.unchanged), failed, unfinished)
 
     @property
     def summary(self) -> str:
         """The counts in words."""
         counts = self.counts
         if self.verb == "plan":
-            return f"{counts.changed} of {len(self.flows)} flows would change"
+            return f"{len(self.changes)} of {len(self.flows)} flows would change"
         done = "built" if self.verb == "build" else "shipped"
-        text = f"{counts.changed} {done}, {counts.unchanged} unchanged, {counts.failed} failed"
-        return f"{text}, {counts.unfinished} not begun or stopped" if counts.unfinished else text
+        parts = [f"{counts.changed} {done}", f"{counts.unchanged} unchanged", f"{counts.failed} failed"]
+        parts += [f"{counts.removed} removed"] if counts.removed else []
+        parts += [f"{counts.unfinished} not begun or stopped"] if counts.unfinished else []
+        return ", ".join(parts)
 
 
 def of_plan(plan: Plan) -> Account:

@@ -142,8 +142,8 @@ def test_a_lock_that_is_missing_or_stale_stops_everything(project: SmallProject)
     path = "flows/cli_stale/requirements.lock"
     hint = "  hint: run `python -m flowyard lock cli_stale` and commit what it writes\n"
     stale = (
-        "is stale: what it was made from has changed "
-        "(the flow's requirements, Python 3.13, images/locks/prefect-3.13.lock)"
+        "is stale: the flow's requirements or its Python (now 3.13) or images/locks/prefect-3.13.lock "
+        "has changed since it was made"
     )
     for lock, found in ((None, "is missing"), (f"# flowyard lock {'0' * 32}\n", stale)):
         if lock is not None:

@@ -33,6 +33,7 @@ from flowyard.report import (
     result_json,
     result_text,
     ship_json,
+    ship_notes,
     ship_summary,
     ship_text,
 )
@@ -40,6 +41,7 @@ from flowyard.reporting.account import of_ship
 from flowyard.reporting.page_document import Seen, document
 from flowyard.running.delay import Delay, Phase
 from flowyard.running.run import Finished, Triggered
+from tests.support import desire, lock, make_project
 
 COMMANDS = Path(__file__).resolve().parents[2] / "docs/commands.md"
 REPOSITORY = Repository("r.example", "etl")
@@ -121,6 +123,17 @@ def test_a_ship_for_people() -> None:
         "target local: 0 shipped, 0 unchanged, 1 failed, 1 not begun or stopped"
     )
     assert [one.changes for one in (SAME, FAILED, SHIPPED, stopped)] == [False, True, True, True]
+    assert ship_summary("local", [SHIPPED, Outcome(REMOVE)]) == (
+        "target local: 1 shipped, 0 unchanged, 0 failed, 1 removed"
+    )
+
+
+def test_what_a_plan_noted_is_said_of_what_was_shipped_and_not_of_what_failed(tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project")
+    lock(root)
+    noted = replace(SHIPPED.plan, desired=replace(desire(root), notes=("stays as it was for flows/y",)))
+    assert ship_notes(replace(SHIPPED, plan=noted)) == ("x stays as it was for flows/y",)
+    assert ship_notes(replace(FAILED, plan=noted)) == ()
 
 
 def test_a_ship_for_programs() -> None:

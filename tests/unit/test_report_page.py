@@ -46,7 +46,7 @@ def test_the_document_of_a_ship() -> None:
         "began": 5.0,
         "seconds": 2.0,
         "notes": [],
-        "counts": {"changed": 1, "unchanged": 0, "failed": 0, "unfinished": 0},
+        "counts": {"changed": 1, "removed": 0, "unchanged": 0, "failed": 0, "unfinished": 0},
         "flows": [
             {
                 "flow": "etl",

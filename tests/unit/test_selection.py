@@ -56,3 +56,12 @@ def test_names_and_globs_count_from_the_current_folder(project: Project) -> None
     inside = project.root / "flows/news"
     assert [flow.name for flow in select(project, ("../etl*",), inside)] == ["etl", "etl_daily"]
     assert [flow.name for flow in select(project, (".",), inside)] == ["news"]
+
+
+def test_in_a_flow_s_folder_a_name_is_a_name_and_what_is_not_there_is_no_path(project: Project) -> None:
+    inside = project.root / "flows/news"
+    assert [flow.name for flow in select(project, ("etl",), inside)] == ["etl"]
+    assert [flow.name for flow in select(project, ("flow.py",), inside)] == ["news"]
+    for word in ("lits", "etl2", "zzz*"):
+        with pytest.raises(UsageError, match=r"^no flow (is called|matches) "):
+            select(project, (word,), inside)
