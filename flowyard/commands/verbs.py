@@ -234,9 +234,9 @@ def run(
     api = PrefectRest(connection.prefect)
     deployment = find_deployment(api, project, connection.target, word)
     values = parse_parameters(tuple(parameters), deployment, word)
-    triggered = trigger(api, deployment, values)
+    triggered = trigger(api, deployment, values, ui_url(connection.prefect))
     note(f"run {triggered.name} of {word}, image {triggered.image}")
-    note(f"  {ui_url(connection.prefect)}/runs/flow-run/{triggered.id}")
+    note(f"  {triggered.page}")
     finished = follow(api, triggered, note, timeout, Waiting(tasks=open_tasks(connection.target)))
     delay = None
     with suppress(PrefectError):  # a run that ended has a result, whether or not it can be measured

@@ -18,7 +18,7 @@ from flowyard.running.task_watch import TaskState
 from flowyard.runtime.names import START_LOGGER
 from flowyard.values import Json
 
-_RUN_LOGGER = "prefect.flow_runs"
+RUN_LOGGER = "prefect.flow_runs"
 _EVENTS = {
     "prefect.worker.submitted-flow-run": "submitted",
     "prefect.docker.container.created": "created",
@@ -105,7 +105,7 @@ def moments(
         name, at = str(log["name"]), _seconds(log["timestamp"])
         if name.startswith(START_LOGGER):
             found.setdefault(name.removeprefix(START_LOGGER), at)
-        elif name == _RUN_LOGGER and at >= found.get("running", at + 1):
+        elif name == RUN_LOGGER and at >= found.get("running", at + 1):
             found.setdefault("first line", at)  # the engine's own, right before it calls the flow
     return found
 

@@ -8,39 +8,41 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from flowyard.errors import FlowFailed, PrefectError, Refused, Unreachable, UsageError
-from flowyard.paging import read_all
 from flowyard.ports import PrefectApi, Results, Timer
 from flowyard.program import PROGRAM
 from flowyard.registering.live import LiveDeployment, deployments_by_flow
 from flowyard.registering.requests import read_deployment
 from flowyard.registering.validate import parameter_problems
+from flowyard.running.run_log import RunLog
 from flowyard.running.task_watch import Tasks, TaskState, TaskWatch, noted
-from flowyard.runtime.names import START_LOGGER
 from flowyard.target import Target
 from flowyard.texts import did_you_mean
 from flowyard.values import FINAL_STATES, Json, Project, ResultPlace
 
 POLL_SECONDS = 0.5
-LAST_LOGS_SECONDS = 4.0
 AWAY_SECONDS = 300.0  # for which a server may give no answer: restarts and busy hours end no run
 _AWAY = frozenset({429, 502, 503, 504})
-_LATE = timedelta(seconds=20)  # a line can reach the server so much later than one that was written after it
-_LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 
 
 @dataclass(frozen=True, slots=True)
 class Triggered:
-    """A flow run that was started: its id, its name, and the image its deployment names."""
+    """A flow run that was started: its id, its name, the image its deployment names, and its page in Prefect's UI,
+    empty where nobody asked."""
 
     id: str
     name: str
     deployment: str
     image: str
+    page: str = ""
+
+    @property
+    def goes_on(self) -> str:
+        """What is said to whoever stops following it."""
+        return f"run {self.name} goes on" + (f"; it can be cancelled at {self.page}" if self.page else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,11 @@ def _json_or_text(text: str) -> Json:
         return text
 
 
-def trigger(api: PrefectApi, deployment: LiveDeployment, parameters: Mapping[str, Json]) -> Triggered:
-    """Start a run. Raises FlowFailed where it is not known of which image, PrefectError when the server refuses the
-    parameters."""
+def trigger(
+    api: PrefectApi, deployment: LiveDeployment, parameters: Mapping[str, Json], ui: str = ""
+) -> Triggered:
+    """Start a run; `ui` is where Prefect's UI is. Raises FlowFailed where it is not known of which image, PrefectError
+    when the server refuses the parameters."""
     if deployment.image is None:
         marks = deployment.marks
         raise FlowFailed(
@@ -139,7 +143,8 @@ def trigger(api: PrefectApi, deployment: LiveDeployment, parameters: Mapping[str
         )
     body = {"parameters": dict(parameters), "state": {"type": "SCHEDULED"}}
     run = api.request("POST", f"/deployments/{deployment.id}/create_flow_run", body)
-    return Triggered(run["id"], run["name"], deployment.name, deployment.image)
+    page = f"{ui}/runs/flow-run/{run['id']}" if ui else ""
+    return Triggered(run["id"], run["name"], deployment.name, deployment.image, page)
 
 
 def follow(
@@ -152,29 +157,34 @@ def follow(
     """Wait for the run's final state; hand each state and log line to `say`.
 
     Raises FlowFailed when `timeout` seconds have passed, PrefectError when the server gives no answer for so long,
-    or for AWAY_SECONDS; the run goes on then.
+    or for AWAY_SECONDS; the run goes on then. It does too when this is interrupted before the run's end: that is said.
     """
     clock = waiting.clock
     watch = None if waiting.tasks is None else TaskWatch(waiting.tasks, say, clock)
     deadline = None if timeout is None else clock.monotonic() + timeout
     api = Patient(api, say, clock, deadline)
-    lines, shown = _Lines(api, run, say, clock), ""
-    while True:
-        found = api.request("GET", f"/flow_runs/{run.id}")
-        state = found["state"]
-        lines.say_new()
-        if state["name"] != shown:
-            shown = state["name"]
-            say(f"{run.name}: {shown}")
-        if state["type"] in FINAL_STATES:
-            lines.say_last()
-            task = None if watch is None else watch.end(found, lines.texts)
-            return Finished(state["type"], state.get("message") or "", _result_place(state), task)
-        if watch is not None:
-            watch.look(found)
-        if deadline is not None and clock.monotonic() > deadline:
-            raise FlowFailed(f"run {run.name} was still {shown} after {timeout:g} s", hint="it goes on")
-        clock.sleep(POLL_SECONDS)
+    log, shown = RunLog(api, run.id, say, clock), ""
+    try:
+        while True:
+            found = api.request("GET", f"/flow_runs/{run.id}")
+            state = found["state"]
+            log.say_new()
+            if state["name"] != shown:
+                shown = state["name"]
+                say(f"{run.name}: {shown}")
+            if state["type"] in FINAL_STATES:
+                break
+            if watch is not None:
+                watch.look(found)
+            if deadline is not None and clock.monotonic() > deadline:
+                raise FlowFailed(f"run {run.name} was still {shown} after {timeout:g} s", hint=run.goes_on)
+            clock.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        say(run.goes_on)
+        raise
+    log.say_last(found)
+    task = None if watch is None else watch.end(found, log.texts)
+    return Finished(state["type"], state.get("message") or "", _result_place(state), task)
 
 
 class Patient:
@@ -221,57 +231,6 @@ def _result_place(state: Mapping[str, Json]) -> ResultPlace | None:
     if not isinstance(data, Mapping) or not data.get("storage_key"):
         return None
     return ResultPlace(str(data["storage_key"]), json.dumps(data.get("serializer") or {}))
-
-
-class _Lines:
-    """The log lines of a run, each said once.
-
-    Worker, runner and flow send theirs apart and in batches, so a line can come after one that is younger:
-    the last seconds are asked for again, and lines are known by their id.
-    """
-
-    def __init__(self, api: PrefectApi, run: Triggered, say: Callable[[str], None], clock: Timer) -> None:
-        self._api = api
-        self._clock = clock
-        self._run = run
-        self._say = say
-        self._said: set[str] = set()
-        self._texts: set[str] = set()
-        self._newest: datetime | None = None
-
-    @property
-    def texts(self) -> Set[str]:
-        """What the lines said so far."""
-        return self._texts
-
-    def say_new(self) -> bool:
-        """Say the lines that are new; whether there were any."""
-        new = [log for log in self._recent() if log["id"] not in self._said]
-        for log in new:
-            self._said.add(log["id"])
-            self._texts.add(str(log["message"]))
-            if not str(log["name"]).startswith(START_LOGGER):
-                self._say(f"  {_LEVELS.get(log['level'], log['level'])} {log['message']}")
-        times = [datetime.fromisoformat(log["timestamp"]) for log in new]
-        self._newest = max([*times, *([self._newest] if self._newest else [])], default=None)
-        return bool(new)
-
-    def say_last(self) -> None:
-        """A run sends its last lines when it has ended, a moment after its final state."""
-        deadline = self._clock.monotonic() + LAST_LOGS_SECONDS
-        late = False
-        while self._clock.monotonic() < deadline:
-            new = self.say_new()
-            if late and not new:
-                return
-            late = late or new
-            self._clock.sleep(POLL_SECONDS)
-
-    def _recent(self) -> list[Mapping[str, Json]]:
-        wanted: dict[str, Json] = {"flow_run_id": {"any_": [self._run.id]}}
-        if self._newest is not None:
-            wanted["timestamp"] = {"after_": (self._newest - _LATE).isoformat()}
-        return read_all(self._api, "/logs/filter", {"logs": wanted, "sort": "TIMESTAMP_ASC"})
 
 
 def result_of(run: Triggered, finished: Finished, results: Results | None) -> Json:

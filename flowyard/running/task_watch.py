@@ -116,7 +116,7 @@ class TaskWatch:
         now = self._clock.monotonic()
         if now < self._next:
             return
-        self._next = now + (RUNNING_SECONDS if _began(run) else STARTING_SECONDS)
+        self._next = now + (RUNNING_SECONDS if began(run) else STARTING_SECONDS)
         self._see(run)
         waits = run["state"]["type"] in ("PENDING", "RUNNING", "CANCELLING")
         if self._task is None or self._task.status != "STOPPED" or not waits:
@@ -157,7 +157,7 @@ class TaskWatch:
         try:
             log = self._tasks.log(self._task)
             self._task = replace(self._task, log=log)
-            lines = () if log is None or _began(run) else self._tasks.lines(log, LAST_LINES)
+            lines = () if log is None or began(run) else self._tasks.lines(log, LAST_LINES)
         except AwsError as error:
             self._give_up(error)
             return
@@ -185,7 +185,7 @@ def _shown(task: TaskState) -> tuple[str, str]:
     return task.arn, task.status
 
 
-def _began(run: Mapping[str, Json]) -> bool:
+def began(run: Mapping[str, Json]) -> bool:
     """Whether its flow ran. To one that ends without, Prefect gives a start all the same, the moment of its end."""
     start = run.get("start_time")
     return bool(start) and start != run.get("end_time")

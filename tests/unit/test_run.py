@@ -33,7 +33,8 @@ SCHEMA = {
         "any": {},
     }
 }
-RUN = Triggered("7", "happy-cat", "daily", "r.example/etl@sha256:1")
+RUN = Triggered("7", "happy-cat", "daily", "r.example/etl@sha256:1", "http://p.example/runs/flow-run/7")
+GOES_ON = "run happy-cat goes on; it can be cancelled at http://p.example/runs/flow-run/7"
 PLACE = ResultPlace("key", "{}")
 LABELS = {"flowyard.project": "acme", "flowyard.target": "local", "flowyard.flow": "etl"}
 (DEPLOYMENT,) = alive(
@@ -66,7 +67,8 @@ class Runs:
     def request(self, method: str, path: str, body: Json = None) -> Json:
         """As PrefectApi.request."""
         if path == "/flow_runs/7":
-            return {"state": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
+            state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+            return {"state": state, "start_time": "2026-03-06T10:00:00Z"}
         if path == "/logs/filter":
             self.asked_for_logs += 1
             after = body["logs"].get("timestamp", {}).get("after_", "")
@@ -158,7 +160,7 @@ def test_wrong_parameters(word: str, message: str) -> None:
 
 def test_a_run_is_triggered() -> None:
     api = Runs({})
-    assert trigger(api, DEPLOYMENT, {"day": "x"}) == RUN
+    assert trigger(api, DEPLOYMENT, {"day": "x"}, "http://p.example") == RUN
     assert api.sent == [
         (
             "POST /deployments/3/create_flow_run",
@@ -222,7 +224,7 @@ def test_a_line_that_comes_late_is_told_once_and_no_other_is_lost() -> None:
 def test_following_ends_at_the_timeout_and_the_run_goes_on() -> None:
     with pytest.raises(FlowFailed, match=r"^run happy-cat was still Running after 0 s$") as caught:
         follow(Runs({"type": "RUNNING", "name": "Running"}), RUN, lambda text: None, 0, Waiting(Hand()))
-    assert caught.value.hint == "it goes on"
+    assert caught.value.hint == GOES_ON
 
 
 AWAY = Unreachable("GET /flow_runs/7: it did not answer (timed out)", sent=True)
