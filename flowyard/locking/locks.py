@@ -127,7 +127,8 @@ def other_versions(root: Path, flow: Flow) -> tuple[str, ...]:
     shared: dict[str, str] = {}
     for one in shared_locks(flow):
         shared |= _versions(text_of(root, one.path))
-    named = {_normal(_NAME.findall(line)[0]) for line in flow.dependencies.requirements if _NAME.match(line)}
+    requirements = flow.dependencies.requirements
+    named = {_normal(found[0]) for line in requirements if (found := _NAME.match(line))}
     differing = [name for name in shared.keys() & own.keys() if own[name] != shared[name]]
     differing.sort(key=lambda name: (name not in named, name))
     return tuple(f"{name} {own[name]} and not {shared[name]}" for name in differing)
@@ -178,6 +179,9 @@ def _require(
     if not (root / path).is_file():
         raise LockError(f"{path.as_posix()} is missing", hint=REMEDY.format(flow))
     header = text_of(root, path).partition("\n")[0]
+    if not header.startswith(HEADER):
+        text = f"{path.as_posix()} is not as `lock` writes it: what it was made from is not known"
+        raise LockError(text, hint=REMEDY.format(flow))
     if not header.startswith(f"{HEADER}{fingerprint}"):
         inputs = " or ".join(one if isinstance(one, str) else one.as_posix() for one in made_from)
         raise LockError(

@@ -177,7 +177,7 @@ def test_a_lock_with_its_own_prefect_has_the_library_for_the_bucket_inside(in_a_
         ),
         (
             {str(STORAGE): "obstore==9\n"},
-            f"{STORAGE} is stale: images/locks/storage-s3.in or {SHARED} has changed since it was made",
+            f"{STORAGE} is not as `lock` writes it: what it was made from is not known",
         ),
     ],
 )
@@ -220,7 +220,6 @@ def test_what_cannot_be_resolved_at_all_is_an_error_and_nothing_is_written(root:
         ),
         ({"images/locks/prefect.in": "prefect\n"}, SHARED, "images/locks/prefect.in"),
         ({"images/locks/uv.in": "uv>=1\n"}, UV, "images/locks/uv.in"),
-        ({"images/locks/uv.lock": "uv==1\n"}, UV, "images/locks/uv.in"),
     ],
 )
 def test_a_stale_lock_is_named(root: Path, change: dict[str, str], stale: Path, made_from: str) -> None:
@@ -231,6 +230,18 @@ def test_a_stale_lock_is_named(root: Path, change: dict[str, str], stale: Path, 
     assert (caught.value.message, caught.value.hint) == (
         f"{stale} is stale: {made_from} has changed since it was made",
         REMEDY.format(" hello" if stale.name == "requirements.lock" else ""),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "uv==1\n"])
+def test_a_lock_that_somebody_else_wrote_is_no_stale_one(root: Path, text: str) -> None:
+    locked(root, FakeUv())
+    write_files(root, {UV.as_posix(): text})
+    with pytest.raises(LockError) as caught:
+        locks_of(root, flow_of(root))
+    assert (caught.value.message, caught.value.hint) == (
+        f"{UV} is not as `lock` writes it: what it was made from is not known",
+        REMEDY.format(""),
     )
 
 
